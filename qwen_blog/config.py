@@ -211,7 +211,7 @@ class Qwen2Config:
         rope: dict[str, Any] = {"rope_type": "default"}
         if scaling is not None:
             rope = {"rope_type": "yarn"} | {k: v for k, v in vars(scaling).items() if v is not None}
-        sliding = SLIDING in self.layer_types
+        sliding, eos = SLIDING in self.layer_types, self.eos_token_id
         return raw | {
             "architectures": ["Qwen2ForCausalLM"],
             "model_type": "qwen2",
@@ -219,13 +219,9 @@ class Qwen2Config:
             "rope_scaling": rope if scaling is not None else None,  # transformers 4
             "rope_parameters": rope | {"rope_theta": self.rope_theta},  # transformers 5
             "use_sliding_window": sliding,
-            "max_window_layers": self.layer_types.index(SLIDING)
-            if sliding
-            else len(self.layer_types),
+            "max_window_layers": (*self.layer_types, SLIDING).index(SLIDING),
             "layer_types": list(self.layer_types),
-            "eos_token_id": list(self.eos_token_id)
-            if isinstance(self.eos_token_id, tuple)
-            else self.eos_token_id,
+            "eos_token_id": list(eos) if isinstance(eos, tuple) else eos,
         }
 
 

@@ -107,9 +107,8 @@ class Qwen2Model(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(
-            DecoderLayer(config, i) for i in range(config.num_hidden_layers)
-        )
+        layers = range(config.num_hidden_layers)
+        self.layers = nn.ModuleList(DecoderLayer(config, i) for i in layers)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.rotary_emb = RotaryEmbedding(config)
 
@@ -124,7 +123,8 @@ class Qwen2Model(nn.Module):
     ) -> ModelOutput:
         """Run the stack over T new tokens.
 
-        input_ids: (B, T) int · attention_mask: (B, S) of 0/1 or bool, S = cached + T, 1 at real tokens
+        input_ids: (B, T) int
+        attention_mask: (B, S) bool or 0/1 with S = cached + T, 1 at real tokens, 0 at padding
         position_ids: (B or 1, T) int, by default counted on from the cache
         cache: holds the tokens before these, and takes these in
         """
@@ -168,9 +168,8 @@ class Qwen2Model(nn.Module):
         """
         if attention_mask is not None:
             if attention_mask.shape != (B, S):
-                raise ValueError(
-                    f"attention_mask is {tuple(attention_mask.shape)}, must be {(B, S)}"
-                )
+                shape = tuple(attention_mask.shape)
+                raise ValueError(f"attention_mask is {shape}, must be (B, S) = {(B, S)}")
             attention_mask = attention_mask.bool()
             if attention_mask.all():
                 attention_mask = None
