@@ -10,6 +10,7 @@ from .attention import (
 )
 from .cache import KVCache
 from .config import Qwen2Config, YarnScaling
+from .generation import Generation, GenerationConfig, generate, stream
 from .linear import Linear
 from .model import (
     MLP,
@@ -22,11 +23,14 @@ from .model import (
     rms_norm,
 )
 from .rope import RotaryEmbedding, apply_rotary_pos_emb, rotate_half
+from .tokenizer import StreamDecoder, Tokenizer
 
 __all__ = [
     "MLP",
     "Attention",
     "DecoderLayer",
+    "Generation",
+    "GenerationConfig",
     "KVCache",
     "Linear",
     "ModelOutput",
@@ -35,14 +39,18 @@ __all__ = [
     "Qwen2Model",
     "RMSNorm",
     "RotaryEmbedding",
+    "StreamDecoder",
+    "Tokenizer",
     "YarnScaling",
     "apply_rotary_pos_emb",
     "causal_lm_loss",
     "causal_mask",
     "decode_attention",
     "eager_attention",
+    "generate",
     "repeat_kv",
     "rms_norm",
     "rotate_half",
     "sdpa_attention",
+    "stream",
 ]

@@ -60,17 +60,20 @@ def repeat_kv(x: Tensor, groups: int) -> Tensor:
 
 
 def eager_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """softmax(q k^T / sqrt(Dh)) v, step by step.
 
-    q: (B, H, T, Dh) · k, v: (B, K, S, Dh) · mask: (B or 1, 1, T, S) bool, True = may look
+    q: (B, H, T, Dh) · k, v: (B, K, S, Dh) · mask: (B or 1, 1, T, S) bool, True = may look;
+    None = causal
     returns out: (B, H, T, Dh) and weights: (B, H, T, S), rows of which sum to 1
     Vaswani et al. 2017, eq. 1.
     """
     groups = q.shape[1] // k.shape[1]
     k, v = repeat_kv(k, groups), repeat_kv(v, groups)  # (B, K, S, Dh) -> (B, H, S, Dh)
     scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, H, T, S)
+    if mask is None:
+        mask = causal_mask(q.shape[2], k.shape[2], device=q.device)
     scores = scores.masked_fill(~mask, float("-inf"))
     # fp32: in bf16 the many small weights of a long row would not sum to 1
     weights = scores.softmax(dim=-1, dtype=torch.promote_types(q.dtype, torch.float32)).to(q.dtype)
@@ -79,7 +82,7 @@ def eager_attention(
 
 
 def sdpa_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, dropout: float = 0.0
 ) -> Tensor:
     """The same through torch's fused kernel, which never holds all (T, S) weights.
 
@@ -108,7 +111,7 @@ def _causal_in_chunks(q: Tensor, k: Tensor, v: Tensor, gqa: bool) -> Tensor:
     return torch.cat(chunks, dim=2)  # (B, H, T, Dh)
 
 
-def decode_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+def decode_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """The same for one new token (T = 1), where reading k and v once is all that matters.
 
     The G query heads of a group look at the same keys, just as G time steps of one head would:

@@ -8,12 +8,15 @@ Memory in bytes: 2 (keys and values) * layers * B * K * max_length * Dh * bytes 
 Leaves out: paging, quantised entries, and dropping what a sliding window no longer sees.
 """
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
 from .config import Qwen2Config
+
+if TYPE_CHECKING:
+    from .model import Qwen2ForCausalLM
 
 
 class KVCache:
@@ -40,7 +43,7 @@ class KVCache:
         self.length = 0
 
     @classmethod
-    def for_model(cls, model: torch.nn.Module, batch_size: int, max_length: int) -> Self:
+    def for_model(cls, model: "Qwen2ForCausalLM", batch_size: int, max_length: int) -> Self:
         """An empty cache with the dtype and device that `model` computes in."""
         return cls(model.config, batch_size, max_length, model.dtype, model.device)
 

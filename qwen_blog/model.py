@@ -134,21 +134,22 @@ class Qwen2Model(nn.Module):
             cache.check_room(T)
         if position_ids is None:
             position_ids = torch.arange(past, past + T, device=input_ids.device)[None]  # (1, T)
-        masks = self.masks(B, T, past + T, attention_mask, output_attentions, input_ids.device)
+        masks = self.masks(B, T, past + T, attention_mask, input_ids.device)
 
         x = self.embed_tokens(input_ids)  # (B, T) -> (B, T, D)
         cos, sin = self.rotary_emb(position_ids, x.dtype)  # (B or 1, 1, T, Dh)
-        hidden_states, attentions = [x], []
+        hidden_states, attentions = [], []
         for layer, mask in zip(self.layers, masks, strict=True):
+            if output_hidden_states:
+                hidden_states.append(x)
             x, weights = layer(x, cos, sin, mask, cache, output_attentions)
-            hidden_states.append(x)
             attentions.append(weights)
-        x = hidden_states[-1] = self.norm(x)
+        x = self.norm(x)
         if cache is not None:
             cache.advance(T)
         return ModelOutput(
             x,
-            hidden_states=tuple(hidden_states) if output_hidden_states else None,
+            hidden_states=(*hidden_states, x) if output_hidden_states else None,
             attentions=tuple(attentions) if output_attentions else None,
         )
 
@@ -158,7 +159,6 @@ class Qwen2Model(nn.Module):
         T: int,
         S: int,
         attention_mask: Tensor | None,
-        always: bool,
         device: torch.device,
     ) -> list[Tensor | None]:
         """One mask a layer, shared by layers with the same window; None where none is needed.
@@ -177,10 +177,8 @@ class Qwen2Model(nn.Module):
         made: dict[int | None, Tensor | None] = {}
         for window in set(windows):
             reaches_all = window is None or window >= S
-            plain = (T in (1, S)) and attention_mask is None and reaches_all
-            made[window] = (
-                None if plain and not always else causal_mask(T, S, attention_mask, window, device)
-            )
+            plain = T in (1, S) and attention_mask is None and reaches_all
+            made[window] = None if plain else causal_mask(T, S, attention_mask, window, device)
         return [made[window] for window in windows]
 
 
