@@ -24,6 +24,7 @@ from .model import (
 )
 from .rope import RotaryEmbedding, apply_rotary_pos_emb, rotate_half
 from .tokenizer import StreamDecoder, Tokenizer
+from .trace import Step, Trace, trace
 
 __all__ = [
     "MLP",
@@ -39,8 +40,10 @@ __all__ = [
     "Qwen2Model",
     "RMSNorm",
     "RotaryEmbedding",
+    "Step",
     "StreamDecoder",
     "Tokenizer",
+    "Trace",
     "YarnScaling",
     "apply_rotary_pos_emb",
     "causal_lm_loss",
@@ -53,4 +56,5 @@ __all__ = [
     "rotate_half",
     "sdpa_attention",
     "stream",
+    "trace",
 ]
