@@ -1,0 +1,193 @@
+"""The command line: `python -m qwen_blog generate|chat|trace|tokenize|convert`.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
+A model is a folder in the Hugging Face layout; `untrained` stands for a small one made of random
+numbers, which talks nonsense but shows every shape.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from . import commands
+from .commands import UNTRAINED
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
+            return 0
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="qwen_blog",
+        description="A hand-written Qwen2 decoder.",
+        epilog='Try: python -m qwen_blog trace --model untrained "Hello" | head -40',
+    )
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _generate_parser(subparsers)
+    _chat_parser(subparsers)
+    _trace_parser(subparsers)
+    _tokenize_parser(subparsers)
+    _convert_parser(subparsers)
+    return parser
+
+
+def _command(subparsers: Any, run: Any, name: str, text: str, example: str) -> Any:
+    parser = subparsers.add_parser(name, help=text, description=text, epilog=f"Example: {example}")
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER",
+        help="a folder with config.json, model.safetensors and tokenizer.json, or "
+        f"'{UNTRAINED}' (random weights); without it, $TINY_MODEL",
+    )
+    return parser
+
+
+def _generate_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_generate,
+        "generate",
+        "Continue a text.",
+        'python -m qwen_blog generate --model FOLDER "Once upon a time" --temperature 0.7',
+    )
+    parser.add_argument("prompt", help="the text to continue; - reads it from standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a stream")
+    _sampling_options(parser)
+    _device_options(parser)
+
+
+def _chat_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_chat,
+        "chat",
+        "Talk in turns: one line each, /reset forgets, /exit or end of input leaves.",
+        "python -m qwen_blog chat --model FOLDER --system 'Answer briefly.'",
+    )
+    parser.add_argument("--system", default=None, help="what the model is told before the talk")
+    _sampling_options(parser)
+    _device_options(parser)
+
+
+def _trace_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_trace,
+        "trace",
+        "Follow a text through the model, operation by operation.",
+        'python -m qwen_blog trace --model untrained "Hello" --within model.layers.0',
+    )
+    parser.add_argument("prompt", help="the text; - reads it from standard input")
+    parser.add_argument("--within", metavar="MODULE", help="only this module, e.g. model.layers.0")
+    parser.add_argument("--path", action="store_true", help="only what is made from the text")
+    parser.add_argument("--fused", action="store_true", help="attention as one step, as in use")
+    parser.add_argument("--picture", metavar="FILE", help="draw it into a .png, .svg or .pdf")
+    parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    _device_options(parser)
+
+
+def _tokenize_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_tokenize,
+        "tokenize",
+        "Show the tokens of a text.",
+        'python -m qwen_blog tokenize --model FOLDER "Hello, 世界"',
+    )
+    parser.add_argument("text", help="the text; - reads it from standard input")
+    parser.add_argument("--plain", action="store_true", help="read <|im_end|> as characters")
+    parser.add_argument("--json", action="store_true", help="one JSON object a token")
+
+
+def _convert_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_convert,
+        "convert",
+        "Copy a model folder with another number format or other file sizes.",
+        "python -m qwen_blog convert --model FOLDER --out NEW --dtype bfloat16",
+    )
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where to write it")
+    parser.add_argument("--dtype", default="auto", choices=_DTYPES, help="auto keeps the file's")
+    parser.add_argument(
+        "--max-shard-gb",
+        type=float,
+        default=5.0,
+        help="gigabytes (1e9) a file (default %(default)s)",
+    )
+
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+def _sampling_options(parser: Any) -> None:
+    from_config = parser.add_argument_group("choosing tokens")
+    add = from_config.add_argument
+    add(
+        "--max-new-tokens",
+        type=int,
+        default=128,
+        metavar="N",
+        help="longest reply (default %(default)s)",
+    )
+    add(
+        "--temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="0: the most likely token (default %(default)s)",
+    )
+    add(
+        "--top-k",
+        type=int,
+        default=0,
+        metavar="K",
+        help="among the K most likely; 0: all (default %(default)s)",
+    )
+    add(
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="among the top share P (default %(default)s)",
+    )
+    add(
+        "--min-p",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="at least P times the likeliest (default %(default)s)",
+    )
+    add(
+        "--repetition-penalty",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="1: off (default %(default)s)",
+    )
+    add("--stop", action="append", default=[], metavar="TEXT", help="end here; may be repeated")
+    add("--seed", type=int, default=0, help="repeats a sampled reply (default %(default)s)")
+
+
+def _device_options(parser: Any) -> None:
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument(
+        "--dtype", default="auto", choices=_DTYPES, help="auto: float32 on a CPU, else the file's"
+    )
