@@ -246,7 +246,7 @@ def _module_names(model: nn.Module, stack: list[str]) -> Iterator[None]:
             stack.pop()
 
         handles.append(module.register_forward_pre_hook(enter))
-        handles.append(module.register_forward_hook(leave, always_call=True))
+        handles.append(module.register_forward_hook(leave))
     try:
         yield
     finally:

@@ -136,6 +136,7 @@ def test_the_models_own_eos_ids_stop_by_default(scripted, prompts, eos) -> None:
         ("aab", ("ab",), "a"),
         ("你好。再见。", ("。",), "你好"),
         ("abc", ("c", "ab"), ""),
+        ("abc", ("c", "bc"), "a"),
         ("abc", ("xyz",), "abc"),
         ("ab", ("abc",), "ab"),
     ],
