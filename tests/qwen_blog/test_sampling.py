@@ -64,6 +64,13 @@ def test_top_p_keeps_the_fewest_tokens_that_reach_p() -> None:
     assert kept == [1, 2, 3, 4]
 
 
+def test_top_p_needs_no_more_than_p_to_the_last_bit() -> None:
+    halves = torch.zeros(1, 4)  # four times 0.25, which is exact: two of them hold 0.5
+    kept = apply_top_p(halves, 0.5)
+    assert int((kept > -torch.inf).sum()) == 2
+    assert torch.equal(kept, TopPLogitsWarper(0.5)(NO_IDS, halves))
+
+
 def test_temperature_zero_is_greedy_whatever_the_other_settings() -> None:
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
     assert torch.equal(sample(logits, temperature=0, top_k=3, top_p=0.5), logits.argmax(-1))
