@@ -1,0 +1,83 @@
+"""The two READMEs say the same, link to what exists, and print commands that work."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from qwen_blog.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGLISH, CHINESE = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")
+)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
+
+
+def test_both_readmes_have_the_same_sections_tables_and_commands() -> None:
+    for pattern in (r"^##? ", r"^\|"):
+        counts = [len(re.findall(pattern, text, flags=re.M)) for text in (ENGLISH, CHINESE)]
+        assert counts[0] == counts[1] > 0, pattern
+    for language in ("bash", "python"):
+        ours = blocks(CHINESE, language)
+        assert [block.replace("/zh/", "/en/") for block in ours] == blocks(ENGLISH, language)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "tests/benchmarks/README.md"])
+def test_every_relative_link_leads_to_a_file(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", text)
+    missing = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
+    assert not missing
+
+
+def test_the_licence_is_named_the_same_everywhere() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'license = "CC-BY-NC-SA-4.0"' in project
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "SPDX: CC-BY-NC-SA-4.0" in licence
+    assert "Attribution-NonCommercial-ShareAlike 4.0 International" in licence
+    assert all("[CC BY-NC-SA 4.0](LICENSE)" in text for text in (ENGLISH, CHINESE))
+
+
+def test_the_chapter_table_lists_every_chapter_in_both_languages() -> None:
+    chapters = sorted(path.stem for path in (ROOT / "notebooks" / "src").glob("[0-9]*.py"))
+    for text in (ENGLISH, CHINESE):
+        for language in ("en", "zh"):
+            assert sorted(re.findall(rf"\(notebooks/{language}/(.+?)\.ipynb\)", text)) == chapters
+
+
+def test_ci_runs_the_two_commands_as_printed() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    install, test = 'pip install --quiet -e ".[test]"', "\npytest\n"
+    assert 'pip install -e ".[test]" && pytest' in ENGLISH
+    assert install in ci
+    assert test in ci
+    headless = next(line for line in ENGLISH.splitlines() if line.startswith("jupyter nbconvert"))
+    assert headless in ci
+
+
+def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks(ENGLISH, "python")
+    exec(compile(example, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "model.layers.0.self_attn.q_proj" in out
+    assert len(out.splitlines()[-1].split(",")) == 8
+
+
+def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for block in blocks(ENGLISH, "bash") for line in block.splitlines()]
+    examples = [line for line in lines if "-m qwen_blog" in line and "models/" not in line]
+    assert len(examples) == 3
+    for example in examples:
+        argv = shlex.split(example)[3:]
+        if "--help" in argv:
+            with pytest.raises(SystemExit, match="0"):
+                main(argv)
+        else:
+            assert main(argv) == 0
+        assert capsys.readouterr().out
