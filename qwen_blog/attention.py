@@ -86,12 +86,14 @@ def sdpa_attention(
 ) -> Tensor:
     """The same through torch's fused kernel, which never holds all (T, S) weights.
 
-    Shapes as in `eager_attention`; mask None: plain causal attention with S = T, or one query that
-    may look at everything.
+    Shapes as in `eager_attention`; mask None = causal.
     """
-    T = q.shape[2]
+    T, S = q.shape[2], k.shape[2]
     gqa = q.shape[1] != k.shape[1]
-    if mask is None and T > CHUNK and q.device.type == "cpu" and not torch.is_grad_enabled():
+    if mask is None and 1 < T < S:  # torch's is_causal would let query 0 see key 0 and no more
+        mask = causal_mask(T, S, device=q.device)
+    chunks = T > CHUNK and q.device.type == "cpu" and not torch.is_grad_enabled()
+    if mask is None and chunks and not dropout:
         return _causal_in_chunks(q, k, v, gqa)
     causal = mask is None and T > 1
     return F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, enable_gqa=gqa)
@@ -100,7 +102,8 @@ def sdpa_attention(
 def _causal_in_chunks(q: Tensor, k: Tensor, v: Tensor, gqa: bool) -> Tensor:
     """Causal attention of `CHUNK` queries at a time, each chunk against the keys it may see.
 
-    On a CPU the fused kernel works out the scores of the future too, only to discard them.
+    On a CPU the fused kernel skips the future only in blocks of some 500 keys, and works out the
+    rest of it to discard it: prompts of up to about 1,000 tokens gain.
     """
     chunks = []
     for start in range(0, q.shape[2], CHUNK):
@@ -121,7 +124,7 @@ def decode_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
     K = k.shape[1]
     q = q.view(B, K, H // K, Dh)  # (B, H, 1, Dh) -> (B, K, G, Dh)
     out = F.scaled_dot_product_attention(q, k, v, mask)  # (B, K, G, Dh); mask: (B, 1, 1, S)
-    return out.view(B, H, 1, Dh)  # (B, K, G, Dh) -> (B, H, 1, Dh)
+    return out.reshape(B, H, 1, Dh)  # (B, K, G, Dh) -> (B, H, 1, Dh)
 
 
 class Attention(nn.Module):

@@ -5,6 +5,7 @@ The memory is taken once, at its full size, so that a step writes in place and n
 past (concatenating would copy it at every step). Chapter 22 draws how it grows.
 
 Memory in bytes: 2 (keys and values) * layers * B * K * max_length * Dh * bytes a number.
+For Qwen2-0.5B in bfloat16 that is 12 KiB a token, and 384 MiB for a context of 32,768.
 Leaves out: paging, quantised entries, and dropping what a sliding window no longer sees.
 """
 

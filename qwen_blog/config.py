@@ -24,6 +24,16 @@ _POSITIVE_INTS = (
 )
 
 
+def _is_count(value: object) -> bool:
+    """Whether `value` is an integer of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    """Whether `value` is an int or float that is neither infinite nor NaN."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
 @dataclass(frozen=True)
 class YarnScaling:
     """Stretches RoPE to contexts longer than the model was trained on (Peng et al. 2023)."""
@@ -42,11 +52,16 @@ class YarnScaling:
     """Round the borders between the two groups of pairs outwards to whole pairs."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.factor) and self.factor >= 1):
+        if not (_is_number(self.factor) and self.factor >= 1):
             raise ValueError(f"YaRN factor={self.factor!r} must be a number of at least 1")
-        if self.original_max_position_embeddings < 1:
-            value = self.original_max_position_embeddings
-            raise ValueError(f"original_max_position_embeddings={value} must be at least 1")
+        if not _is_count(original := self.original_max_position_embeddings):
+            raise ValueError(
+                f"original_max_position_embeddings={original!r} must be an integer of at least 1"
+            )
+        optional = () if self.attention_factor is None else ("attention_factor",)
+        for name in ("beta_fast", "beta_slow", *optional):
+            if not (_is_number(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"{name}={value!r} must be a positive number")
         if self.beta_fast < self.beta_slow:
             raise ValueError(
                 f"beta_fast={self.beta_fast} must not be below beta_slow={self.beta_slow}"
@@ -99,16 +114,19 @@ class Qwen2Config:
 
     def __post_init__(self) -> None:
         for name in _POSITIVE_INTS:
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            if not _is_count(value := getattr(self, name)):
                 raise ValueError(f"{name}={value!r} must be an integer of at least 1")
         self._check_heads()
         self._check_layer_types()
         for name in ("rope_theta", "rms_norm_eps"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"{name}={getattr(self, name)!r} must be a positive number")
-        if not 0 <= self.attention_dropout < 1:
-            raise ValueError(f"attention_dropout={self.attention_dropout} must be in [0, 1)")
+            if not (_is_number(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"{name}={value!r} must be a positive number")
+        if self.rope_scaling is not None and self.rope_theta <= 1:
+            raise ValueError(f"rope_theta={self.rope_theta} must be above 1 for YaRN")
+        if not (_is_number(dropout := self.attention_dropout) and 0 <= dropout < 1):
+            raise ValueError(f"attention_dropout={dropout!r} must be in [0, 1)")
+        if not (_is_number(std := self.initializer_range) and std >= 0):
+            raise ValueError(f"initializer_range={std!r} must be a number of at least 0")
 
     def _check_heads(self) -> None:
         heads, kv_heads = self.num_attention_heads, self.num_key_value_heads
@@ -131,8 +149,10 @@ class Qwen2Config:
             )
         if unknown := set(self.layer_types) - {FULL, SLIDING}:
             raise ValueError(f"layer_types={sorted(unknown)} must be {FULL!r} or {SLIDING!r}")
-        if self.sliding_window is not None and self.sliding_window < 1:
-            raise ValueError(f"sliding_window={self.sliding_window} must be at least 1")
+        if self.sliding_window is not None and not _is_count(self.sliding_window):
+            raise ValueError(
+                f"sliding_window={self.sliding_window!r} must be an integer of at least 1, or None"
+            )
         if SLIDING in self.layer_types and self.sliding_window is None:
             raise ValueError(f"layer_types has {SLIDING!r}: sliding_window must be a number")
 
@@ -152,7 +172,7 @@ class Qwen2Config:
 
     @classmethod
     def nano(cls) -> Self:
-        """A size that runs in milliseconds: for tests, chapters and benchmarks (1.1 M)."""
+        """A size that runs in milliseconds: for tests, chapters and benchmarks (1.0 M)."""
         return cls(
             vocab_size=2048,
             hidden_size=128,
@@ -165,7 +185,7 @@ class Qwen2Config:
 
     @classmethod
     def small(cls) -> Self:
-        """A size at which memory traffic begins to matter: for benchmarks (38 M)."""
+        """A size at which memory traffic begins to matter: for benchmarks (38.9 M)."""
         return cls(
             vocab_size=32000,
             hidden_size=512,
@@ -231,18 +251,20 @@ def _refuse_what_we_lack(raw: dict[str, Any]) -> None:
         raise ValueError(f"model_type={raw.get('model_type')!r}: only 'qwen2' can be loaded")
     if raw.get("hidden_act", "silu") != "silu":
         raise ValueError(f"hidden_act={raw['hidden_act']!r}: Qwen2's MLP is written for 'silu'")
-    head_dim, width, heads = (
-        raw.get(k) for k in ("head_dim", "hidden_size", "num_attention_heads")
-    )
-    if head_dim is not None and head_dim * heads != width:
+    head_dim, heads = raw.get("head_dim"), raw.get("num_attention_heads")
+    if head_dim is not None and heads is not None and head_dim * heads != raw.get("hidden_size"):
         raise ValueError(f"head_dim={head_dim} must be hidden_size / num_attention_heads")
 
 
 def _read_rope(raw: dict[str, Any], max_position_embeddings: int) -> dict[str, Any]:
     """rope_theta and rope_scaling from either layout of config.json."""
-    rope = {**(raw.get("rope_scaling") or {}), **(raw.get("rope_parameters") or {})}
+    # As in transformers 5, the older key counts where a file has both, and nothing is mixed.
+    rope = raw.get("rope_scaling") or raw.get("rope_parameters") or {}
+    if not isinstance(rope, dict) or any(isinstance(value, dict) for value in rope.values()):
+        raise ValueError(f"rope parameters {rope!r} must be one object, the same for all layers")
     # 10,000 is what transformers assumes when the key is absent.
-    theta = float(rope.get("rope_theta") or raw.get("rope_theta") or 10_000.0)
+    thetas = (rope.get("rope_theta"), raw.get("rope_theta"), 10_000.0)
+    theta = next(theta for theta in thetas if theta is not None)
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
         return {"rope_theta": theta, "rope_scaling": None}
@@ -259,11 +281,9 @@ def _read_rope(raw: dict[str, Any], max_position_embeddings: int) -> dict[str, A
 
 def _read_windows(raw: dict[str, Any]) -> dict[str, Any]:
     """sliding_window and layer_types; older files give max_window_layers instead of the types."""
-    layers, window = raw["num_hidden_layers"], raw.get("sliding_window", 4096)
-    if not raw.get("use_sliding_window", False):
-        window = None
-    types = raw.get("layer_types")
-    if types is None:
-        first = raw.get("max_window_layers", 28) if window is not None else layers
+    window = raw.get("sliding_window", 4096) if raw.get("use_sliding_window", False) else None
+    types = raw.get("layer_types") or ()
+    if not types and window is not None:
+        first, layers = raw.get("max_window_layers", 28), raw["num_hidden_layers"]
         types = [FULL if i < first else SLIDING for i in range(layers)]
     return {"sliding_window": window, "layer_types": tuple(types)}

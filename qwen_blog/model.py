@@ -8,6 +8,7 @@ a published state dict loads without renaming. Leaves out: the mixture-of-expert
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
     x: (..., D) · weight: (D,) · returns (..., D) of x's dtype. Zhang and Sennrich 2019, eq. 4.
     """
-    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # small squares vanish
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x  # 300^2 overflows
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return weight * wide.to(x.dtype)
 
@@ -132,8 +133,13 @@ class Qwen2Model(nn.Module):
         past = cache.length if cache is not None else 0
         if cache is not None:
             cache.check_room(T)
+            if cache.batch_size != B:
+                raise ValueError(f"cache is for {cache.batch_size} rows, but input_ids has {B}")
         if position_ids is None:
             position_ids = torch.arange(past, past + T, device=input_ids.device)[None]  # (1, T)
+        if position_ids.shape not in ((1, T), (B, T)):
+            shape = tuple(position_ids.shape)
+            raise ValueError(f"position_ids is {shape}, must be (1, T) or (B, T) = {(B, T)}")
         masks = self.masks(B, T, past + T, attention_mask, input_ids.device)
 
         x = self.embed_tokens(input_ids)  # (B, T) -> (B, T, D)
@@ -193,6 +199,24 @@ class Qwen2ForCausalLM(nn.Module):
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
         self.apply(self._init_weights)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "Qwen2ForCausalLM":
+        """Load a model folder in the Hugging Face layout: `checkpoint.load_model`."""
+        from .checkpoint import load_model  # here, because checkpoint imports this module
+
+        return load_model(folder, dtype, device)
+
+    def save_pretrained(self, folder: str | Path, max_shard_bytes: int = 5_000_000_000) -> None:
+        """Write a model folder that transformers reads as well: `checkpoint.save_model`."""
+        from .checkpoint import save_model
+
+        save_model(self, folder, max_shard_bytes)
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
@@ -255,6 +279,8 @@ def _check_ids(input_ids: Tensor, vocab_size: int) -> tuple[int, int]:
     """(B, T) of valid ids, or ValueError."""
     if input_ids.dim() != 2 or input_ids.numel() == 0:
         raise ValueError(f"input_ids is {tuple(input_ids.shape)}, must be (B, T) with B, T >= 1")
+    if input_ids.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"input_ids is {input_ids.dtype}, must be torch.int64 (or int32)")
     low, high = (int(x) for x in torch.aminmax(input_ids))
     if low < 0 or high >= vocab_size:
         worst = low if low < 0 else high

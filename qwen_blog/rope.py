@@ -23,20 +23,23 @@ def rope_frequencies(config: Qwen2Config) -> tuple[Tensor, float]:
             scale: 1.0, or YaRN's attention factor
     Su et al. 2021, eq. 15: theta_i = base^(-2i/Dh).
     """
-    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
-    inv_freq = 1.0 / config.rope_theta**exponents  # (Dh/2,)
+    # on the CPU even where the model is built on the meta device, which holds no numbers
+    two_i = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device="cpu")
+    periods = config.rope_theta ** (two_i / config.head_dim)  # (Dh/2,), positions a radian
     if config.rope_scaling is None:
-        return inv_freq, 1.0
-    return yarn_frequencies(inv_freq, config.rope_theta, config.rope_scaling)
+        return 1.0 / periods, 1.0
+    return yarn_frequencies(periods, config.rope_theta, config.rope_scaling)
 
 
-def yarn_frequencies(inv_freq: Tensor, theta: float, yarn: YarnScaling) -> tuple[Tensor, float]:
+def yarn_frequencies(periods: Tensor, theta: float, yarn: YarnScaling) -> tuple[Tensor, float]:
     """Slow down the slow pairs by `yarn.factor`, leave the fast ones, blend between.
 
-    inv_freq: (Dh/2,) plain frequencies for the base `theta`
-    returns (Dh/2,) and the factor on cos and sin. Peng et al. 2023, eq. 13 to 15 and 22.
+    periods: (Dh/2,) positions a radian without scaling, for the base `theta`
+    returns (Dh/2,) radians a position, and the factor on cos and sin.
+    Peng et al. 2023, "NTK-by-parts" and "YaRN". As in the published code and not in the paper, the
+    blend is linear in the pair's index, where the paper's is linear in the pair's number of turns.
     """
-    half = len(inv_freq)
+    half = len(periods)
 
     def pair_turning(turns: float) -> float:
         """Index of the pair that makes `turns` full turns over the trained context."""
@@ -50,8 +53,10 @@ def yarn_frequencies(inv_freq: Tensor, theta: float, yarn: YarnScaling) -> tuple
     low, high = max(low, 0), min(high, 2 * half - 1)
     if low == high:
         high += 0.001  # a step instead of a ramp, without dividing by zero
-    slowed = ((torch.arange(half, dtype=torch.float32) - low) / (high - low)).clamp(0, 1)
-    blended = inv_freq / yarn.factor * slowed + inv_freq * (1 - slowed)
+    pairs = torch.arange(half, dtype=torch.float32, device=periods.device)
+    kept = 1 - ((pairs - low) / (high - low)).clamp(0, 1)  # (Dh/2,), share of the old speed
+    # In this order to the last bit as published: far out, one bit is a visible angle.
+    blended = 1 / (yarn.factor * periods) * (1 - kept) + 1 / periods * kept
     scale = yarn.attention_factor
     return blended, 0.1 * math.log(yarn.factor) + 1.0 if scale is None else scale
 
@@ -78,17 +83,16 @@ def apply_rotary_pos_emb(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tupl
 class RotaryEmbedding(nn.Module):
     """cos and sin of every position's angles, in the half-split layout."""
 
-    inv_freq: Tensor
-
     def __init__(self, config: Qwen2Config) -> None:
         super().__init__()
-        inv_freq, self.scale = rope_frequencies(config)
-        self.register_buffer("inv_freq", inv_freq, persistent=False)
+        # no buffer: model.to(bfloat16) would round a buffer, and far angles with it
+        self.inv_freq, self.scale = rope_frequencies(config)
 
     @torch.no_grad()
     def forward(self, position_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """position_ids: (B or 1, T) int -> cos, sin: (B or 1, 1, T, Dh) of `dtype`."""
         # fp32: in bf16, positions above 256 would share their angles
-        angles = position_ids[:, None, :, None].float() * self.inv_freq.float()  # (B, 1, T, Dh/2)
+        inv_freq = self.inv_freq.to(position_ids.device)
+        angles = position_ids[:, None, :, None].float() * inv_freq  # (B, 1, T, Dh/2)
         angles = torch.cat((angles, angles), dim=-1)  # (B, 1, T, Dh/2) -> (B, 1, T, Dh)
         return (angles.cos() * self.scale).to(dtype), (angles.sin() * self.scale).to(dtype)
