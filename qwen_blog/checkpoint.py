@@ -33,6 +33,7 @@ from .model_folder import (
     SINGLE,
     StoredTensor,
     find_tensors,
+    read_generation_config,
     read_json,
     read_tensors,
     some,
@@ -207,8 +208,14 @@ def _fitting(
 
 
 def _read_config(folder: Path) -> tuple[Qwen2Config, torch.dtype | None]:
-    """What config.json says of the model, and of the dtype of its weights."""
+    """What config.json says of the model, and of the dtype of its weights.
+
+    generation_config.json, where there is one, knows better which tokens end a reply.
+    """
     raw = read_json(folder / CONFIG)
+    raw["eos_token_id"] = read_generation_config(folder).get(
+        "eos_token_id", raw.get("eos_token_id")
+    )
     dtype = str(raw.get("dtype") or raw.get("torch_dtype"))  # transformers 5, 4
     try:
         return Qwen2Config.from_dict(raw), getattr(torch, dtype, None)

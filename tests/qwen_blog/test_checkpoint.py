@@ -24,7 +24,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 from qwen_blog import Qwen2Config, Qwen2ForCausalLM, RotaryEmbedding, checkpoint
 from qwen_blog.fast import fuse
-from qwen_blog.model_folder import find_tensors, read_generation_config
+from qwen_blog.model_folder import find_tensors
 
 from .reference import CASES, CONFIG_JSON, PROPERTY, batch, models
 
@@ -579,10 +579,13 @@ def test_a_dtype_that_holds_no_weights_is_refused(folder: Path) -> None:
         Qwen2ForCausalLM.from_pretrained(folder)
 
 
-def test_generation_config_is_read_if_it_is_there(folder: Path) -> None:
-    assert read_generation_config(folder) == {}
+def test_stop_tokens_come_from_generation_config_as_in_transformers(folder: Path) -> None:
+    edit_json(folder / "config.json", eos_token_id=3)
+    assert Qwen2ForCausalLM.from_pretrained(folder).config.eos_token_id == 3
     (folder / "generation_config.json").write_text('{"eos_token_id": [3, 4]}', encoding="utf-8")
-    assert read_generation_config(folder) == {"eos_token_id": [3, 4]}
+    assert Qwen2ForCausalLM.from_pretrained(folder).config.eos_token_id == (3, 4)
+    theirs = transformers.Qwen2ForCausalLM.from_pretrained(folder)
+    assert theirs.generation_config.eos_token_id == [3, 4]
 
 
 # --- saving -----------------------------------------------------------------------------------
