@@ -1,6 +1,7 @@
 """Masks against loops, attention against torch's own, all three paths against each other."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
+from transformers.models.qwen2 import modeling_qwen2 as hf
 
 from qwen_blog import (
     Attention,
@@ -136,6 +138,19 @@ def test_eager_attention_equals_torch(heads: tuple[int, int], T: int) -> None:
     # The weights themselves: what attention makes of v = the identity.
     identity = torch.eye(T + 3, dtype=q.dtype).expand(2, heads[1], T + 3, T + 3)
     assert_close(weights, reference(q, k, identity, mask), **EXACT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_eager_attention_equals_transformers_to_the_last_bit(dtype: torch.dtype) -> None:
+    # In half precision too: a softmax that is not computed in float32 differs in its last bits.
+    q, k, v = (x.to(dtype) for x in qkv((4, 2), 9, 200))
+    mask = random_mask(9, 200)
+    layer = SimpleNamespace(num_key_value_groups=2, training=False)
+    added = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+    want, want_weights = hf.eager_attention_forward(layer, q, k, v, added, scaling=16**-0.5)
+    out, weights = eager_attention(q, k, v, mask)
+    assert torch.equal(weights, want_weights)
+    assert torch.equal(out.transpose(1, 2), want)
 
 
 @pytest.mark.parametrize("T", LENGTHS)
