@@ -253,6 +253,8 @@ class Qwen2ForCausalLM(nn.Module):
         labels: (B, T) int, usually input_ids; -100 where no loss is wanted
         logits_to_keep: only the last so many positions go through the output layer; 0 = all
         """
+        if logits_to_keep < 0:
+            raise ValueError(f"logits_to_keep={logits_to_keep} must be 0 (all) or above")
         output = self.model(
             input_ids, attention_mask, position_ids, cache, output_hidden_states, output_attentions
         )

@@ -133,13 +133,14 @@ class Trace(Sequence[Step]):
             for ax in axes:
                 ax.axvspan(start - 0.5, end - 0.5, color=f"C{number % 2}", alpha=0.08, linewidth=0)
             axes[0].annotate(
-                name,
+                "" if crowded and end - start < 5 else name,  # short ones would overlap
                 (start - 0.4, 1.02),
                 xycoords=axes[0].get_xaxis_transform(),
                 rotation=40,
                 fontsize=7,
             )
-        axes[0].margins(x=0)
+        for ax in axes:
+            ax.margins(x=0)
         return axes
 
     def _stretches(self, depth: int) -> Iterator[tuple[int, int, str]]:

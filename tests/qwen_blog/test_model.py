@@ -461,3 +461,8 @@ def test_fusing_keeps_the_numbers_the_dtype_and_the_number_of_parameters() -> No
     assert isinstance(after, DecoderLayer)
     stacked = torch.cat([getattr(before.self_attn, f"{x}_proj").weight for x in "qkv"])
     assert torch.equal(after.self_attn.qkv_proj.weight, stacked)
+
+
+def test_logits_to_keep_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="logits_to_keep=-1"):
+        models("GQA")[0](torch.tensor([[1, 2]]), logits_to_keep=-1)
