@@ -8,6 +8,7 @@ Leaves out: quantised weights, checkpoints of the bare `Qwen2Model`, and a look 
 which would read every weight from the disk at once; saving looks, as it reads them anyway.
 """
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .config import Qwen2Config
+from .files import read_json
 from .model import Qwen2ForCausalLM
 from .model_folder import (
     CONFIG,
@@ -34,10 +36,8 @@ from .model_folder import (
     StoredTensor,
     find_tensors,
     read_generation_config,
-    read_json,
     read_tensors,
     some,
-    write_json,
 )
 
 EMBED, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -101,7 +101,9 @@ def save_model(
     stage = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     try:
         _write_weights(tensors, stage, max_shard_bytes)
-        write_json(stage / CONFIG, config)
+        (stage / CONFIG).write_text(
+            json.dumps(config, indent=2) + "\n", encoding="utf-8", newline="\n"
+        )
     except BaseException:  # Ctrl-C leaves no rubbish either
         shutil.rmtree(stage)
         raise
@@ -142,7 +144,10 @@ def _write_weights(tensors: dict[str, Tensor], folder: Path, max_shard_bytes: in
     if len(shards) > 1:
         total = sum(tensor.nbytes for tensor in tensors.values())
         file_of = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
-        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": file_of})
+        index = {"metadata": {"total_size": total}, "weight_map": file_of}
+        (folder / INDEX).write_text(
+            json.dumps(index, indent=2) + "\n", encoding="utf-8", newline="\n"
+        )
 
 
 def _savable(model: Qwen2ForCausalLM) -> dict[str, Tensor]:

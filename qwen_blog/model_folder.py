@@ -10,7 +10,6 @@ Sources: the safetensors format's own description; the files that transformers' 
 writes. Leaves out: downloading, pickles, GGUF, adapters.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from .files import read_json
 
 CONFIG, GENERATION_CONFIG = "config.json", "generation_config.json"
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -78,23 +79,6 @@ def read_generation_config(folder: str | Path) -> dict[str, Any]:
     """generation_config.json of a model folder (stop tokens, sampling), {} if it has none."""
     file = Path(folder) / GENERATION_CONFIG
     return read_json(file) if file.is_file() else {}
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        what = f"{file} is missing" if file.parent.is_dir() else f"there is no folder {file.parent}"
-        raise FileNotFoundError(f"{what}: give the folder of a downloaded or saved model")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON, or of UTF-8
-        raise ValueError(f"{file} is damaged ({error}): copy or download it again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object")
-    return data
-
-
-def write_json(file: Path, data: dict[str, Any]) -> None:
-    file.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def some(names: Iterable[str], limit: int = 10) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bpe, chat
+from .files import write_text
 from .tokenizer_files import (
     MODEL,
     PIPELINE,
@@ -32,7 +33,6 @@ from .tokenizer_files import (
     read_config,
     read_parts,
     stop_tokens,
-    write_text,
 )
 
 MAX_CACHED_WORDS = 1 << 16  # some 300 bytes each: at most about 20 MB

@@ -5,13 +5,13 @@ Sources: the file layout of the `tokenizers` library and of Qwen2's published fo
 Leaves out: slow-tokenizer files of other models, and chat templates given as a list.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import bpe, chat
+from .files import read_json, read_text
 
 QWEN2_SPECIAL_TOKENS = ("<|endoftext|>", chat.IM_START, chat.IM_END)
 
@@ -58,13 +58,13 @@ def read_parts(folder: Path, config: Mapping[str, Any]) -> tuple[Path, _Parts]:
     """The file that was read, and (vocab, merges, added tokens) from it."""
     file, vocab_file = folder / "tokenizer.json", folder / "vocab.json"
     if file.is_file():
-        data = _read_json(file)
+        data = read_json(file)
         _check_pipeline(data, file)
         vocab, merges = data["model"].get("vocab"), data["model"].get("merges")
         entries = data.get("added_tokens") or []
     elif vocab_file.is_file() and (folder / "merges.txt").is_file():
-        file, vocab = vocab_file, _read_json(vocab_file)
-        lines = _read_text(folder / "merges.txt").split("\n")
+        file, vocab = vocab_file, read_json(vocab_file)
+        lines = read_text(folder / "merges.txt").split("\n")
         merges = [line for line in lines[lines[0].startswith("#version") :] if line]
         entries = [
             {"id": int(i), **entry} for i, entry in config.get("added_tokens_decoder", {}).items()
@@ -143,8 +143,8 @@ def check_added_tokens(
 def read_config(folder: Path) -> tuple[dict[str, Any], str | None]:
     """tokenizer_config.json, and the chat template, unless that is ChatML as we write it."""
     file, jinja = folder / "tokenizer_config.json", folder / "chat_template.jinja"
-    config = _read_json(file) if file.is_file() else {}
-    template = _read_text(jinja) if jinja.is_file() else config.get("chat_template")
+    config = read_json(file) if file.is_file() else {}
+    template = read_text(jinja) if jinja.is_file() else config.get("chat_template")
     if not isinstance(template, str | None):
         raise ValueError(f"{file}: chat_template must be one str, not {template!r:.80}")
     return config, None if template == chat.CHATML_TEMPLATE else template
@@ -159,27 +159,3 @@ def stop_tokens(
         value = config.get(key, usual if usual in texts else None)
         names.append(value.get("content") if isinstance(value, dict) else value)
     return names[0], names[1]
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(_read_text(file))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is damaged ({error}); copy or download it again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object")
-    return data
-
-
-def write_text(file: Path, text: str) -> None:
-    """Under a temporary name, then renamed: nobody ever reads half a file."""
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(file)
