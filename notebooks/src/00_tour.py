@@ -1,0 +1,740 @@
+# %% [markdown] lang="zh"
+# # 00 · 漫游小宇宙
+#
+# 大语言模型读完一句话，就能接着往下说。这中间发生的每一步都是普通的算术，没有一步是看不见的。这
+# 本书把这些算术一行一行写出来：写得短，读得完；写完之后，再拿别人写的库来核对。
+#
+# 这一章先带你走一遍。你会看到：
+#
+# 1. 全书的地图：五个包，怎样拼在一起；
+# 2. 一句话怎样变成一串整数；
+# 3. 这串整数怎样穿过一个 Qwen2 模型，一步一步，每步的形状都列出来；
+# 4. 从零训练一个很小的模型，看它在半分钟内学会“从上文里找答案”，再打开它，找出做这件事的两个动作；
+# 5. 把同一份权重交给 `transformers`，结果一样。
+#
+# - **时间**：读一遍约 40 分钟。全部代码在两个 CPU 核上约 30 秒跑完，其中一半以上花在第 4 节的训练上。
+# - **预备知识**：会读 Python，知道矩阵乘法。遇到不懂的名词先往下走，第 21 到 23 章会从头讲。
+# - **不联网**：不下载任何东西，也不需要 GPU。
+# %% [markdown] lang="en"
+# # 00 · A tour of the universe
+#
+# A large language model reads a text and goes on with it. All that happens in between is plain
+# arithmetic, and no step of it is hidden. This book writes that arithmetic out, line by line: short
+# enough to be read to the end, and then checked against libraries that others wrote.
+#
+# This chapter walks you through once. You will see:
+#
+# 1. the map of the book: five packages, and what joins them;
+# 2. how a sentence becomes a row of integers;
+# 3. how these integers pass through a Qwen2 model, step by step, with the shape after each step;
+# 4. a very small model, trained from nothing, that learns in under half a minute to find an
+#    answer in the text before it; then we open it and find the two movements that do it;
+# 5. the same weights in `transformers`, with the same result.
+#
+# - **Time**: about 40 minutes of reading. All the code runs in about 30 seconds on two CPU
+#   cores, more than half of it the training of section 4.
+# - **You need**: to read Python, and to know what a matrix product is. If a word is new, walk on:
+#   chapters 21 to 23 start from the beginning.
+# - **Offline**: nothing is downloaded, and no GPU is needed.
+# %%
+import sys
+
+sys.path[:0] = ["../..", "../src"]  # the five packages; figures.py
+import figures
+
+figures.use_style()
+# %%
+import copy
+import inspect
+import math
+import string
+from importlib.util import find_spec
+
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends on the threads
+
+# %% [markdown] lang="zh"
+# ## 1　地图
+#
+# 全书计划有五个 Python 包，每个包用一个下午读得完。它们**互不导入**：单独拷走任何一个文件夹，照样能用。
+# 把它们连起来的不是代码，而是业内通用的格式：
+#
+# - **模型文件夹**：Hugging Face 的布局，`config.json`、`model.safetensors`、`tokenizer.json`；
+# - **对话协议**：OpenAI 的 chat completions，走 HTTP；
+# - **记录**：JSONL，一行一条。
+#
+# 下图由代码现查现画：蓝色的包已经在这里，灰色的还没写。训练好的权重目前也还
+# 没有，所以本章自己训练一个。
+# %% [markdown] lang="en"
+# ## 1. The map
+#
+# The book is planned as five Python packages, each short enough for one afternoon. **None imports another**:
+# copy out any one folder, and it works. What joins them is not code but the formats that
+# everybody in the field uses:
+#
+# - a **model folder** in the Hugging Face layout: `config.json`, `model.safetensors`,
+#   `tokenizer.json`;
+# - the **chat protocol** of OpenAI, chat completions over HTTP;
+# - **records** as JSONL, one to a line.
+#
+# The code looks up what exists and draws it: blue packages are here, grey ones are still to
+# come. No trained weights come with the book yet, so this chapter trains its own.
+# %%
+places = {"tiny_transformer\nthe 2017 paper": (0, 1.2), "qwen_blog\nthe Qwen2 decoder": (0, 0)}
+places |= {"tiny_rag\nanswers with sources": (4.2, 1.2)}
+places |= {"tiny_agent\na loop with tools": (4.2, 0)}
+places |= {"tiny_eval\nscores, error bars": (4.2, -1.2)}
+_, model_box, *clients = places
+colors = {box: figures.BLUE if find_spec(box.split()[0]) else figures.GREY for box in places}
+arrows = [(model_box, box) for box in clients]
+fig, ax = figures.canvas(height=3.0, width=6.4)
+ax = figures.diagram(ax, places, arrows, size=(1.9, 0.66), colors=colors)
+_ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
+# %% [markdown] lang="zh"
+# 下面各章已经可以读了。每章都有中文和英文两份，代码和输出完全相同：
+#
+# | 章 | 回答的问题 |
+# | --- | --- |
+# | [21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb) | 文字怎样变成向量，向量怎样知道自己的位置？ |
+# | [22 · GQA、掩码、KV cache](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
+# | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
+#
+# 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
+# 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
+# %% [markdown] lang="en"
+# These chapters can be read today. Each exists in Chinese and in English, with the same code and the
+# same outputs:
+#
+# | chapter | the question it answers |
+# | --- | --- |
+# | [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb) | How does text become vectors, and how does a vector know its place? |
+# | [22 · GQA, masks, the KV cache](22_attention_and_cache.ipynb) | How do tokens tell each other things, and why need the past not be computed again? |
+# | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
+#
+# The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
+# `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
+# chapter does not finish. Change a number, run again, and see what breaks.
+# %% [markdown] lang="zh"
+# ## 2　一句话变成整数
+#
+# 模型只会算数，所以先要把文字换成整数。负责换的是**分词器（tokenizer）**：它把文字切成一段一段的
+# **词元（token）**，每个词元有一个编号（id）。
+#
+# 怎么切，是从文本里学来的。**BPE（byte-pair encoding，字节对编码）** 从 256 个单独的字节出发，反复
+# 做一件事：找出最常相邻的一对，粘成一个新词元。
+#
+# 我们编几句话来训练它。这一章的例子都发生在一个虚构的恒星系里：恒星叫砚星（Yan），行星叫露摩（Lumo），
+# 露摩的每颗卫星用一个频道通话。既然是编的，就没有哪个模型能事先知道。
+# %% [markdown] lang="en"
+# ## 2. A sentence becomes integers
+#
+# A model can only calculate, so text must first become integers. This is the work of the
+# **tokenizer**: it cuts text into pieces, the **tokens**, and each token has a number, its id.
+#
+# Where to cut is learnt from text. **BPE (byte-pair encoding)** starts from the 256 single bytes and
+# does one thing again and again: it takes the pair that most often stands side by side, and glues it
+# into a new token.
+#
+# We make up a few lines to train it. The examples of this chapter live in a fictional star system: the
+# star is Yan (砚星), its planet Lumo (露摩), and each moon of Lumo calls on a channel of its own. As it is
+# made up, no model can know about it beforehand.
+# %%
+from qwen_blog import Tokenizer
+
+lines = ["Lumo is a planet of the star Yan.", "露摩是砚星的行星。"]
+lines += ["Lumo has four moons.", "露摩有四颗卫星。", "砚星有两颗行星。"]
+for moon, channel in ("b7", "k2", "a9", "q4"):
+    lines.append(f"The moon {moon} calls on channel {channel}.")
+    lines.append(f"卫星 {moon} 用 {channel} 号频道通话。")
+    lines.append(f"{channel} 号频道：露摩的卫星 {moon}。")
+tokenizer = Tokenizer.train(lines, vocab_size=340)
+print(f"{len(lines)} lines, {len(tokenizer)} tokens")
+for token_id in (256, 257):  # ids 0 to 255 are the single bytes
+    raw = tokenizer.token_bytes(token_id)
+    print(token_id, "=", raw.hex(" "), "=", raw.decode(errors="replace"))
+
+
+# %% [markdown] lang="zh"
+# 一个汉字是 3 个字节。最先粘起来的两对，正好一步一步拼出了这几句话里最常见的“星”字；只拼了一半的时候还不是
+# 字，所以显示成 �。
+#
+# 现在切一句它没见过的话。每个格子是一个词元，下面是编号：
+# %% [markdown] lang="en"
+# A Chinese character is 3 bytes. The first two pairs to be glued make up, step by step, the character
+# 星 (star), the most frequent one in these lines; halfway it is no character yet and shows as �.
+#
+# Now a sentence that it has not seen. Each box is a token, its id below:
+# %%
+def shown(token_id):
+    """The token's text; its bytes in hexadecimal where they are but a part of a character."""
+    raw = tokenizer.token_bytes(token_id)
+    return raw.decode() if "\ufffd" not in raw.decode(errors="replace") else raw.hex()
+
+
+sentences = ["The star calls on channel 5.", "砚星的卫星 k 用 5 号频道吗？"]
+fig, axes = figures.canvas(2, 1, height=2.0)
+for ax, sentence in zip(axes, sentences, strict=True):
+    ids = tokenizer.encode(sentence)
+    ax = figures.token_strip(ax, [shown(i) for i in ids], ids)
+# %% [markdown] lang="zh"
+# ␣ 是空格。常见的词是一整个词元；只见过一次的 star 拆成字母，没见过的“吗”和“？”退回成字节，这里写成十六进制。
+# 所以任何文字都切得开，也都拼得回来：
+# %% [markdown] lang="en"
+# ␣ is a space. A frequent word is one token; *star*, seen only once, comes apart into letters, and
+# characters never seen (吗, ？) fall back to bytes, in hexadecimal here. So any text can be cut, and
+# any text can be put together again:
+# %%
+for text in [*sentences, "no such word: zyzzyva 🪐 龘"]:
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+# %% [markdown] lang="zh"
+# ## 3　一个张量的旅程
+#
+# 整数有了，送进模型。下面这个模型的结构与 Qwen2 完全一样，只是小得多，权重还是随机的：说不出有意义
+# 的话，但**走的路是一样的**。
+#
+# `trace` 让一句话走一遍，把路上的每个操作都记下来。
+# %% [markdown] lang="en"
+# ## 3. The journey of one tensor
+#
+# The integers go into the model. The one below is built exactly like Qwen2, only much smaller, and
+# its weights are random: it has nothing sensible to say, but **the road is the same**.
+#
+# `trace` sends a sentence down that road and writes down every operation on the way.
+# %%
+from qwen_blog import Qwen2Config, Qwen2ForCausalLM, trace
+
+torch.manual_seed(0)
+nano = Qwen2ForCausalLM(Qwen2Config.nano()).eval()
+ids = tokenizer.encode(sentences[0])
+journey = trace(nano, ids).path()
+print(f"{nano.num_parameters():,} numbers in the model, {len(ids)} tokens go in;")
+print(f"{len(journey)} operations later: {tuple(journey.logits.shape)} logits, (B, T, V)")
+# %% [markdown] lang="zh"
+# 最后得到的 **logits** 是一张分数表：一批 $B = 1$ 句话，$T$ 个位置，每个位置给词表里 $V$ 个词元各打一个分，
+# 分数最高的就是模型心目中的下一个词元。
+#
+# 中间是几层一模一样的**解码层（decoder layer）**。先看第一层，只留下大的路标（归一
+# 化、RoPE 和改换形状的操作略去，第 21 章会讲）：
+# %% [markdown] lang="en"
+# What comes out, the **logits**, is a table of scores: for $B = 1$ text, at each of $T$ places, one
+# score for each of the $V$ tokens of the vocabulary. The highest is the model's choice for the next
+# token.
+#
+# In between stand several **decoder layers**, all built alike. Here is the first, landmarks only
+# (without norms, RoPE and changes of shape, which chapter 21 explains):
+# %%
+keep = {"linear", "softmax", "matmul", "silu"}
+layer = journey.within("model.layers.0")
+landmarks = [s for s in layer if s.op in keep or (s.op, s.module) == ("add", "model.layers.0")]
+print(f"{len(layer)} operations in one layer, of which {len(landmarks)}:\n")
+for s in landmarks:
+    module = s.module.removeprefix("model.layers.0").lstrip(".")
+    print(f"{module:17} {s.op:8} -> {'x'.join(map(str, s.output)):10} std {s.std:.2f}")
+# %% [markdown] lang="zh"
+# 从上往下读：
+#
+# - `q_proj`、`k_proj`、`v_proj`：每个词元准备好一个问题（query，查询）、一块名牌（key，键）和一份内容（value，值）；
+# - `matmul`、`softmax`、`matmul`：**注意力（attention）**。问题与名牌两两打分，分数化成权重，按权重取内容；
+# - `add`：取来的东西加回原来的张量，这就是**残差（residual）**；
+# - `gate_proj` 到 `down_proj`：**MLP**，每个词元各自加工一遍，再加回去。
+#
+# 进这一层和出这一层，形状一样，所以层可以一直叠上去。下面是张量走过全部几层的样子：上图
+# 是它装着多少个数，下图是这些数有多大。
+# %% [markdown] lang="en"
+# Read it from the top:
+#
+# - `q_proj`, `k_proj`, `v_proj`: each token prepares a question (query), a name tag (key) and
+#   something to give (value);
+# - `matmul`, `softmax`, `matmul`: **attention**. Every question is scored against every name tag, the
+#   scores become weights, and with these weights the values are collected;
+# - `add`: what was collected is added to the tensor that came in, the **residual** connection;
+# - `gate_proj` to `down_proj`: the **MLP** works on each token alone, and is added as well.
+#
+# The tensor leaves a layer in the shape in which it came, so layers can be stacked. Below
+# the tensor goes through all of them: how many numbers it holds (top), and how large they are
+# (bottom).
+# %%
+fig, axes = figures.canvas(2, 1, height=4.2)
+axes = journey.within("model.layers").draw(axes)
+axes[1].margins(x=0)
+_ = axes[1].set_xlabel("operation")
+# %% [markdown] lang="zh"
+# 同样的花样重复了 4 次，一层一次。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
+#
+# 路上的每个操作都是几行代码。例如 **RMSNorm**，它把每个词元的那一行数调到大小适中：
+#
+# $$\mathrm{RMSNorm}(x) = \frac{x}{\sqrt{\mathrm{mean}(x^2) + \varepsilon}} \cdot w$$
+# %% [markdown] lang="en"
+# The same pattern comes 4 times, once a layer. In Qwen2-0.5B it is this pattern too, only wider, and
+# it comes 24 times.
+#
+# Each operation on the way is a few lines of code. **RMSNorm**, for one, brings the row of numbers of
+# each token to a handy size:
+#
+# $$\mathrm{RMSNorm}(x) = \frac{x}{\sqrt{\mathrm{mean}(x^2) + \varepsilon}} \cdot w$$
+# %%
+from qwen_blog import rms_norm
+
+print(inspect.getsource(rms_norm))
+# %% [markdown] lang="zh"
+# 三行（第一行只为半精度而设），与公式逐字对应。全书就是这样读的：先看公式，再看 `inspect.getsource` 打印出的真代码，最后和
+# 别人的实现对一次账。这里的“别人”是 PyTorch：
+# %% [markdown] lang="en"
+# Three lines (the first only matters in half precision), word for word the formula. This is how the
+# book goes: the formula, the real code as `inspect.getsource` prints it, and then a comparison with
+# somebody else's implementation. Here it is PyTorch's:
+# %%
+x, weight = torch.randn(3, 5, 64), torch.randn(64)
+torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weight, 1e-6))
+# %% [markdown] lang="zh"
+# ## 4　让它活过来
+#
+# 随机的权重什么也不会。我们来训练一个，选一件小得看得透、又很要紧的事：**从上文里找答案**。
+#
+# 题目是这样的。露摩的卫星用字母称呼，频道是一位数字，一条记录写成“字母、数字、同一个字母”：
+#
+# `b7b k2k a9a q4q`　……接着又出现 `k`，下一个是什么？
+#
+# 应当是 `2`。每一段文字里，字母和数字的搭配都重新随机抽取，所以**背是背不下来的**：上一段里 `k` 是 2，
+# 这一段里可能是 5。要答对，只能回头去看。
+#
+# 结尾那个重复的字母像一个收尾标签，也要模型来预测。它很容易猜：抄前一个的前一个就行。它为什么重要，一会儿就知道。
+# %% [markdown] lang="en"
+# ## 4. Make it alive
+#
+# Random weights can do nothing. Let us train some, on a task small enough to be seen through and yet
+# important: **to find an answer in the text before it**.
+#
+# The moons of Lumo go by letters, a channel is one digit, and a record is written as letter, digit,
+# same letter:
+#
+# `b7b k2k a9a q4q` ... and now `k` comes again. What is next?
+#
+# It must be `2`. In every text the letters and digits are paired afresh at random, so **there is
+# nothing to memorise**: `k` is 2 in one text and perhaps 5 in the next. To be right, one must look
+# back.
+#
+# The letter at the end is like a closing tag. The model has to predict it as well, which is easy:
+# copy the one before the last. Why it matters we shall soon see.
+# %%
+SYMBOLS = string.ascii_lowercase + string.digits  # 26 letters, 10 digits: V = 36
+
+
+def make_texts(n, counts, dice):
+    """n texts of 12 records: some new ones (their number is one of `counts`), then these again."""
+    letters = torch.rand(n, 26, generator=dice).argsort(-1)[:, :12]
+    digits = torch.randint(26, 36, (n, 12), generator=dice)
+    new = torch.tensor(counts)[torch.randint(len(counts), (n, 1), generator=dice)]
+    place = torch.arange(12).expand(n, 12)
+    again = (torch.rand(n, 12, generator=dice) * new).long()
+    which = torch.where(place < new, place, again)
+    letters, digits = letters.gather(1, which), digits.gather(1, which)
+    ids = torch.stack([letters, digits, letters], -1).flatten(1)  # (n, 36)
+    return ids, place >= new  # (n, 12): True where a record comes again
+
+
+# %%
+def as_text(ids):
+    symbols = "".join(SYMBOLS[i] for i in ids)
+    return " ".join(symbols[i : i + 3] for i in range(0, len(symbols), 3))
+
+
+ids, again = make_texts(3, [2, 4, 6], torch.Generator().manual_seed(1))
+for row, repeated in zip(ids, again, strict=True):
+    new = int((~repeated).sum())
+    print(as_text(row[: 3 * new].tolist()), "|", as_text(row[3 * new :].tolist()))
+# %% [markdown] lang="zh"
+# 竖线是给人看的，模型看不到：左边是新记录，右边是重复的，其中的数字都该答得出来（空格也只是给人看的）。
+#
+# 模型就用 `qwen_blog` 里的 `Qwen2ForCausalLM`，一行不改，只把尺寸写小：两层，每层一个头（head，
+# 一套注意力；大模型每层有许多套并列）。
+# %% [markdown] lang="en"
+# The bar is for us, the model does not see it: on the left are new records, on the right known ones,
+# whose digits can be told. (The spaces are for us, too.)
+#
+# The model is `Qwen2ForCausalLM` from `qwen_blog`, not a line changed, only the sizes are small: two
+# layers, one head each (a head is one set of attention; large models have many side by side).
+# %%
+config = Qwen2Config(
+    vocab_size=len(SYMBOLS),
+    hidden_size=64,
+    intermediate_size=128,
+    num_hidden_layers=2,
+    num_attention_heads=1,
+    num_key_value_heads=1,
+    max_position_embeddings=128,
+    rope_theta=10_000.0,
+    initializer_range=0.05,
+)
+torch.manual_seed(0)
+model = Qwen2ForCausalLM(config)
+untrained = copy.deepcopy(model)
+print(f"{model.num_parameters():,} parameters")
+
+
+# %% [markdown] lang="zh"
+# 怎样算“学会”？模型的分数经 softmax 化成概率，每个可能的下一个词元各占一份。**损失（loss）** 是真正的下一个词元的概率取对数再
+# 变号，$-\ln p$：越有把握，越接近 0；若 36 个符号一视同仁，就是 $\ln 36 \approx 3.58$
+# （单位叫 nat）。
+#
+# 训练就是反复做一件事：算损失，求梯度，把每个权重往损失变小的方向挪一点（挪多少由 AdamW
+# 决定）。600 次，每次 64 段新文字。
+# 整个循环在这里：
+# %% [markdown] lang="en"
+# What does "learnt" mean? Softmax turns the model's scores into probabilities, one for
+# each possible next token. The **loss** is the
+# logarithm of the true one's probability with its sign turned, $-\ln p$: the surer, the nearer to 0;
+# if all 36 symbols count alike, it is $\ln 36 \approx 3.58$ (in a unit called nat).
+#
+# Training is one thing done over and over: work out the loss and its gradient, and move each weight a
+# little to where the loss is smaller (AdamW decides how far). 600 times, each time with 64 new texts. This is the whole loop:
+# %%
+def losses(model, ids):
+    """-ln p of each next token: (B, T) -> (B, T - 1)."""
+    logits = model(ids).logits[:, :-1]  # (B, T - 1, V)
+    return F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+
+
+# %%
+dice = torch.Generator().manual_seed(0)
+optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0)
+history = []
+for _ in range(600):
+    ids, again = make_texts(64, [2, 3, 4, 5, 6], dice)
+    each = losses(model, ids)
+    answers = each[:, 0::3][again]  # the digits of records that come again
+    closings = each[:, 1::3].flatten()  # the closing letters
+    loss = torch.cat([answers, closings]).mean()  # a new record's letter and digit cannot be known
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    history.append([answers.mean().item(), closings.mean().item()])
+# %% [markdown] lang="zh"
+# 把两种损失分开画。图上还有两条参照线：全凭瞎猜的 $\ln 36$；以及“只知道文中有哪些数字，不知道哪个归哪颗
+# 卫星”时能做到的水平，由代码从题目里算出。
+# %% [markdown] lang="en"
+# The two losses are drawn apart, with two levels to compare: $\ln 36$, blind guessing; and the level
+# of one who knows which digits occur in the text but not which moon they belong to, worked out from
+# the texts themselves.
+# %%
+held_out, again = make_texts(500, [2, 3, 4, 5, 6], torch.Generator().manual_seed(99))
+digits = held_out[:, 1::3]
+same = (digits[:, :, None] == digits[:, None, :]) & ~again[:, None, :]  # (B, 12, 12)
+share = same.sum(-1) / (~again).sum(-1, keepdim=True)  # of the new records, with this digit
+guess = -share[again].log().mean().item()
+# %%
+answers, closings = torch.tensor(history).T
+fig, ax = figures.canvas()
+for level, words in ((math.log(36), "any symbol"), (guess, "any digit of this text")):
+    ax.axhline(level, color="#66707C", linewidth=1, linestyle=":")
+    ax.text(600, level + 0.06, words, ha="right", size=8.5, color="#66707C")
+both = {"closing letter": closings, "digit asked for": answers}
+ax = figures.curve(ax, range(600), both, xlabel="training step", ylabel="loss, nats")
+_ = ax.legend(loc="center right")
+
+
+# %% [markdown] lang="zh"
+# 这条曲线值得多看一眼：
+#
+# - 收尾字母很快就学会了：抄前面第二个符号即可。
+# - 被问的数字落到“文中任一数字”那条线的上方不远处，几乎停住，这叫**平台（plateau）**：模型知道该答文中的
+#   某个数字，却不知道是哪个。
+# - 接着曲线**陡降**：它找到了办法。没有人告诉它怎么做，训练里只有“下一个符号是什么”。
+#
+# 用没见过的文字考一考。6 条记录的搭配共有多少种？
+# %% [markdown] lang="en"
+# This curve deserves a second look:
+#
+# - The closing letter is learnt quickly: copy the symbol before the last.
+# - The digit asked for falls to just above the level "any digit of this text" and almost stays, a
+#   **plateau**: the model knows that some digit of the text is wanted, but not which.
+# - Then the curve **drops**: it has found out how. Nobody told it; in training there is nothing but
+#   "which symbol is next?".
+#
+# Now the exam, on texts it has not seen. How many different lists of 6 records are there?
+# %%
+@torch.no_grad()
+def accuracy(model, ids, again):
+    """The share of answers that are right, among digits that can be known."""
+    predicted = model(ids).logits[:, :-1].argmax(-1)  # (B, T - 1)
+    return (predicted == ids[:, 1:])[:, 0::3][again].float().mean().item()
+
+
+exam = make_texts(1000, [6], torch.Generator().manual_seed(7))
+before, after = accuracy(untrained, *exam), accuracy(model, *exam)
+possible, seen = math.perm(26, 6) * 10**6, 600 * 64
+assert after > 0.95
+assert seen / possible < 1e-9
+print(f"lists of 6 records: {possible:.1e}; seen in training: at most {seen}")
+print(f"right answers before training: {before:.0%}, after: {after:.0%}")
+
+
+# %% [markdown] lang="zh"
+# 它看过的还不到十亿分之一，所以不是背答案，而是学会了一种**做法**。做法藏在哪里？
+#
+# ### 打开看
+#
+# 注意力的权重是一张方阵：第 $t$ 行是位置 $t$ 在看谁，每行之和为 1。这个模型总共只有两张，每层一张。训练前后各
+# 画一遍，问的是最后那个 `k`：
+# %% [markdown] lang="en"
+# It has seen less than a billionth of them, so it has not memorised answers: it has learnt **how to
+# find** them. Where in the model is this?
+#
+# ### Look inside
+#
+# The weights of attention are a square: row $t$ says whom place $t$ looks at, and sums to 1. This
+# model has just two, one a layer. We draw both, before and after training; the question is the `k` at
+# the end:
+# %%
+@torch.no_grad()
+def attention_weights(model, text):
+    ids = torch.tensor([[SYMBOLS.index(symbol) for symbol in text]])
+    return [layer[0, 0] for layer in model(ids, output_attentions=True).attentions]  # (T, T) each
+
+
+question = "b7bk2ka9aq4qk"
+fig, axes = figures.canvas(2, 2, height=6.6)
+for row, (when, one) in zip(axes, {"before": untrained, "after": model}.items(), strict=True):
+    for number, weights in enumerate(attention_weights(one, question)):
+        ax = figures.attention_map(row[number], weights, list(question))
+        ax.set(title=f"layer {number + 1}, {when} training", xlabel="", ylabel="")
+# %% [markdown] lang="zh"
+# 训练前只有一片近乎均匀的三角形：谁都看，等于谁都没看。训练后，两个动作清清楚楚：
+#
+# 1. **第 1 层：看前一个。** 数字和收尾字母这些行，颜色最深的格子紧挨着对角线的左边。收尾的 `k` 看着它前面的
+#    `2`，把 `2` 抄了过来；从此这个位置既写着 `k`，又写着 `2`。
+# 2. **第 2 层：找同一个字母。** 最下面一行，提问的 `k` 看的正是前面那个收尾的 `k`，把它身上的 `2` 取走，作为答案。
+#
+# 一个抄，一个找，两步合成“查表”。画成箭头（只画第 2 层最后一行和第 1 层里它所看的那一行的最大权重）：
+# %% [markdown] lang="en"
+# Before training there is an almost even triangle: to look at everybody is to look at nobody. After it, two
+# movements are plain to see:
+#
+# 1. **Layer 1: look at the one before.** In the rows of digits and closing letters, the
+#    darkest cell is the one just left of the diagonal. The closing `k` looks at the `2` in front of
+#    it and copies it; from here on this place holds both `k` and `2`.
+# 2. **Layer 2: find the same letter.** In the bottom row, the `k` that asks looks at the closing `k`
+#    further up, and takes the `2` from it as the answer.
+#
+# One copies, one finds; together they look things up. As arrows (only the largest weight of the last
+# row in layer 2, and of the row in layer 1 that it points to):
+# %%
+first, second = attention_weights(model, question)
+found = int(second[-1].argmax())  # where the question looks, in layer 2
+source = int(first[found].argmax())  # where that place had looked, in layer 1
+fig, ax = figures.canvas(height=1.9)
+for number, symbol in enumerate(question):
+    ax.text(number, 0, symbol, ha="center", va="center", size=13, family=figures.MONO)
+for start, end, colour in ((12, found, figures.ROSE), (found, source, figures.BLUE)):
+    bend = {"arrowstyle": "-|>", "color": colour, "connectionstyle": "arc3,rad=0.3", "lw": 1.8}
+    ax.annotate("", (end, 0.3), (start, 0.3), arrowprops=bend)
+ax.text(8.5, 1.5, "layer 2: find the same letter", color=figures.ROSE, ha="center", size=9)
+ax.text(4.6, 0.75, "layer 1: copy the one before", color=figures.BLUE, ha="right", size=9)
+ax.set(xlim=(-1, 13), ylim=(-0.4, 1.8))
+ax.axis("off")
+assert (question[found], question[source]) == ("k", "2")
+# %% [markdown] lang="zh"
+# ### 拆掉试试
+#
+# 图只说明模型在看哪里，不说明它靠的就是这个。要问因果，就动手拆：把某个部件的输出变成 0，再考一遍。
+# %% [markdown] lang="en"
+# ### Take it out
+#
+# A picture shows where the model looks, not that the answer depends on it. To ask for causes, take
+# something out: set the output of one part to 0, and repeat the exam.
+# %%
+parts = {"nothing": None}
+for number in (0, 1):
+    parts[f"attention {number + 1}"] = f"model.layers.{number}.self_attn.o_proj"
+    parts[f"MLP {number + 1}"] = f"model.layers.{number}.mlp.down_proj"
+scores = {}
+for part, module in parts.items():
+    damaged = copy.deepcopy(model)
+    if module:
+        damaged.get_submodule(module).weight.data.zero_()
+    scores[part] = accuracy(damaged, *exam)
+# %%
+fig, ax = figures.canvas(height=2.6)
+ax = figures.bars(ax, list(scores), [100 * s for s in scores.values()], horizontal=True, form=".0f")
+ax.set(xlabel="right answers, %", ylabel="taken out")
+without_attention = max(scores["attention 1"], scores["attention 2"])
+assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
+# %% [markdown] lang="zh"
+# 两层注意力，拆掉哪一层都不行：少了“抄”，收尾字母身上没有数字；少了“找”，不知道该看谁。（从 6 条记录里
+# 随便挑一个数字，也只有约六分之一的机会答对。）两个
+# MLP 在这道题里就没有那么要紧。
+#
+# ### 问它
+#
+# 现在让它开口。`generate` 取分数最高的符号，接在后面，再算下一个，如此反复。两份名单只差一个数字：
+# %% [markdown] lang="en"
+# Without either layer of attention it fails: without the copying there is no digit at the closing
+# letter, without the finding it does not know where to look. (Picking one of 6 records at random is
+# right about one time in six.) The two MLPs matter less in this task.
+#
+# ### Ask it
+#
+# Let it speak. `generate` takes the symbol with the highest score, appends it, works out the next,
+# and so on. Two lists that differ in one digit:
+# %%
+from qwen_blog import GenerationConfig, generate
+
+
+def ask(model, text, new=2):
+    ids = [SYMBOLS.index(symbol) for symbol in text.replace(" ", "")]
+    reply = generate(model, [ids], GenerationConfig(max_new_tokens=new))[0]
+    return "".join(SYMBOLS[i] for i in reply.ids)
+
+
+for records in ("b7b k2k a9a q4q", "b7b k5k a9a q4q"):
+    print(f"{records} k ->", ask(model, f"{records} k"))
+assert ask(model, "b7b k2k a9a q4q k") == "2k"
+assert ask(model, "b7b k5k a9a q4q k") == "5k"
+# %% [markdown] lang="zh"
+# 改了上文，答案跟着改。权重一个也没动。
+#
+# 那么，问一颗名单里**没有**的卫星呢？挑 26 个字母里没出现过的来问，看看它还敢不敢答：
+# %% [markdown] lang="en"
+# Change the text and the answer changes, though not one weight has moved.
+#
+# And a moon that is **not** on the list? We ask for letters that do not occur, and see whether it
+# still dares to answer:
+# %%
+lists, _ = make_texts(500, [6], torch.Generator().manual_seed(5))
+lists = lists[:, :18]  # 6 records, all new
+letters = torch.arange(26).expand(500, 26)
+present = (letters[:, :, None] == lists[:, None, :]).any(-1)  # (500, 26)
+absent = (~present).float().argmax(-1, keepdim=True)  # the first letter not on the list
+with torch.no_grad():
+    logits = model(torch.cat([lists, absent], dim=1)).logits[:, -1]  # (500, V)
+says_digit = (logits.argmax(-1) >= 26).float().mean().item()
+assert says_digit > 0.9
+print(f"answers with a digit all the same: {says_digit:.0%}")
+# %% [markdown] lang="zh"
+# 它照答不误。训练里从来没有过“名单上没有”这个答案，它就不会说“不知道”。大模型的**幻觉（hallucination）**
+# 成因更多，但这是其中一种，你刚刚亲手造了一个。
+#
+# 说清楚这是什么、不是什么。它**不是语言模型**：它不懂任何语言，只会这一道题。但“从上文里找到答案”这个能力，大模型也
+# 有，研究者在其中找到了分工相近的两种头（Olsson 等，arXiv:2209.11895）：一种记下“前一个词元是谁”；另一种在
+# 后面的层，叫**归纳头（induction head）**，据此找到“上次见到它时，后面跟着什么”。**RAG（检索增强生成）** 靠的
+# 就是这种能力：先把含有答案的段落找来放进上文，再让模型从上文里读出答案。
+# %% [markdown] lang="en"
+# It answers all the same. "Not on the list" was never an answer in training, so it cannot say that it
+# does not know. The **hallucinations** of large models have more causes, but this is one of them, and
+# you have just made it yourself.
+#
+# Let us be clear about what this is. It is **no language model**: it knows no language, only this one
+# task. But large models too can find an answer in the text before them, and in them researchers have
+# found two kinds of heads that share the work in a similar way (Olsson et al., arXiv:2209.11895): one
+# notes which token came before; the other, in a later layer, is called an **induction head** and uses
+# this note to find what followed the last time. **RAG (retrieval-augmented generation)** lives on this ability: passages
+# that hold the answer are put into the text first, and the model reads it from there.
+# %% [markdown] lang="zh"
+# ## 5　对一次账
+#
+# 以上的一切都出自我们自己的代码。会不会从头就写错了，只是错得自洽？请一位外人来判：把训练好的权重
+# 原样交给 `transformers` 里的 Qwen2，**一个名字都不改**，同样的文字再算一遍。
+# %% [markdown] lang="en"
+# ## 5. The proof
+#
+# All of this came from our own code. Could it be wrong from the start, and only consistently so? Let
+# an outsider judge: we hand the trained weights to the Qwen2 of `transformers`, **without
+# renaming a single one**, and let it work on the same texts.
+# %%
+import warnings
+
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm's remark: no widgets, no matter
+from transformers import Qwen2Config as TheirConfig
+from transformers import Qwen2ForCausalLM as TheirModel
+
+theirs = TheirModel(TheirConfig(**config.to_dict())).eval()
+print(theirs.load_state_dict(model.state_dict()))
+with torch.no_grad():
+    difference = (theirs(exam[0]).logits - model(exam[0]).logits).abs().max()
+assert difference < 1e-4
+print("largest difference between the logits: below 0.0001")
+# %%
+prompts = exam[0][:100, :19]  # 6 records and a question
+ours = generate(model, prompts.tolist(), GenerationConfig(max_new_tokens=2))
+greedy = theirs.generate(
+    prompts, attention_mask=torch.ones_like(prompts), max_new_tokens=2, do_sample=False
+)
+assert [reply.ids for reply in ours] == greedy[:, 19:].tolist()
+print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
+# %% [markdown] lang="zh"
+# 反过来也成立：公开发布的 Qwen2、Qwen2.5 的权重，也能原样装进我们的模型。手边有这样的文件夹时，只需换一行：
+#
+# ```python
+# model = Qwen2ForCausalLM.from_pretrained("path/to/Qwen2.5-0.5B-Instruct")
+# tokenizer = Tokenizer.from_pretrained("path/to/Qwen2.5-0.5B-Instruct")
+# ```
+#
+# 你刚才对小模型做过的事，`trace`、画注意力、拆部件，对它也都能做，用的是同样的代码。
+# %% [markdown] lang="en"
+# It holds the other way round as well: the published weights of Qwen2 and Qwen2.5 go into our model as
+# they are. If you have such a folder, only the loading changes:
+#
+# ```python
+# model = Qwen2ForCausalLM.from_pretrained("path/to/Qwen2.5-0.5B-Instruct")
+# tokenizer = Tokenizer.from_pretrained("path/to/Qwen2.5-0.5B-Instruct")
+# ```
+#
+# What you have done to the small model, tracing it, drawing its attention, taking out its parts, you
+# can do to this one, with the same code.
+# %% [markdown] lang="zh"
+# ## 6　接着往哪里走
+#
+# 想从头学起，就按顺序读。带着问题来，可以直接跳：
+#
+# | 你想知道 | 去读 |
+# | --- | --- |
+# | BPE 怎样学会切词？聊天模板里藏着什么陷阱？ | [第 21 章](21_tokens_to_rope.ipynb) |
+# | 模型怎样知道一个词在第几个位置？ | [第 21 章](21_tokens_to_rope.ipynb)的 RoPE |
+# | 注意力那张方阵是怎样算出来的？ | [第 22 章](22_attention_and_cache.ipynb) |
+# | 生成时为什么要有 KV cache（键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
+# | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
+#
+# 本章的模型就在你手里，不妨先玩一玩：
+#
+# 1. 名单放宽到 8 条记录：`accuracy(model, *make_texts(1000, [8], dice))`。它只见过 2 到 6 条，还答得对吗？
+# 2. 把 `num_hidden_layers` 改成 1，从那一格起重跑到损失曲线。一层能学会吗？先猜，再看曲线停在哪里。
+# 3. 算损失时去掉 `closings`，只留 `answers`，再训练 600 步。陡降还来吗？想想那个容易的任务替难的任务准备了什么。
+#
+# 包里的代码也可以一边看测试一边读，测试就是说明书：
+#
+# ```bash
+# pytest tests/qwen_blog
+# ```
+#
+# 下一章：[21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb)。
+# %% [markdown] lang="en"
+# ## 6. Where to go from here
+#
+# To learn it from the ground up, read in order. If you come with a question, go straight there:
+#
+# | you want to know | read |
+# | --- | --- |
+# | How does BPE learn where to cut? What is the trap in a chat template? | [chapter 21](21_tokens_to_rope.ipynb) |
+# | How does a model know at which place a word stands? | RoPE in [chapter 21](21_tokens_to_rope.ipynb) |
+# | How is that square of attention worked out? | [chapter 22](22_attention_and_cache.ipynb) |
+# | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
+# | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
+#
+# The model of this chapter is yours to play with:
+#
+# 1. Lists of 8 records: `accuracy(model, *make_texts(1000, [8], dice))`. It has only seen 2 to 6. Is it
+#    still right?
+# 2. Set `num_hidden_layers` to 1 and run again from that cell up to the loss curve. Can one layer
+#    learn it? Guess first, then see where the curve stays.
+# 3. Leave `closings` out of the loss, keep only `answers`, and train for 600 steps again. Does the drop
+#    still come? Think of what the easy task has prepared for the hard one.
+#
+# You can also read the package beside its tests; they are its manual:
+#
+# ```bash
+# pytest tests/qwen_blog
+# ```
+#
+# Next: [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb).
