@@ -1,10 +1,11 @@
 """The same model, laid out for decoding: fewer and larger products, optionally half the bytes.
 
-A decoding step does little arithmetic and many small calls, and it reads every weight once.
-`fuse` puts weights that read the same input into one matrix (q, k and v; gate and up), and
-`halve` stores all weights in float16, which torch multiplies with a vector without unpacking.
-Both change a model in place, once, after loading; parameter names are no longer the checkpoint's.
-What each step buys is measured by `python -m tests.benchmarks.bench_decode` and told in
+A decoding step does little arithmetic: it makes many small calls and reads every weight once.
+`fuse` saves calls: weights that read the same input become one matrix (q, k and v; gate and up),
+and RMSNorm takes four calls instead of six. `halve` saves bytes: it stores weights in float16.
+Both change a model in place, once, after loading, and leave one that only infers: parameter names
+are no longer the checkpoint's, and parameters ask for no gradients.
+What each step buys is measured by `python -m tests.benchmarks.bench_decode --steps` and told in
 chapter 23. Leaves out: int8 and int4 weights, torch.compile, paged caches.
 """
 
@@ -13,22 +14,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention
-from .linear import Linear
-from .model import MLP, Qwen2ForCausalLM
+from .linear import HalfEmbedding, HalfLinear, Linear
+from .model import MLP, DecoderLayer, Qwen2ForCausalLM, RMSNorm
 from .rope import rotate_half
 
-HALF_ROWS = 3  # up to so many rows, one vector product each reads less than one cast to float32
+
+def fuse(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
+    """Merge what can be merged in every layer, in place; same results, fewer calls. Returns it.
+
+    Fusing twice changes nothing. ValueError after `halve`: fuse first.
+    """
+    if isinstance(model.lm_head, HalfLinear):
+        raise ValueError("this model is halved already: call halve(fuse(model)), in that order")
+    for layer in model.model.layers:
+        assert isinstance(layer, DecoderLayer)
+        if isinstance(layer.self_attn, FusedAttention):
+            continue
+        layer.self_attn = FusedAttention(layer.self_attn)
+        layer.mlp = FusedMLP(layer.mlp)
+        layer.input_layernorm = FusedRMSNorm(layer.input_layernorm)
+        layer.post_attention_layernorm = FusedRMSNorm(layer.post_attention_layernorm)
+    return model.train(model.training).requires_grad_(False)  # new modules start in training mode
 
 
-def _stack(*linears: nn.Linear) -> Linear:
-    """One Linear whose output is the outputs of all, one behind the other."""
-    has_bias = linears[0].bias is not None
-    width = sum(linear.out_features for linear in linears)
-    stacked = Linear(linears[0].in_features, width, bias=has_bias)
-    stacked.weight = nn.Parameter(torch.cat([linear.weight.detach() for linear in linears]))
-    if has_bias:
-        stacked.bias = nn.Parameter(torch.cat([linear.bias.detach() for linear in linears]))
-    return stacked
+def halve(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
+    """Store the weights of embedding and linear layers in float16, in place. Returns the model.
+
+    Inputs, outputs, biases, norms and the KV cache stay float32. An embedding that is also the
+    output layer stays one table. ValueError unless the model is float32 and not halved yet.
+    """
+    if isinstance(model.lm_head, HalfLinear):
+        raise ValueError("this model is halved already: halve takes one that was just loaded")
+    if model.dtype != torch.float32:
+        raise ValueError(f"this model is {model.dtype}: halve takes one loaded as torch.float32")
+    embedding = model.model.embed_tokens.weight
+    tied = model.lm_head.weight is embedding
+    for name, module in list(model.named_modules()):
+        if isinstance(module, nn.Linear):  # one at a time: two copies of all would need the memory
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, HalfLinear(module.weight, module.bias))
+    table = model.lm_head.weight if tied else nn.Parameter(embedding.half(), requires_grad=False)
+    model.model.add_module("embed_tokens", HalfEmbedding(table))
+    return model.train(model.training).requires_grad_(False)
 
 
 class FusedAttention(Attention):
@@ -65,31 +92,36 @@ class FusedMLP(MLP):
         return self.down_proj(F.silu(gate) * up)
 
 
-class HalfLinear(nn.Module):
-    """A linear layer with float16 weights and float32 inputs and outputs."""
+class FusedRMSNorm(RMSNorm):
+    """`RMSNorm` in four calls, through the length |x| that torch takes in one.
 
-    weight: Tensor
-    bias: Tensor | None
+    x / sqrt(|x|^2 / D + eps) * w  =  x / hypot(|x|, sqrt(D eps)) * (sqrt(D) w)
+    """
 
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.register_buffer("weight", linear.weight.detach().half())
-        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+    floor: Tensor
+    gain: Tensor
+
+    def __init__(self, norm: RMSNorm) -> None:
+        nn.Module.__init__(self)
+        self.weight, self.eps = norm.weight, norm.eps
+        D = len(norm.weight)
+        # fp32: sqrt(D) w would be rounded once more in bf16
+        wide = norm.weight.detach().to(torch.promote_types(norm.weight.dtype, torch.float32))
+        self.register_buffer("gain", wide * D**0.5, persistent=False)
+        self.register_buffer("floor", wide.new_tensor((D * norm.eps) ** 0.5), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (..., D_in) float32 -> (..., D_out) float32."""
-        rows = x.reshape(-1, x.shape[-1])  # (..., D_in) -> (N, D_in)
-        if len(rows) <= HALF_ROWS:
-            out = torch.stack([torch.mv(self.weight, row) for row in rows.half()]).float()
-            out = out if self.bias is None else out + self.bias
-        else:
-            out = F.linear(rows, self.weight.float(), self.bias)  # (N, D_in) -> (N, D_out)
-        return out.view(*x.shape[:-1], -1)
+        """x: (..., D) -> (..., D)."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=self.gain.dtype)
+        return (x / torch.hypot(length, self.floor) * self.gain).to(x.dtype)
 
 
-def fuse(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
-    """Merge q/k/v and gate/up of every layer, in place; same results, fewer calls. Returns it."""
-    for layer in model.model.layers:
-        layer.self_attn = FusedAttention(layer.self_attn)
-        layer.mlp = FusedMLP(layer.mlp)
-    return model
+def _stack(*linears: nn.Linear) -> Linear:
+    """One Linear whose output is the outputs of all, one behind the other."""
+    width = sum(linear.out_features for linear in linears)
+    with torch.device("meta"):  # the numbers come below
+        stacked = Linear(linears[0].in_features, width, bias=linears[0].bias is not None)
+    stacked.weight = nn.Parameter(torch.cat([linear.weight.detach() for linear in linears]))
+    if stacked.bias is not None:
+        stacked.bias = nn.Parameter(torch.cat([linear.bias.detach() for linear in linears]))
+    return stacked

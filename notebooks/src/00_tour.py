@@ -98,7 +98,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | 章 | 回答的问题 |
 # | --- | --- |
 # | [21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb) | 文字怎样变成向量，向量怎样知道自己的位置？ |
-# | [22 · GQA、掩码、KV cache](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
+# | [22 · GQA、掩码、KV 缓存](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
@@ -215,7 +215,7 @@ print(f"{len(journey)} operations later: {tuple(journey.logits.shape)} logits, (
 # 最后得到的 **logits** 是一张分数表：一批 $B = 1$ 句话，$T$ 个位置，每个位置给词表里 $V$ 个词元各打一个分，
 # 分数最高的就是模型心目中的下一个词元。
 #
-# 中间是几层一模一样的**解码层（decoder layer）**。先看第一层，只留下大的路标（归一
+# 中间是几层结构相同的**解码层（decoder layer）**。先看第一层，只留下大的路标（归一
 # 化、RoPE 和改换形状的操作略去，第 21 章会讲）：
 # %% [markdown] lang="en"
 # What comes out, the **logits**, is a table of scores: for $B = 1$ text, at each of $T$ places, one
@@ -279,7 +279,7 @@ from qwen_blog import rms_norm
 
 print(inspect.getsource(rms_norm))
 # %% [markdown] lang="zh"
-# 三行（第一行只为半精度而设），与公式逐字对应。全书就是这样读的：先看公式，再看 `inspect.getsource` 打印出的真代码，最后和
+# 三行（第一行只为半精度而设），与公式逐项对应。全书就是这样读的：先看公式，再看 `inspect.getsource` 打印出的真代码，最后和
 # 别人的实现对一次账。这里的“别人”是 PyTorch：
 # %% [markdown] lang="en"
 # Three lines (the first only matters in half precision), word for word the formula. This is how the
@@ -377,7 +377,7 @@ print(f"{model.num_parameters():,} parameters")
 # %% [markdown] lang="zh"
 # 怎样算“学会”？模型的分数经 softmax 化成概率，每个可能的下一个词元各占一份。**损失（loss）** 是真正的下一个词元的概率取对数再
 # 变号，$-\ln p$：越有把握，越接近 0；若 36 个符号一视同仁，就是 $\ln 36 \approx 3.58$
-# （单位叫 nat）。
+# （单位叫奈特，nat）。
 #
 # 训练就是反复做一件事：算损失，求梯度，把每个权重往损失变小的方向挪一点（挪多少由 AdamW
 # 决定）。600 次，每次 64 段新文字。
@@ -439,7 +439,7 @@ _ = ax.legend(loc="center right")
 # 这条曲线值得多看一眼：
 #
 # - 收尾字母很快就学会了：抄前面第二个符号即可。
-# - 被问的数字落到“文中任一数字”那条线的上方不远处，几乎停住，这叫**平台（plateau）**：模型知道该答文中的
+# - 被问的数字落到“文中任一数字”那条线的上方不远处，降得很慢，这叫**平台（plateau）**：模型知道该答文中的
 #   某个数字，却不知道是哪个。
 # - 接着曲线**陡降**：它找到了办法。没有人告诉它怎么做，训练里只有“下一个符号是什么”。
 #
@@ -563,8 +563,8 @@ without_attention = max(scores["attention 1"], scores["attention 2"])
 assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # %% [markdown] lang="zh"
 # 两层注意力，拆掉哪一层都不行：少了“抄”，收尾字母身上没有数字；少了“找”，不知道该看谁。（从 6 条记录里
-# 随便挑一个数字，也只有约六分之一的机会答对。）两个
-# MLP 在这道题里就没有那么要紧。
+# 随便挑一个数字，也只有约六分之一的机会答对。）MLP 没有
+# 那么要紧：拆掉第 2 层的，几乎没有影响；拆掉第 1 层的，还答得对四分之三。
 #
 # ### 问它
 #
@@ -572,7 +572,8 @@ assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # %% [markdown] lang="en"
 # Without either layer of attention it fails: without the copying there is no digit at the closing
 # letter, without the finding it does not know where to look. (Picking one of 6 records at random is
-# right about one time in six.) The two MLPs matter less in this task.
+# right about one time in six.) The MLPs matter less: without the
+# second, hardly anything changes; without the first, three answers in four are still right.
 #
 # ### Ask it
 #
@@ -664,7 +665,7 @@ greedy = theirs.generate(
 assert [reply.ids for reply in ours] == greedy[:, 19:].tolist()
 print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # %% [markdown] lang="zh"
-# 反过来也成立：公开发布的 Qwen2、Qwen2.5 的权重，也能原样装进我们的模型。手边有这样的文件夹时，只需换一行：
+# 反过来也成立：公开发布的 Qwen2、Qwen2.5 的权重，也能原样装进我们的模型。手边有这样的文件夹时，只需换掉加载的两行：
 #
 # ```python
 # model = Qwen2ForCausalLM.from_pretrained("path/to/Qwen2.5-0.5B-Instruct")
@@ -693,7 +694,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | BPE 怎样学会切词？聊天模板里藏着什么陷阱？ | [第 21 章](21_tokens_to_rope.ipynb) |
 # | 模型怎样知道一个词在第几个位置？ | [第 21 章](21_tokens_to_rope.ipynb)的 RoPE |
 # | 注意力那张方阵是怎样算出来的？ | [第 22 章](22_attention_and_cache.ipynb) |
-# | 生成时为什么要有 KV cache（键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
+# | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：

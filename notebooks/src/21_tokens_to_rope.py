@@ -4,7 +4,7 @@
 # 一句话交给大语言模型，最先遇到的并不是注意力（attention）。它要先被切成词元（token），换成整数，再
 # 换成向量，做一次归一化，最后还要按自己的位置转一个角度。这一章就陪一句话走完这段路。
 #
-# 讲模型的文章，多半从结构图讲起，自上而下。这里换一个站位：跟着输入走，一站一站往前。每到一站，都问
+# 讲模型的文章，多半从结构图讲起，自上而下。这里换个走法：跟着输入走，一站一站往前。每到一站，都问
 # 三件事：它变成了什么形状？为什么非变不可？怎么知道没有变错？
 #
 # | 站 | 发生了什么 | 出站时的样子 |
@@ -29,7 +29,7 @@
 # tok = Tokenizer.from_pretrained("path/to/Qwen2-0.5B")
 # ```
 #
-# 上一章：[00 · 总览](00_tour.ipynb)。下一
+# 上一章：[00 · 漫游小宇宙](00_tour.ipynb)。下一
 # 章：[22 · 注意力与 KV 缓存](22_attention_and_cache.ipynb)。
 # %% [markdown] lang="en"
 # # 21 · To the door of attention: tokens, embeddings, RMSNorm, RoPE
@@ -101,7 +101,7 @@ def source(*things):
 # > **旅客自述** 我现在是一句话，14 个字符。人读我，看到的是意思；模型读不了文字，只认得数。要走到它
 # 的门前，我得先学会做一串数。
 #
-# 本书的故事发生在一个虚构的恒星系里：恒星叫提洛（Tilo），行星有凯莎（Kessa）、米里（Miri）和奥文
+# 这一章的例子也发生在一个虚构的恒星系里：恒星叫提洛（Tilo），行星有凯莎（Kessa）、米里（Miri）和奥文
 # （Orvan）。没有哪个模型见过它们，所以答案不可能是背出来的。旅客问的是：凯莎有 12 颗卫星吗？
 #
 # 我们给它发一本护照：每过一站，`stamp` 盖一个章，记下当时的形状和类型。
@@ -110,7 +110,7 @@ def source(*things):
 # meaning; a model cannot read, it knows only numbers. To reach its door I must first become
 # numbers.
 #
-# The book's stories happen in an invented star system: its star is Tilo (提洛), its planets are
+# This chapter's examples happen in an invented star system: its star is Tilo (提洛), its planets are
 # Kessa (凯莎), Miri (米里) and Orvan (奥文). No model has read about them, so no answer can come
 # from memory. The traveller asks: "Does Kessa have 12 moons?"
 #
@@ -317,7 +317,7 @@ for learned in range(len(merges) + 1):
 
 
 # %% [markdown] lang="zh"
-# 上一格里票数最高的 `e6 98`，正是“是”和“星”共有的前两个字节：BPE 不认识“字”。中途的 `<ab e6 98 9f>`
+# 刚才票数最高的 `e6 98`，正是“是”和“星”共有的前两个字节：BPE 不认识“字”。中途的 `<ab e6 98 9f>`
 # 是“卫”字的最后一个字节粘上了整个“星”字；`<e9 a2 97 e5 8d>` 是“颗”字粘上了“卫”字的前两个字节。合并
 # 只看频次，**字节级的词元可以跨在字的边界上**。记住这一点，1.6 节会用到。
 #
@@ -511,7 +511,7 @@ print("streamed:          ", shown)
 assert "".join([*shown, stream.flush()]) == traveller
 assert not any("\ufffd" in piece for piece in shown)
 # %% [markdown] lang="zh"
-# **你读过的教程可能错在这里**
+# **教程里常见的错**
 #
 # - “一个汉字是一个词元”：可能是三个，也可能三个字才一个，还可能跨着两个字的边界。
 # - “句首要加 BOS”：Qwen2 没有句首词元，`encode` 前后都不添东西。
@@ -610,7 +610,7 @@ print(f"without the table: {total - table:,}; with the table counted twice: {tot
 # %% [markdown] lang="zh"
 # 嵌入表占了四分之一多（27.6%）；归一化层的参数不到万分之一。
 #
-# **你读过的教程可能错在这里**：把输出层再数一遍。0.5B 的输出层就是嵌入表本身（绑定权重，tied
+# **教程里常见的错**：把输出层再数一遍。0.5B 的输出层就是嵌入表本身（绑定权重，tied
 # weights），同一块内存只能数一次；数两次，就“变成”了 6.3 亿。另一个常见的数字是“非嵌入参数”，那是去
 # 掉整张嵌入表之后剩下的 3.58 亿。
 #
@@ -663,7 +663,7 @@ for config in (big, wide, replace(wide, tie_word_embeddings=False), Qwen2Config.
     assert candidate(config) == model.num_parameters(), config
     print(f"{candidate(config):>13,} parameters")
 # %% [markdown] lang="zh"
-# 参数放在哪里，随模型大小变化。下图用同一张账单算出 Qwen2 四个公开尺寸（数字取自它们的
+# 参数放在哪里，随模型大小变化。下图用同一张账单算出 Qwen2 公开的四个稠密模型（数字取自它们的
 # `config.json`）和本书的小模型。0.5B 的词表占四分之一强；到了 72B，嵌入表和输出层加起来不到二十分之
 # 一，其余几乎全在各层的矩阵里。
 # %% [markdown] lang="en"
@@ -794,7 +794,7 @@ text = axes[1].set(title="scores $x W^T$, for these tokens", xlabel="token score
 # %% [markdown] lang="zh"
 # **练习 3**：写 `embedding_grad(grad, ids, rows)`，存进 `my_embedding.py`，由输出的梯度 `grad`（形
 # 状 `(B, T, D)`）算出表的梯度 `(rows, D)`。陷阱在重复：同一个词元出现两次，两份梯度要**相加**，后一
-# 份不能盖掉前一份。提示：`index_add_`。在你写好之前，先由 torch 自己的函数站在那里。
+# 份不能盖掉前一份。提示：`index_add_`。在你写好之前，先用 torch 自带的函数顶上。
 # %% [markdown] lang="en"
 # **Exercise 3**: in `my_embedding.py` write `embedding_grad(grad, ids, rows)`, which turns the
 # gradient of the output, `grad` of shape `(B, T, D)`, into the gradient of the table, `(rows, D)`.
@@ -973,7 +973,7 @@ for dtype in (torch.float32, torch.bfloat16, torch.float16):
 assert candidate(torch.zeros(1, 896), torch.ones(896), 1e-6).isfinite().all()
 print("rms_norm agrees with transformers and torch")
 # %% [markdown] lang="zh"
-# **你读过的教程可能错在这里**
+# **教程里常见的错**
 #
 # - $\epsilon$ 加在根号外，或者全程半精度：上面两节。
 # - `torch.nn.RMSNorm(D)` 拿来就用：它默认 `eps=None`，意思是取该类型的机器精度，float32 下约为
@@ -981,7 +981,7 @@ print("rms_norm agrees with transformers and torch")
 # - “归一化层作用在残差流上”：Qwen2 是前置归一化（pre-norm），归一化的是进子层的那一份**副本**，残差
 #   流本身不动。
 #
-# 旅客自己也过这一站。它的 RMS 从 0.02 左右变到 1 左右（不恰好是 1，因为有权重 $w$）：
+# 现在轮到旅客过这一站。它的 RMS 从 0.02 左右变到 1 左右（不恰好是 1，因为有权重 $w$）：
 # %% [markdown] lang="en"
 # **Where the tutorials you may have read go wrong**
 #
@@ -1410,7 +1410,7 @@ for start in (0, 7, 5000):
     torch.testing.assert_close(candidate(q, k, c, s)[0].norm(dim=-1), q.norm(dim=-1))
 print("q and k agree with transformers, and their lengths are kept")
 # %% [markdown] lang="zh"
-# **你读过的教程可能错在这里**
+# **教程里常见的错**
 #
 # - “RoPE 加在嵌入上”：不是加，是转；不在入口做一次，而在**每一层**里对 q 和 k 做。v 不转。
 # - “基数就是 10000”：那是论文的默认值，也是 `config.json` 里缺这一项时 transformers 补上的值。Qwen2
@@ -1457,7 +1457,7 @@ print("different positions in bfloat16:", torch.arange(1024).bfloat16().unique()
 # 另外，cos 和 sin 都乘上 $0.1 \ln s + 1$，分数因此放大约三成，使注意力在更长的上下文里不至于过于分
 # 散。
 #
-# **你读过的教程可能错在这里**：论文的公式里，$\gamma_i$ 随“训练长度内转几圈”线性变化；公开的代码
+# **教程里常见的错**：论文的公式里，$\gamma_i$ 随“训练长度内转几圈”线性变化；公开的代码
 # （transformers 和本书都照它）却随对的**序号** $i$ 线性变化，边界还要取整。照论文的公式写，中间那几
 # 对就与已发布的模型对不上。图里两条线都画了。
 #
@@ -1616,7 +1616,7 @@ title = ax.set_title("The traveller's passport: text, vectors, heads")
 # | 参数 | 六个整数和一个开关定下一切；0.5B 的四分之一强是词表 |
 # | 嵌入 | 查表就是独热乘法；绑定的输出层是同一张表 |
 # | RMSNorm | 只除以大小，不减均值；$\epsilon$ 在根号里，里面用 float32 |
-# | RoPE | 转 q 和 k，点积只看距离；配对的排法、基数都不能错 |
+# | RoPE | 转 q 和 k，位置只以相对距离进入点积；配对的排法、基数都不能错 |
 #
 # 门里面发生的事——几个查询头怎样共用一组键和值、掩码怎样挡住未来、缓存怎样省下重算——在
 # [下一章：注意力与 KV 缓存](22_attention_and_cache.ipynb)。

@@ -1,5 +1,5 @@
 # %% [markdown] lang="zh"
-# # 22 · 穿过注意力：掩码、GQA、KV cache
+# # 22 · 穿过注意力：掩码、GQA、KV 缓存
 #
 # > **旅客自述**　我就是[上一章](21_tokens_to_rope.ipynb)那位旅客，一个形状为 $(B, T, D)$ 的张
 # 量：$B$ 句话，每句 $T$ 个词元，每个词元是 $D$ 个数。走到这里之前，我的每一行都是独自加工的：查表，
@@ -11,7 +11,7 @@
 # 1. 一行怎样向别的行提问，又取回什么？（第 1 节）
 # 2. 谁可以看谁？（第 2 节，掩码）
 # 3. 许多个头怎样分工，又怎样共用键和值？（第 3、4 节，GQA）
-# 4. 逐词生成时，看过的东西怎样不必重算？（第 5、6 节，**KV cache**，键值缓存）
+# 4. 逐词生成时，看过的东西怎样不必重算？（第 5、6 节，**KV 缓存**，KV cache，键值缓存）
 #
 # **预备知识**：矩阵乘法、softmax、张量的形状，以及第 21 章的 RMSNorm 和 RoPE。**用时**：两个 CPU 核
 # 上全部运行约 30 秒，不联网，不下载任何东西。
@@ -109,7 +109,8 @@ from qwen_blog import (
 # w_{ts} = \frac{e^{\mathrm{score}_{ts}}}{\sum_{s'} e^{\mathrm{score}_{ts'}}}, \qquad
 # \mathrm{out}_t = \sum_s w_{ts}\, v_s$$
 #
-# 下面的数字是我们亲手写的，好让你读得懂：第 0 列表示“名词”，第 1 列表示“动词”，第 3 列表示“冠词”。
+# 下面的数字是我们亲手写的，好让你读得懂：在 $q$ 和 $k$ 里，第 0、1、3 列
+# 分别表示“名词”“动词”“冠词”；$v$ 的四列则依次是 *cat*、*ate*、*fish*、*the* 各自交出的东西。
 # 训练出来的模型里，$q, k, v$ 是输入乘以三个矩阵得到的，各列没有这样整齐的含义。
 # %% [markdown] lang="en"
 # ## 1 One head, by hand
@@ -131,8 +132,9 @@ from qwen_blog import (
 # w_{ts} = \frac{e^{\mathrm{score}_{ts}}}{\sum_{s'} e^{\mathrm{score}_{ts'}}}, \qquad
 # \mathrm{out}_t = \sum_s w_{ts}\, v_s$$
 #
-# The numbers below are written by us, so that they can be read: column 0 means "noun", column 1
-# "verb", column 3 "article". In a trained model $q, k, v$ are the input times three matrices, and
+# The numbers below are written by us, so that they can be read: in $q$ and $k$,
+# columns 0, 1 and 3 mean "noun", "verb" and "article"; the four columns of $v$ are what *cat*, *ate*,
+# *fish* and *the* hand over. In a trained model $q, k, v$ are the input times three matrices, and
 # no column has so tidy a meaning.
 # %%
 tokens = ["the", "cat", "ate", "fish"]
@@ -520,9 +522,9 @@ for ax, (name, mask) in zip(axes, cases.items(), strict=True):
 _ = ax.set_xlabel("place")
 # %% [markdown] lang="zh"
 # 有因果掩码，位置 0 到 5 的变化是**恰好 0**，不是“很小”：被挡住的键，权重就是 0。没有掩码，处处都
-# 变。请记住上面这张图：过去的词元，每一层的结果都不受未来影响。第 5 节的 KV cache 全靠这一条。
+# 变。请记住上面这张图：过去的词元，每一层的结果都不受未来影响。第 5 节的 KV 缓存 全靠这一条。
 #
-# 填充也一样可以实验：左边补上 3 个随便什么词元，真正的词元得到的 logits 不变。位置编号整体后移了
+# 填充也可以这样检验：左边随便补上 3 个词元，真词元得到的 logits（输出层给出的分数）不变。位置编号整体后移了
 # 3，也没有关系，因为 RoPE 之后的点积只看相对距离。
 # %% [markdown] lang="en"
 # With the causal mask, places 0 to 5 move by **exactly 0**, not by "very little": a blocked key has
@@ -636,8 +638,7 @@ for ax, (title, weights) in zip(axes, maps.items(), strict=True):
 # 第一张图：越近越亮，没有任何内容参与，这是 RoPE 自带的倾向。第二张：亮的是对角线下面一格；第一个词
 # 元前面没有别人，只好看自己。第三张：最后的 *orbits* 看的是 *Nara*，也就是上回 *orbits* 后面那个
 # 词，输出里 *Nara* 那一列约为 1。“Tavi orbits”之后接“Nara”，是从上文抄来的，没有一个数是训练出来
-# 的。（前四行还没有先例可抄，那些格子不必在意；第二个句号则受了第一行的骗：第一行的“前一个”就是它自
-# 己。）第二张图的头供给第三张图的头：两层注意力串起来，就能做一层做不到的事。
+# 的。（前四行还没有先例可抄，不必在意。）第二张图的头供给第三张图的头：两层注意力串起来，就能做一层做不到的事。
 #
 # ### 形状：一个宽投影，切成许多头
 #
@@ -834,9 +835,9 @@ for H, K in [(6, 6), (6, 2), (6, 1)]:
     torch.testing.assert_close(candidate(q, k, v, mask), truth)
 print("exercise 3: correct")
 # %% [markdown] lang="zh"
-# ## 4 KV cache 占多少内存
+# ## 4 KV 缓存 占多少内存
 #
-# **问题**　生成时，过去每个词元的键和值都留着，这就是 **KV cache**（键值缓存）。为什么能留、怎样
+# **问题**　生成时，过去每个词元的键和值都留着，这就是 **KV 缓存**（KV cache，键值缓存）。为什么能留、怎样
 # 留，下一节再讲；先看它有多大。
 #
 # **公式**　每一层、每个键/值头，每个词元存一个键、一个值，各 $D_h$ 个数。$L$ 层，每个数 $b$ 字
@@ -974,9 +975,9 @@ for name, config in {"Qwen2-0.5B": half_b, "Qwen2-7B": seven_b}.items():
 
 
 # %% [markdown] lang="zh"
-# ## 5 KV cache：算一次，留着
+# ## 5 KV 缓存：算一次，留着
 #
-# > **旅客自述**　第一次进门，我有 $T$ 行，是整个提示，这叫**预填充**（prefill）。此后每一步我只有一
+# > **旅客自述**　第一次进门，我有 $T$ 行，是整个提示，这叫**预填充**（prefill；与第 2 节的填充无关）。此后每一步我只有一
 # 行，就是刚生成的那个词元，这叫**解码**（decode）。可这一行还要看过去的每一行：它们的键和值，得有人
 # 替我收着。
 #
@@ -1076,7 +1077,7 @@ for name, kv_heads in {"MHA": 14, "GQA": 2, "MQA": 1}.items():
 # 左图：没有缓存，每一步的工作随长度上升；有缓存，几乎是一条平线，只在注意力那一项里慢慢变大。右图是
 # 两条线各自的累计。
 #
-# > **教程里常见的错**　“有了 KV cache，每步是常数时间”：不对，每步仍要读一遍全部过去的键和值，只是
+# > **教程里常见的错**　“有了 KV 缓存，每步是常数时间”：不对，每步仍要读一遍全部过去的键和值，只是
 # 系数小。“GQA 省计算”：上面最后三行说明几乎不省，$q k^\top$ 仍是 $H$ 个头都算；它省的是**内
 # 存**和**读内存**。
 #

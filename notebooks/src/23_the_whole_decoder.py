@@ -1,7 +1,7 @@
 # %% [markdown] lang="zh"
-# # 第 23 章　完整的解码器，以及它就是 Qwen2 的证明
+# # 23 · 完整的解码器，以及它就是 Qwen2 的证明
 #
-# > **张量自述**　前两章里，我从文字变成编号，从编号变成向量，被归一、被旋转
+# > **旅客自述**　前两章里，我从文字变成编号，从编号变成向量，被归一化、被旋转
 # （[第 21 章](21_tokens_to_rope.ipynb)），又在注意力里与别的词元互通消息
 # （[第 22 章](22_attention_and_cache.ipynb)）。那都是一段一段的路。这一章，请陪我从头走到尾：
 # 进去时我是 5 个整数，出来时每个位置上是 2048 个分数。走完之后，请再验明正身：
@@ -23,7 +23,7 @@
 # 字母沿用前两章：`B` 一批几句话，`T` 这次送进来几个词元，`D` 模型宽度，`H` 查询头数，`K` 键/值头数，
 # `Dh` 头宽，`V` 词表大小；本章再加两个：`I` 是 MLP 的中间宽度，`L` 是层数。
 # %% [markdown] lang="en"
-# # Chapter 23. The whole decoder, and the proof that it is Qwen2
+# # 23 · The whole decoder, and the proof that it is Qwen2
 #
 # > **The tensor speaks.** In the last two chapters I went from text to ids and from ids to vectors,
 # > was normalised and rotated ([chapter 21](21_tokens_to_rope.ipynb)), and heard from other tokens
@@ -145,7 +145,7 @@ def table(steps):
 layer_0 = journey.path().within("model.layers.0")
 table(layer_0)
 # %% [markdown] lang="zh"
-# > **张量自述**　念给你听：
+# > **旅客自述**　念给你听：
 # >
 # > 1. 进第 0 层时我是 `1x5x128`。先复制一份留在门口（残差），另一份去 `input_layernorm`：
 # 平方、平均、加 $\epsilon$、开方取倒数、乘回去，标准差变成 1，再逐列乘上学来的权重。
@@ -153,7 +153,7 @@ table(layer_0)
 # q 和 k 各自乘 cos、乘 sin、相加（`neg` 是 `rotate_half` 里的负号）：按位置转了一个角度。v 不转。
 # > 3. 第一个 `matmul` 得到 `1x4x5x5`：4 个头，每个头 5 个查询对 5 个键的分数。
 # 除以 $\sqrt{D_h}$，挡住未来，softmax；第二个 `matmul` 取回值，`o_proj` 把 4 个头揉成 128 个数。
-# > 4. 第一个 `add`：取回来的东西加到门口那一份上。再归一，进 MLP：宽到 344，两路相乘，再窄回 128。
+# > 4. 第一个 `add`：取回来的东西加到门口那一份上。再归一化，进 MLP：宽到 344，两路相乘，再窄回 128。
 # 第二个 `add`，出门。
 # >
 # > 出门时我又是 `1x5x128`，与进门时一样。所以层可以一层接一层地摞起来，想摞多少就摞多少。
@@ -194,7 +194,7 @@ _ = axes[1].set_xlabel("operations of layer 0, in order")
 # %% [markdown] lang="zh"
 # 上图是张量的“体型”，下图是数值的大小，一条色带是一个子模块。两处深谷是 RMSNorm 在中途把每个词元
 # 缩成一个数（均方）；中间的低处是 `4x5x5` 的分数，5 个词元时它很小，5000 个词元时它会长成最高的山
-# （$T^2$）；右边的台地是 MLP，全层最胖的地方。下图里每过一个归一层，标准差就被拉回 1 附近。
+# （$T^2$）；右边的台地是 MLP，全层最胖的地方。下图里每过一个归一化层，标准差就被拉回 1 附近。
 #
 # 真正使用时，注意力走融合的一步（`fused=True`），解码时每次只进一个词元。三种走法比一比：
 # %% [markdown] lang="en"
@@ -413,7 +413,7 @@ assert family["7B"][1] == 7_615_616_512
 # %% [markdown] lang="zh"
 # ## 3　残差流：每一层只改一点
 #
-# ### 先要一个懂点什么的模型
+# ### 先训练一个懂点东西的模型
 #
 # 下面几节要看模型“在想什么”，随机权重没什么可看的。我们现场训练一个：20 万个参数，几秒钟。
 # 它只学一种句子：一颗虚构的行星有什么颜色的月亮，先英文，后中文。
@@ -440,7 +440,7 @@ assert family["7B"][1] == 7_615_616_512
 # the right answer and can see how well the model learnt it. And for each planet one colour **never
 # occurs** in training but is kept for the exam: a model that learns sentences by heart will fail.
 # %%
-NAMES = {"Lumo": "露莫", "Vera": "维拉", "Kito": "基托", "Orin": "欧林"}
+NAMES = {"Lumo": "露摩", "Vera": "维拉", "Kito": "基托", "Orin": "欧林"}
 NAMES |= {"Sela": "塞拉", "Taro": "塔罗", "Nova": "诺瓦", "Mira": "米拉"}
 COLOURS = {"red": "红", "blue": "蓝", "green": "绿", "white": "白", "black": "黑", "gold": "金"}
 END = "<|endoftext|>"
@@ -460,7 +460,7 @@ print(*texts[:3], sep="\n")
 # 分词器也现场训练（第 21 章）。词表故意做小：常见的字各成一个词元，少见的字留作几个字节的碎片，
 # 真正的 Qwen 也是这样对待生僻字的。第 5 节的流式输出要用到这些碎片。
 #
-# 训练数据每句前后各放一个 `<|endoftext|>`，右边补齐；补的地方，标签写 `-100`，
+# 训练数据每句前后各放一个 `<|endoftext|>`，右边填充；填充的地方，标签写 `-100`，
 # 意思是“这里不计损失”（第 4 节）。再备一份考卷：全部 $8 \times 6 = 48$ 种句子，只考中文那一半。
 # %% [markdown] lang="en"
 # The tokenizer is trained here too (chapter 21). Its vocabulary is small on purpose: common characters
@@ -541,7 +541,7 @@ ax.minorticks_off()
 _ = ax.set(ylabel="nats a token", title=f"{toy.num_parameters():,} parameters")
 # %% [markdown] lang="zh"
 # 虚线不是随手画的。语料里只有两处不可预测：名字（熵为 $-\sum p \ln p$）和颜色（五选一，$\ln 5$）；
-# 两者之和除以每句的词元数，就是底线：对新抽的句子，任何模型平均而言都低不过它（单个小批会因运气好而略低）。
+# 两者之和除以每句的词元数，就是底线：对新抽的句子，任何模型平均而言都低不过它（个别小批次碰巧会略低）。
 # 150 步之后，能学的都学到了。考一考：
 # %% [markdown] lang="en"
 # The dashed line is not drawn by taste. Only two things in these texts cannot be predicted: the name
@@ -562,8 +562,8 @@ assert all(right.values())
 # %% [markdown] lang="zh"
 # ### 一条流，许多笔修改
 #
-# **想法**　把门口那一份看成一条**残差流（residual stream）**：从词嵌入开始，一路流到出口。
-# 每个子层从流里读（先归一），算出一笔修改，再**加**回流里。这里没有橡皮：要抹掉别人写的，
+# **想法**　把门口那一份看成一条**残差流（residual stream）**：从嵌入开始，一路流到出口。
+# 每个子层从流里读（先归一化），算出一笔修改，再**加**回流里。这里没有橡皮：要抹掉别人写的，
 # 也只能加上一个相反的数。
 #
 # **公式**　第 $\ell$ 层：
@@ -571,7 +571,7 @@ assert all(right.values())
 # $$x \leftarrow x + \mathrm{Attn}_\ell(\mathrm{norm}(x)), \qquad
 # x \leftarrow x + \mathrm{MLP}_\ell(\mathrm{norm}(x))$$
 #
-# 于是出口处的 $x$ 就是词嵌入加上 $2L$ 笔修改，一个不多，一个不少：
+# 于是出口处的 $x$ 就是嵌入加上 $2L$ 笔修改，一个不多，一个不少：
 #
 # $$x_\text{out} = x_\text{embed} + \sum_{\ell=1}^{L} \bigl(\Delta_\ell^\text{attn} + \Delta_\ell^\text{mlp}\bigr)$$
 # %% [markdown] lang="en"
@@ -606,7 +606,7 @@ edits = edits_of(toy, exam_ids)
 print("edits:", tuple(edits.shape))
 torch.testing.assert_close(toy.model.norm(edits.sum(0)), toy.model(exam_ids).last_hidden_state)
 # %% [markdown] lang="zh"
-# 断言说的就是上面的求和式：九笔（词嵌入算第一笔）相加，归一，与模型的输出一致。那么每一笔有多大，流又涨到了多大？
+# 断言说的就是上面的求和式：九笔（嵌入算第一笔）相加，归一化，与模型的输出一致。那么每一笔有多大，流又涨到了多大？
 # 长度取向量的范数，对所有词元求平均。
 # %% [markdown] lang="en"
 # The assertion is the sum above: nine edits, the embedding counted as the
@@ -633,10 +633,10 @@ legend = axes[0].legend()
 # 假如各笔修改互不相干（彼此垂直），长度的平方相加。没训练过的模型与它几乎重合；
 # 训练过的模型涨得快得多：MLP 写得最多，而且各层在**往同一个方向推**。
 #
-# ### 先归一，再读：pre-norm
+# ### 先归一化，再读：前置归一化（pre-norm）
 #
-# Qwen2 的归一放在子层的**入口**（pre-norm），不放在相加之后（2017 年论文的 post-norm）。
-# 好处有二。一，从最后一次归一往回走，直到词嵌入，有一条只有加法的直路，梯度沿着它原样回传。
+# Qwen2 的归一化放在子层的**入口**（pre-norm），不放在相加之后（2017 年论文的 post-norm）。
+# 好处有二。一，从最后一次归一化往回走，直到嵌入，有一条只有加法的直路，梯度沿着它原样回传。
 # 二，子层只看得见流的**方向**：把流放大 10 倍，修改一模一样。
 # %% [markdown] lang="en"
 # The bars are the edits (blue: attention, rose: MLP), the black line is the stream as written so far,
@@ -664,7 +664,7 @@ print(f"an edit turns the stream by {turn[0]:.1f} degrees, one 10x as long by {t
 # %% [markdown] lang="zh"
 # 所以流越长，同样一笔修改就越转不动它；后面的层想改变方向，就得写得更多。
 # 名字也要当心：`post_attention_layernorm` 的意思是“在注意力之后、MLP **之前**”，
-# 它归一的是 MLP 的输入，不是注意力的输出。
+# 它归一化的是 MLP 的输入，不是注意力的输出。
 #
 # ### 拿掉一块会怎样
 #
@@ -719,7 +719,7 @@ _ = ax.set(xlabel="nats a token, Chinese half", title="the exam, with one sublay
 # ### 半路上问一句：logit lens
 #
 # 流从头到尾是同一个空间（都是 $D$ 个数，都只做加法），那么不必等到出口：在任何一层之后，
-# 直接接上最后的归一和输出层，就能看到模型“此刻会说什么”。这叫
+# 直接接上最后的归一化和输出层，就能看到模型“此刻会说什么”。这叫
 # **logit lens**（logit 透镜；nostalgebraist，2020）。
 # %% [markdown] lang="en"
 # Layer 0 cannot be spared; of the later ones, any single edit is hardly missed. The task asks for one look
@@ -759,13 +759,13 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 # %% [markdown] lang="zh"
 # 一列一个词元，从上往下读，是模型逐渐改变主意的过程；颜色越深，离最后的答案越近。
 #
-# - 最上一行都在**重复自己**：词嵌入还没被修改，而输出层就是同一张表（绑定权重），自己与自己的点积最大。
-# - 过了第 0 层，大多数列已经说对，但没有把握；后面几层把概率一点一点推到 1，也就是上面“往同一个方向推”。
-# - ` a` 那一列直到最后颜色都浅：英文里的颜色本来就无从知道，模型正确地保持犹豫。
-# 而“颗”那一列后面也是颜色，却是深的：这一回可以回头看。
+# - 最上一行都在**重复自己**：嵌入还没被修改，而输出层就是同一张表（绑定权重），自己与自己的点积最大。
+# - 过了第 0 层，大多数列已经说对，只是有几列还没有把握；后面几层把概率一点一点推到 1，也就是上面“往同一个方向推”。
+# - ` a` 那一列的格子直到最后都是浅的：英文里接下来是哪种颜色，本来就无从知道，拿不定主意才对。
+# “颗”那一列接下来也是颜色词，格子却是深的：这一回可以回头看。
 #
-# > **教程里常见的错**　一、忘了最后的归一，直接把中间的流送进输出层。二、归一做了两遍：
-# `hidden_states` 的最后一项（`transformers` 也一样）**已经**归一过，前面各项没有。
+# > **教程里常见的错**　一、忘了最后的归一化，直接把中间的流送进输出层。二、归一化做了两遍：
+# `hidden_states` 的最后一项（`transformers` 也一样）**已经**归一化过，前面各项没有。
 # 三、把透镜看到的当作模型的“想法”：它只是把半成品按成品的方式读，读不懂不等于里面没有。
 #
 # **试一试**　把 `sentence("Orin", "gold")` 换成别的名字和颜色；再把 `toy` 换成 `untrained`，最上一行还在重复自己吗？
@@ -775,7 +775,7 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 #
 # - The top row **repeats its own token**: nothing is edited yet, and the output layer is the same table
 #   (tied weights), where a row's dot product with itself is the largest.
-# - After layer 0 most columns say the right thing, but without confidence. The later layers push the
+# - After layer 0 most columns say the right thing, though some without confidence. The later layers push the
 #   probability towards 1: this is the "push in one direction" from above.
 # - The column ` a` stays pale to the end: the colour in the English cannot be known, and the model rightly
 #   hesitates. After 颗 comes a colour too, but that column is dark: now one can look back.
@@ -793,8 +793,8 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 #
 # **问题**　流到了出口，每个词元还是 $D$ 个数。它怎样变成“下一个词元是谁”，又怎样知道自己错了多少？
 #
-# **想法**　最后归一一次，与词表里每个词元的那一行做点积，得到 $V$ 个分数，叫 **logits**；
-# softmax 把它们变成概率。绑定权重时，这些行就是词嵌入本身（第 21 章），所以出口其实在问：
+# **想法**　最后做一次归一化，与词表里每个词元的那一行做点积，得到 $V$ 个分数，叫 **logits**；
+# softmax 把它们变成概率。绑定权重时，这些行就是嵌入本身（第 21 章），所以出口其实在问：
 # 流现在的方向，最像谁的嵌入？
 #
 # $$z_t = W \mathrm{norm}(x_t), \quad W \in \mathbb{R}^{V \times D}, \qquad
@@ -849,7 +849,7 @@ least = -math.log(chance[-1] / sum(chance)), math.log(5)  # Mira; one of five co
 print(f"Mira {surprise[0]:.1f} nats, knowing the odds {least[0]:.1f}; one of five {least[1]:.1f}")
 # %% [markdown] lang="zh"
 # 一句话的损失几乎全在两处：行星的名字和颜色。颜色五选一，至少要 $\ln 5$ 奈特，模型略高；Mira 最少见，
-# 模型把它的概率估得偏低，比知道真实概率的人多吃了一惊。其余词元都推得出来，几乎不费一奈特：
+# 模型把它的概率估得偏低，损失因此比知道真实概率时多出约 1 奈特。其余词元都推得出来，损失几乎为零：
 # 中文那一半，英文已经说过了。
 #
 # 现在手算这句话的损失，再把英文那一半的标签写成 `-100`，只对回答求平均。后一种正是指令微调的做法：
@@ -907,11 +907,11 @@ for tied in (False, True):
 #
 # > **教程里常见的错**　一、错位做了两遍：数据集里标签已经左移一位，模型里又移一位，
 # 学的就成了“隔一个预测”，损失照样下降。本书和 `transformers` 的约定是：`labels` 与 `input_ids` 相同，不移。
-# 二、补齐的词元也算进损失，模型越学越会输出补齐符。三、把各批的平均损失再平均：
+# 二、填充的词元也算进损失，模型越学越会输出填充符。三、把各批的平均损失再平均：
 # 各批的有效词元数不同，应当先加总，再除以总数。四、困惑度（perplexity）是 $e^{\mathrm{loss}}$，
 # 词表不同的模型之间不能比。
 #
-# **试一试**　$\ln V$ 附近还差一点点。给定 logits 的方差 $s^2$，可以证明期望损失约为 $\ln V + s^2/2$。用 `fresh` 验证。
+# **试一试**　$\ln V$ 略高一点。给定 logits 的方差 $s^2$，可以证明期望损失约为 $\ln V + s^2/2$。用 `fresh` 验证。
 # %% [markdown] lang="en"
 # On random text both are near $\ln V$. But "the same token over and over" comes naturally to a model with
 # tied weights: its loss is clearly below $\ln V$, for the same reason as the top row of the lens in the
@@ -934,7 +934,7 @@ for tied in (False, True):
 #
 # **问题**　模型只会给下一个词元打分。一整段回答从哪里来？
 #
-# **想法**　选一个，接在后面，再来一遍。笨办法每次把整段重新送进去；有了 KV cache（第 22 章），
+# **想法**　选一个，接在后面，再来一遍。笨办法每次把整段重新送进去；有了 KV 缓存（第 22 章），
 # **预填充**（prefill）把提示一次送完，之后**解码**（decode）每步只送一个新词元。两种办法，答案相同：
 # %% [markdown] lang="en"
 # ## 5. Generation: one token at a time
@@ -1012,7 +1012,7 @@ print(repr(short.text), short.finish_reason)  # cut in the middle of a character
 # %% [markdown] lang="zh"
 # ### 一批几句：左填充
 #
-# 提示长短不一，短的在**左边**补齐，这样最新的词元都在最后一列。掩码挡住填充，
+# 提示长短不一，短的在**左边**填充，这样最新的词元都在最后一列。掩码挡住填充，
 # 位置从第一个真词元数起。结果必须与单独生成一模一样：
 # %% [markdown] lang="en"
 # ### Several texts: padding on the left
@@ -1192,7 +1192,7 @@ print("20 seeds, the same tokens; the last:", ours.text)
 # %% [markdown] lang="zh"
 # > **教程里常见的错**　一、top-p 少留一个：写成“累计超过 $p$ 的都删”，跨过门槛的那个也没了；
 # 若第一名的概率就超过 $p$，便一个不剩。二、先 top-p 后温度：门槛是按温度之前的分布算的，
-# 留下的个数不对。三、`temperature=0` 照样去除，得到 NaN。四、重复惩罚只写 `z / r`：
+# 留下的个数不对。三、`temperature=0` 时照样拿 logits 去除以 0，得到 NaN。四、重复惩罚只写 `z / r`：
 # 负的 logits 除以大于 1 的数反而变大，成了奖励。五、用“采样结果看起来差不多”当检查：
 # 固定种子，就可以逐个词元比较。
 #
@@ -1210,7 +1210,7 @@ print("20 seeds, the same tokens; the last:", ours.text)
 # %% [markdown] lang="zh"
 # ## 6　证明：它就是 Qwen2
 #
-# > **张量自述**　我走完了全程。可是，怎么知道这就是 Qwen2 的路，而不是一条长得很像的路？
+# > **旅客自述**　我走完了全程。可是，怎么知道这就是 Qwen2 的路，而不是一条长得很像的路？
 # 形状对，不报错，甚至训练得起来，都不算数。
 #
 # ### 同样的权重，两台机器
@@ -1572,7 +1572,7 @@ print("from place 1 on:", *[n for n in names if wrong_at[n][1] > wrong_at[n][0]]
 # 第 0 个位置是一块试金石。那里只有一个键可看，softmax 的权重恒为 1，分数算成什么都无所谓。所以：
 #
 # - 第 0 个位置**没有**误差：错在分数里。k 的偏置、RoPE 的排法、$\theta$，都只影响分数。
-# - 第 0 个位置**就有**误差：错在归一、MLP、取值的头，或者掩码（它看到了第 1 个）。
+# - 第 0 个位置**就有**误差：错在归一化、MLP、取值的头，或者掩码（它看到了第 1 个）。
 # - $\theta$ 的误差从左到右慢慢变深：快的那几对转得本来就差不多，距离越远，慢的那几对差得越多。
 #
 # 顺带回答一个老问题：k 的偏置有用吗？没有 RoPE 时没用：它给同一个查询的所有键加上同一个数 $q \cdot b$，
@@ -1711,7 +1711,7 @@ assert all(torch.equal(a, b) for a, b in zip(home.parameters(), toy.parameters()
 #
 # **问题**　第 22 章算过：解码受限于内存。那么一台机器每秒最多能生成几个词元，又有哪些办法更快？
 #
-# **想法**　解码一步，每个权重都要读一遍（词嵌入表除外，它只查一行；绑定权重时，它又作为输出层被读一遍）。
+# **想法**　解码一步，每个权重都要读一遍（嵌入表除外，它只查一行；绑定权重时，它又作为输出层被读一遍）。
 # 所以上限只有一道除法：
 #
 # $$\text{每秒词元数} \le \frac{\text{每秒能读的字节数}}{\text{权重字节数} + \text{缓存字节数}}$$
@@ -1853,7 +1853,7 @@ for name, logits in {
 # [tests/benchmarks](../../tests/benchmarks/README.md)：时间因机器而异，不写进本章。
 #
 # > **教程里常见的错**　一、用浮点运算次数估计生成速度：解码时决定快慢的是字节。
-# 二、以为 KV cache 总是小头：把上面的 `4096` 改成 `131072` 再看。
+# 二、以为 KV 缓存 总是小头：把上面的 `4096` 改成 `131072` 再看。
 # 三、只报速度不报误差：量化的快慢与好坏要一起量。
 # %% [markdown] lang="en"
 # Half the bytes, an error of a thousandth or two. How many times faster each way is on a real CPU stands
@@ -1945,11 +1945,11 @@ for spread in (0.1, 1, 5, 50):  # from almost even to almost certain
         assert torch.equal(candidate(logits.clone(), p), expected), (spread, p)
 print("exercise 1: correct")
 # %% [markdown] lang="zh"
-# **练习 2**　写 `rms_norm(x, weight, eps)`，然后让整个模型用它：你的一行代码要在模型的 9 个地方、四种精度下
-# 与 `transformers` 一致。半精度输入时，里面用什么精度算？（第 21 章；float32、float64 保持原样。）
+# **练习 2**　写 `rms_norm(x, weight, eps)`。先把它换进整个模型（9 处归一化），在 float32、float64 下与
+# `transformers` 对账；再单独在 float16、bfloat16、float32 下核对。半精度输入时，里面用什么精度算？（第 21 章；float32、float64 保持原样。）
 # %% [markdown] lang="en"
-# **Exercise 2.** Write `rms_norm(x, weight, eps)`, and let the whole model use it: your line has to agree
-# with `transformers` in the model's 9 places and at four precisions. With half-precision input, in which
+# **Exercise 2.** Write `rms_norm(x, weight, eps)`, and let the whole model use it in its 9 places: it has to
+# agree with `transformers` in float32 and float64, and by itself in float16, bfloat16 and float32. With half-precision input, in which
 # precision does it work inside? (Chapter 21; float32 and float64 stay as they are.)
 # %%
 candidate = rms_norm  # put yours here
@@ -1993,7 +1993,7 @@ for (letter, name), culprit in zip(guess.items(), culprits, strict=True):
 
 # %% [markdown] lang="zh"
 # **练习 4**　写整个生成循环 `candidate(model, prompts, n)`：一批长短不一的提示，贪心，最多 $n$ 个新词元，
-# 每行遇到 `model.config.eos_token_id` 就停（它不算在内），返回每行的新词元。用上 KV cache、左填充和位置；
+# 每行遇到 `model.config.eos_token_id` 就停（它不算在内），返回每行的新词元。用上 KV 缓存、左填充和位置；
 # 有的行先停，别的行还要继续。
 # %% [markdown] lang="en"
 # **Exercise 4.** Write the whole loop, `candidate(model, prompts, n)`: a batch of prompts of unequal length,
@@ -2015,15 +2015,15 @@ print("exercise 4: correct")
 # %% [markdown] lang="zh"
 # 带走七句话：
 #
-# 1. 一层 = 两次“归一、加工、加回去”；进出同形，所以能摞。
+# 1. 一层 = 两次“归一化、加工、加回去”；进出同形，所以能摞。
 # 2. SwiGLU 是两路相乘；大模型的参数大半在 MLP。
-# 3. 残差流是词嵌入与 $2L$ 笔修改之和；子层只看流的方向。
+# 3. 残差流是嵌入与 $2L$ 笔修改之和；子层只看流的方向。
 # 4. 损失是正确答案的 $-\ln p$；标签不移位，`-100` 不计。
 # 5. 预填充一次，解码一步一个；采样是改动 logits 再抽签，固定种子便可逐个核对。
 # 6. 对账要全部参数随机、每个位置、每一层、两种精度；**检查必须能失败**。
 # 7. 解码时，字节就是时间。
 #
-# 上一章：[GQA、掩码与 KV cache](22_attention_and_cache.ipynb)。
+# 上一章：[GQA、掩码与 KV 缓存](22_attention_and_cache.ipynb)。
 #
 # 代码：[model.py](../../qwen_blog/model.py)、[trace.py](../../qwen_blog/trace.py)、
 # [generation.py](../../qwen_blog/generation.py)、[sampling.py](../../qwen_blog/sampling.py)、
