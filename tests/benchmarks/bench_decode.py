@@ -248,7 +248,8 @@ def compare(size: str, dtype: str, batch: int, rounds: int | None, bandwidth: fl
         step_s, prefill_s = min(decode[name]), min(prefill[name])
         print(
             f"{name:20}  {faster(decode, name, 'HF generate'):18.2f}"
-            f"  {faster(decode, name, 'HF loop'):6.2f}  {step_s * 1e3:8.2f}  {least_s / step_s:5.0%}"
+            f"  {faster(decode, name, 'HF loop'):6.2f}"
+            f"  {step_s * 1e3:8.2f}  {least_s / step_s:5.0%}"
             f" | {faster(prefill, name, 'HF generate'):15.2f}"
             f"  {faster(prefill, name, 'HF loop'):6.2f}  {prefill_s * 1e3:6.0f}"
         )
