@@ -3,8 +3,8 @@
 A decoding step does little arithmetic: it makes many small calls and reads every weight once.
 `fuse` saves calls: weights that read the same input become one matrix (q, k and v; gate and up),
 and RMSNorm takes four calls instead of six. `halve` saves bytes: it stores weights in float16.
-Both change a model in place, once, after loading, and leave one that only infers: parameter names
-are no longer the checkpoint's, and parameters ask for no gradients.
+Both change a model in place, once, after loading it and moving it to its device, and leave one that
+only infers: names are no longer the checkpoint's, and parameters ask for no gradients.
 What each step buys is measured by `python -m tests.benchmarks.bench_decode --steps` and told in
 chapter 23. Leaves out: int8 and int4 weights, torch.compile, paged caches.
 """
@@ -34,6 +34,8 @@ def fuse(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
         layer.mlp = FusedMLP(layer.mlp)
         layer.input_layernorm = FusedRMSNorm(layer.input_layernorm)
         layer.post_attention_layernorm = FusedRMSNorm(layer.post_attention_layernorm)
+    if not isinstance(model.model.norm, FusedRMSNorm):
+        model.model.norm = FusedRMSNorm(model.model.norm)
     return model.train(model.training).requires_grad_(False)  # new modules start in training mode
 
 
@@ -73,7 +75,7 @@ class FusedAttention(Attention):
         """As in `Attention`."""
         heads = self.split_heads(self.qkv_proj(x))  # (B, T, D) -> (B, H+2K, T, Dh)
         qk, v = heads.split((self.q_heads + self.kv_heads, self.kv_heads), dim=1)
-        qk = qk * cos + rotate_half(qk) * sin  # (B, H+K, T, Dh)
+        qk = torch.addcmul(qk * cos, rotate_half(qk), sin)  # (B, H+K, T, Dh)
         q, k = qk.split((self.q_heads, self.kv_heads), dim=1)
         return q, k, v
 
@@ -98,17 +100,15 @@ class FusedRMSNorm(RMSNorm):
     x / sqrt(|x|^2 / D + eps) * w  =  x / hypot(|x|, sqrt(D eps)) * (sqrt(D) w)
     """
 
-    floor: Tensor
-    gain: Tensor
-
     def __init__(self, norm: RMSNorm) -> None:
         nn.Module.__init__(self)
         self.weight, self.eps = norm.weight, norm.eps
         D = len(norm.weight)
         # fp32: sqrt(D) w would be rounded once more in bf16
         wide = norm.weight.detach().to(torch.promote_types(norm.weight.dtype, torch.float32))
-        self.register_buffer("gain", wide * D**0.5, persistent=False)
-        self.register_buffer("floor", wide.new_tensor((D * norm.eps) ** 0.5), persistent=False)
+        # no buffers: looking one up takes as long as half a call
+        self.gain = wide * D**0.5
+        self.floor = wide.new_tensor((D * norm.eps) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., D) -> (..., D)."""

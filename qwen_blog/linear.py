@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLICES = 8  # blocks of rows read side by side; also a fit for 2, 4 and 8 threads
-MIN_NUMEL = 2**18  # weights; below this, the call itself costs more than the reading
+MIN_NUMEL = 2**18  # weights; up to this, the call itself costs more than the reading
 MAX_ROWS = 32  # above this, torch's own choice is as fast
 NEAR_NUMEL = 6144  # numbers in 24 kB: half of the cache nearest to a core
 
@@ -46,7 +46,7 @@ class Linear(nn.Linear):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias)
-        self.may_slice = in_features * out_features >= MIN_NUMEL and out_features % SLICES == 0
+        self.may_slice = in_features * out_features > MIN_NUMEL and out_features % SLICES == 0
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., in_features) -> (..., out_features)."""

@@ -88,11 +88,13 @@ class RotaryEmbedding(nn.Module):
         # no buffer: model.to(bfloat16) would round a buffer, and far angles with it
         self.inv_freq, self.scale = rope_frequencies(config)
 
-    @torch.no_grad()
     def forward(self, position_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """position_ids: (B or 1, T) int -> cos, sin: (B or 1, 1, T, Dh) of `dtype`."""
         # fp32: in bf16, positions above 256 would share their angles
         inv_freq = self.inv_freq.to(position_ids.device)
         angles = position_ids[:, None, :, None].float() * inv_freq  # (B, 1, T, Dh/2)
         angles = torch.cat((angles, angles), dim=-1)  # (B, 1, T, Dh/2) -> (B, 1, T, Dh)
-        return (angles.cos() * self.scale).to(dtype), (angles.sin() * self.scale).to(dtype)
+        cos, sin = angles.cos(), angles.sin()
+        if self.scale != 1:
+            cos, sin = cos * self.scale, sin * self.scale
+        return cos.to(dtype), sin.to(dtype)
