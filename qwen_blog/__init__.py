@@ -1,4 +1,4 @@
-"""A hand-written Qwen2 decoder that loads Qwen2's own weights. Chapters 21 to 24."""
+"""A hand-written Qwen2 decoder that loads Qwen2's own weights. Chapters 21 to 23."""
 
 from .attention import (
     Attention,

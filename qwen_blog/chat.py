@@ -1,8 +1,8 @@
 """ChatML: a conversation, a list of messages, becomes one text that the model was trained to go on.
 
 Source: OpenAI's ChatML (2023) as Qwen2.5-Instruct's chat template writes it, tools included; the
-English lines around <tools> are part of that wire format. Chapter 21 explains it, chapter 42 the
-tools. `render_chatml` is the lesson; `CHATML_TEMPLATE` says the same in Jinja for the model folder,
+English lines around <tools> are part of that wire format. Chapter 21 explains it.
+`render_chatml` is the lesson; `CHATML_TEMPLATE` says the same in Jinja for the model folder,
 so that transformers, vLLM and llama.cpp render the same text. A folder that brings a template of
 its own is rendered by `render_template`.
 

@@ -109,6 +109,10 @@ def run_convert(args: argparse.Namespace) -> None:
     folder, out = find_model(args.model), Path(args.out)
     if out.exists() and Path(folder).resolve() == out.resolve():
         raise ValueError(f"--out {out} is the model itself: name another folder")
+    if out.is_file() or (out / "config.json").exists():
+        raise ValueError(f"--out {out} is there already: name another folder, or remove it first")
+    if args.max_shard_gb * 1e9 < 1:
+        raise ValueError(f"--max-shard-gb {args.max_shard_gb} must be above 0")
     model = load_model(folder, _dtype(args.dtype))
     model.save_pretrained(out, max_shard_bytes=int(args.max_shard_gb * 1e9))
     load_tokenizer(folder).save_pretrained(out)
@@ -187,11 +191,16 @@ def _dtype(name: str) -> "torch.dtype | None":
 def _device(name: str) -> str:
     import torch
 
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return next(device for device, found in there.items() if found)
+    if not there[name]:
+        raise ValueError(f"--device {name}: torch finds none here; leave it out, or say cpu")
+    return name
 
 
 def _text(argument: str) -> str:

@@ -57,7 +57,9 @@ class GenerationConfig:
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
             raise ValueError(f"repetition_penalty={self.repetition_penalty} must be above 0")
         if isinstance(self.stop_strings, str) or "" in self.stop_strings:
-            raise ValueError(f"stop_strings={self.stop_strings!r} must be a tuple of texts")
+            raise ValueError(
+                f"stop_strings={self.stop_strings!r} must be a tuple of texts that are not empty"
+            )
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,11 @@ def pad_left(
 
     ValueError: no prompt, an empty one, or one that leaves no room in `context` tokens
     """
+    if isinstance(prompts, str) or any(isinstance(prompt, str | int) for prompt in prompts):
+        raise ValueError(
+            f"prompts={prompts!r:.60} must be lists of token ids such as [[3, 1, 4]]: "
+            "turn text into ids with tokenizer.encode"
+        )
     if not prompts:
         raise ValueError("prompts is empty: give at least one list of token ids")
     for number, prompt in enumerate(prompts):

@@ -168,6 +168,8 @@ def trace(
     fused: attention as one call, as in real use, instead of step by step
     cache: as in `model.forward`; the trace of a decoding step shows its reads and writes
     """
+    if isinstance(ids, str):
+        raise ValueError(f"ids={ids!r:.60} must be token ids: turn text into them by encode")
     ids = ids if isinstance(ids, Tensor) else torch.tensor([list(ids)], device=model.device)
     recorder = _Recorder(ids, keep)
     with _module_names(model, recorder.modules), recorder:

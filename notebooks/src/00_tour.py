@@ -563,7 +563,7 @@ without_attention = max(scores["attention 1"], scores["attention 2"])
 assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # %% [markdown] lang="zh"
 # 两层注意力，拆掉哪一层都不行：少了“抄”，收尾字母身上没有数字；少了“找”，不知道该看谁。（从 6 条记录里
-# 随便挑一个数字，也只有约六分之一的机会答对。）MLP 没有
+# 随便挑一个数字，也只有约六分之一的机会答对；比这还低，是因为许多回答连数字都不是。）MLP 没有
 # 那么要紧：拆掉第 2 层的，几乎没有影响；拆掉第 1 层的，还答得对四分之三。
 #
 # ### 问它
@@ -572,7 +572,7 @@ assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # %% [markdown] lang="en"
 # Without either layer of attention it fails: without the copying there is no digit at the closing
 # letter, without the finding it does not know where to look. (Picking one of 6 records at random is
-# right about one time in six.) The MLPs matter less: without the
+# right about one time in six; the rest is lost because many answers are no digit at all.) The MLPs matter less: without the
 # second, hardly anything changes; without the first, three answers in four are still right.
 #
 # ### Ask it

@@ -405,7 +405,8 @@ for text in (traveller, "🌟 Kessa 🪐\n\tdef f(x): return x", "cafe\u0301"):
 # 一致。下一格用同一份语料训练那个库，逐条比较合并表。再下一格既是证明，也是练习：自己写一个
 # `merge_word(word, ranks)`，存进与本 notebook 同一个文件夹的 `my_bpe.py`，把那一行换成
 # `from my_bpe import merge_word as candidate`，再运行。先不看上面的代码，写出慢算法就能通过；想难一
-# 点，就把它写成 $n \log n$ 的。后面的练习都是这个做法。
+# 点，就把它写成 $n \log n$ 的。后面的练习都是这个做法。Python 不会把同一个文件读两遍：改过文件以后，
+# 先在一个新单元格里运行 `import importlib, my_bpe; importlib.reload(my_bpe)`，再运行那一格。
 # %% [markdown] lang="en"
 # 颗卫星 is three characters and one token; 吗 is one character and three tokens, because the corpus
 # lacks it and only bytes are left. A token is neither a character nor a word, only "a run of bytes
@@ -417,7 +418,8 @@ for text in (traveller, "🌟 Kessa 🪐\n\tdef f(x): return x", "cafe\u0301"):
 # `merge_word(word, ranks)` in a file `my_bpe.py` beside this notebook, change the line to
 # `from my_bpe import merge_word as candidate`, and run the cell. The slow algorithm, written
 # without looking, will pass; for a harder task make it $n \log n$. All later exercises go the same
-# way.
+# way. Python does not read a file twice: once you have changed it, run
+# `import importlib, my_bpe; importlib.reload(my_bpe)` in a new cell before you run this one again.
 # %%
 import json
 

@@ -635,7 +635,7 @@ for ax, (title, weights) in zip(axes, maps.items(), strict=True):
     ax = figures.attention_map(ax, weights, text)
     ax.set(title=title, xlabel="", ylabel="")
 # %% [markdown] lang="zh"
-# 第一张图：越近越亮，没有任何内容参与，这是 RoPE 自带的倾向。第二张：亮的是对角线下面一格；第一个词
+# 第一张图：越近颜色越深，没有任何内容参与，这是 RoPE 自带的倾向。第二张：深的是对角线下面一格；第一个词
 # 元前面没有别人，只好看自己。第三张：最后的 *orbits* 看的是 *Nara*，也就是上回 *orbits* 后面那个
 # 词，输出里 *Nara* 那一列约为 1。“Tavi orbits”之后接“Nara”，是从上文抄来的，没有一个数是训练出来
 # 的。（前四行还没有先例可抄，不必在意。）第二张图的头供给第三张图的头：两层注意力串起来，就能做一层做不到的事。
@@ -644,7 +644,7 @@ for ax, (title, weights) in zip(axes, maps.items(), strict=True):
 #
 # 实现里没有 $H$ 个小矩阵，只有一个大的 `q_proj`，乘完再切：
 # %% [markdown] lang="en"
-# First map: the nearer, the brighter. No content takes part; this leaning comes with RoPE. Second:
+# First map: the nearer, the darker. No content takes part; this leaning comes with RoPE. Second:
 # the cells just below the diagonal; the first token has nobody before it and must look at itself.
 # Third: the last *orbits* looks at *Nara*, the word that followed *orbits* the last time, and the
 # column of *Nara* in the output is about 1. That "Nara" comes after "Tavi orbits" was copied from

@@ -760,7 +760,7 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 # 一列一个词元，从上往下读，是模型逐渐改变主意的过程；颜色越深，离最后的答案越近。
 #
 # - 最上一行都在**重复自己**：嵌入还没被修改，而输出层就是同一张表（绑定权重），自己与自己的点积最大。
-# - 过了第 0 层，大多数列已经说对，只是有几列还没有把握；后面几层把概率一点一点推到 1，也就是上面“往同一个方向推”。
+# - 过了第 0 层，几乎每一列都已经说对，约一半很有把握；后面几层把其余的一点一点推到 1，也就是上面“往同一个方向推”。
 # - ` a` 那一列的格子直到最后都是浅的：英文里接下来是哪种颜色，本来就无从知道，拿不定主意才对。
 # “颗”那一列接下来也是颜色词，格子却是深的：这一回可以回头看。
 #
@@ -775,8 +775,8 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 #
 # - The top row **repeats its own token**: nothing is edited yet, and the output layer is the same table
 #   (tied weights), where a row's dot product with itself is the largest.
-# - After layer 0 most columns say the right thing, though some without confidence. The later layers push the
-#   probability towards 1: this is the "push in one direction" from above.
+# - After layer 0 nearly every column says the right thing, about half of them with confidence. The later
+#   layers push the rest towards 1: this is the "push in one direction" from above.
 # - The column ` a` stays pale to the end: the colour in the English cannot be known, and the model rightly
 #   hesitates. After 颗 comes a colour too, but that column is dark: now one can look back.
 #

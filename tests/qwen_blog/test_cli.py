@@ -139,6 +139,19 @@ def test_convert_into_the_folder_itself_is_refused(folder, capsys) -> None:
     assert "name another folder" in err
 
 
+@pytest.mark.parametrize("there", ["file", "model"])
+def test_convert_overwrites_nothing(folder, capsys, tmp_path, there: str) -> None:
+    out = tmp_path / "out"
+    if there == "file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / "config.json").write_text("mine")
+    code, _, err = run(capsys, "convert", "--model", folder, "--out", out)
+    assert (code, "is there already" in err) == (1, True)
+    assert (out if there == "file" else out / "config.json").read_text() == "mine"
+
+
 def test_the_environment_names_a_default_model(folder, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TINY_MODEL", str(folder))
     assert run(capsys, "tokenize", TEXT) == run(capsys, "tokenize", "--model", folder, TEXT)
@@ -159,6 +172,9 @@ def test_without_any_model_the_error_names_the_three_ways(capsys) -> None:
         (("generate", "--model", "untrained", ""), "prompt 0 is empty"),
         (("generate", "--model", "untrained", "x", "--top-p", "0"), "top_p=0.0"),
         (("trace", "--model", "untrained", ""), "empty"),
+        (("trace", "--model", "untrained", "x", "--device", "mps"), "--device mps: torch finds"),
+        (("generate", "--model", "untrained", "x", "--stop", ""), "not empty"),
+        (("convert", "--model", "untrained", "--out", "x", "--max-shard-gb", "0"), "max-shard-gb"),
         (("trace", "--model", "untrained", "x", "--within", "layers.0"), "model.layers.0"),
     ],
 )

@@ -198,6 +198,9 @@ def test_nothing_is_left_in_training_state_or_recorded_for_gradients(model, prom
     [
         ([], "prompts is empty"),
         ([[1, 2], []], "prompt 1 is empty"),
+        ("hello", "prompts='hello' must be lists of token ids"),
+        (["hello"], "tokenizer.encode"),
+        ([1, 2, 3], "must be lists of token ids"),
         ([[1] * 512], "512 tokens and the context 512"),
         ([[1, 5000]], "token id 5000 is outside the vocabulary of 4104"),
         ([[-1]], "token id -1"),

@@ -123,6 +123,11 @@ def test_tracing_leaves_no_hook_behind_even_when_the_model_fails(model) -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+def test_text_in_place_of_ids_is_refused(model) -> None:
+    with pytest.raises(ValueError, match="ids='hello' must be token ids"):
+        trace(model, "hello")
+
+
 def test_an_unknown_module_is_refused_with_the_list_of_known_ones(journey) -> None:
     with pytest.raises(ValueError, match=r"no step in module 'layers.0'.*model.layers.0.mlp"):
         journey.within("layers.0")
