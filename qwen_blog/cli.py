@@ -137,53 +137,24 @@ def _convert_parser(subparsers: Any) -> None:
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
+_SAMPLING = (
+    ("--max-new-tokens", int, 128, "N", "longest reply"),
+    ("--temperature", float, 0.0, "T", "0: the most likely token"),
+    ("--top-k", int, 0, "K", "among the K most likely; 0: all"),
+    ("--top-p", float, 1.0, "P", "among the top share P"),
+    ("--min-p", float, 0.0, "P", "at least P times the likeliest"),
+    ("--repetition-penalty", float, 1.0, "X", "1: off"),
+    ("--seed", int, 0, "N", "repeats a sampled reply"),
+)
+
+
 def _sampling_options(parser: Any) -> None:
-    from_config = parser.add_argument_group("choosing tokens")
-    add = from_config.add_argument
-    add(
-        "--max-new-tokens",
-        type=int,
-        default=128,
-        metavar="N",
-        help="longest reply (default %(default)s)",
-    )
-    add(
-        "--temperature",
-        type=float,
-        default=0.0,
-        metavar="T",
-        help="0: the most likely token (default %(default)s)",
-    )
-    add(
-        "--top-k",
-        type=int,
-        default=0,
-        metavar="K",
-        help="among the K most likely; 0: all (default %(default)s)",
-    )
-    add(
-        "--top-p",
-        type=float,
-        default=1.0,
-        metavar="P",
-        help="among the top share P (default %(default)s)",
-    )
-    add(
-        "--min-p",
-        type=float,
-        default=0.0,
-        metavar="P",
-        help="at least P times the likeliest (default %(default)s)",
-    )
-    add(
-        "--repetition-penalty",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="1: off (default %(default)s)",
-    )
-    add("--stop", action="append", default=[], metavar="TEXT", help="end here; may be repeated")
-    add("--seed", type=int, default=0, help="repeats a sampled reply (default %(default)s)")
+    group = parser.add_argument_group("choosing tokens")
+    for name, kind, default, letter, text in _SAMPLING:
+        text = f"{text} (default {default})"
+        group.add_argument(name, type=kind, default=default, metavar=letter, help=text)
+    text = "end here; may be repeated"
+    group.add_argument("--stop", action="append", default=[], metavar="TEXT", help=text)
 
 
 def _device_options(parser: Any) -> None:

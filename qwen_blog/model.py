@@ -142,12 +142,7 @@ class Qwen2Model(nn.Module):
             raise ValueError(f"position_ids is {shape}, must be (1, T) or (B, T) = {(B, T)}")
         masks = self.masks(B, T, past + T, attention_mask, input_ids.device)
 
-        try:
-            x = self.embed_tokens(input_ids)  # (B, T) -> (B, T, D)
-        except IndexError as error:  # looked for only now: searching all ids takes time
-            ids, V = input_ids.flatten(), self.config.vocab_size
-            bad = int(ids[(ids < 0) | (ids >= V)][0])
-            raise ValueError(f"token id {bad} is outside the vocabulary of {V}") from error
+        x = self.embed(input_ids)  # (B, T) -> (B, T, D)
         cos, sin = self.rotary_emb(position_ids, x.dtype)  # (B or 1, 1, T, Dh)
         hidden_states, attentions = [], []
         for layer, mask in zip(self.layers, masks, strict=True):
@@ -163,6 +158,15 @@ class Qwen2Model(nn.Module):
             hidden_states=(*hidden_states, x) if output_hidden_states else None,
             attentions=tuple(attentions) if output_attentions else None,
         )
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """(B, T) -> (B, T, D). ValueError that names an id the table has no row for."""
+        try:
+            return self.embed_tokens(input_ids)
+        except IndexError as error:  # looked for only now: searching all ids takes time
+            ids, V = input_ids.flatten(), self.config.vocab_size
+            bad = int(ids[(ids < 0) | (ids >= V)][0])
+            raise ValueError(f"token id {bad} is outside the vocabulary of {V}") from error
 
     def masks(
         self,
