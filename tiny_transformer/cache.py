@@ -16,7 +16,8 @@ from .config import TransformerConfig
 class LayerCache:
     """What one decoder layer keeps.
 
-    keys, values: (B, H, max_length, Dh), filled up to `length` · cross: keys and values (B, H, S, Dh)
+    keys, values: (B, H, max_length, Dh), filled up to `length`
+    cross: keys and values of the source, (B, H, S, Dh) each, once they are computed
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
@@ -74,7 +75,7 @@ class KVCache:
         return cls(config, len(memory), max_length, memory.dtype, memory.device)
 
     def reorder(self, rows: Tensor) -> None:
-        """Row i goes on from the old row rows[i]: a beam that died makes room for a better one's twin.
+        """Row i goes on from the old row rows[i]: a dead beam makes room for a better one's twin.
 
         rows: (B,) long. Only between rows of one source: what was read from the source stays.
         """

@@ -123,10 +123,8 @@ def _train_parser(subparsers: Any) -> None:
 def _train_problem(args: argparse.Namespace) -> str | None:
     if args.valid is not None and args.valid_data:
         return "give --valid or --valid-data, not both"
-    if args.task:
-        given = [name for name in ("valid", "valid_data", "on_error") if getattr(args, name)]
-        if given:
-            return f"--{given[0].replace('_', '-')} belongs to --data, not to --task"
+    if args.task and (misplaced := _given(args, "valid", "valid_data", "on_error")):
+        return f"{misplaced} belongs to --data, not to --task"
     return _corpus_problem(args) or _files_problem(args.valid_data, "--valid-data")
 
 
@@ -166,12 +164,20 @@ def _evaluate_parser(subparsers: Any) -> None:
 
 
 def _evaluate_problem(args: argparse.Namespace) -> str | None:
-    names = ("bleu", "on_error") if args.task else ("count", "longer", "direction")
-    for name in names:
-        if getattr(args, name):
-            here, there = ("--task", "--data") if args.task else ("--data", "--task")
-            return f"--{name.replace('_', '-')} belongs to {there}, not to {here}"
+    if args.task and (misplaced := _given(args, "bleu", "on_error")):
+        return f"{misplaced} belongs to --data, not to --task"
+    if args.data and (misplaced := _given(args, "count", "longer", "direction")):
+        return f"{misplaced} belongs to --task, not to --data"
     return _corpus_problem(args)
+
+
+def _given(args: argparse.Namespace, *names: str) -> str:
+    """The first of these options that was typed, or nothing. A 0 is typed too."""
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value is not False:
+            return f"--{name.replace('_', '-')}"
+    return ""
 
 
 def _corpus_options(parser: Any, text: str) -> None:

@@ -32,7 +32,7 @@ class TransformerConfig:
     ffn_dropout: float = 0.0
     """Inside the feed-forward network. Not in the paper; torch.nn.Transformer drops here too."""
     norm: str = "post"
-    """"post": LN(x + sublayer(x)), the paper's. "pre": x + sublayer(LN(x)), and one LN at the end."""
+    """"post": LN(x + sublayer(x)), the paper's. "pre": x + sublayer(LN(x)), one LN at the end."""
     attention_bias: bool = False
     """Biases in the four projections of attention. The paper's formulas have none."""
     layer_norm_eps: float = 1e-5
@@ -62,7 +62,9 @@ class TransformerConfig:
         if not isinstance(self.attention_bias, bool):
             raise ValueError(f"attention_bias={self.attention_bias!r} must be true or false")
         if not _is_number(self.layer_norm_eps) or not 0 < self.layer_norm_eps < float("inf"):
-            raise ValueError(f"layer_norm_eps={self.layer_norm_eps!r} must be a finite number above 0")
+            raise ValueError(
+                f"layer_norm_eps={self.layer_norm_eps!r} must be a finite number above 0"
+            )
 
     @property
     def head_dim(self) -> int:
@@ -95,7 +97,9 @@ class TransformerConfig:
         if set(values) != known:
             unknown = ", ".join(sorted(set(values) - known)) or "none"
             missing = ", ".join(sorted(known - set(values))) or "none"
-            raise ValueError(f"config fields: unknown: {unknown} (remove), missing: {missing} (add)")
+            raise ValueError(
+                f"config fields: unknown: {unknown} (remove), missing: {missing} (add)"
+            )
         return cls(**values)
 
 

@@ -83,7 +83,9 @@ def wilson_interval(right: int, total: int, z: float = Z95) -> tuple[float, floa
     middle = p + z**2 / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
     scale = 1 + z**2 / n
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    low = (middle - half) / scale if right else 0.0  # exactly: the difference is only about 0
+    high = (middle + half) / scale if right < total else 1.0
+    return low, high
 
 
 def exact_match(outputs: Sequence[str], references: Sequence[str]) -> Score:

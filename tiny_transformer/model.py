@@ -21,7 +21,7 @@ from .position import PositionalEncoding
 
 @dataclass
 class TransformerOutput:
-    """logits: (B, T, V). The attentions, one (B, H, T or S, S or T) a layer, are () unless asked for."""
+    """logits: (B, T, V). The attentions, one tensor a layer, are () unless asked for."""
 
     logits: Tensor
     encoder_attentions: tuple[Tensor, ...] = ()
@@ -33,7 +33,7 @@ class TransformerOutput:
 
 
 class Encoder(nn.Module):
-    """A stack of encoder layers. Pre-norm ends in one more LayerNorm, as its sum is not normalised."""
+    """A stack of encoder layers. Pre-norm ends in one more LayerNorm: its sum is not normalised."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class Transformer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Xavier-uniform matrices, zero biases; the paper names no initialisation, its code does."""
+        """Xavier-uniform matrices, zero biases: the paper is silent on this, its code is not."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        # times sqrt(d_model) this has variance 1, as the sinusoids about have; and logits start small
+        # times sqrt(d_model) it has variance 1, and the sinusoids 1/2; and logits start small
         nn.init.normal_(self.embedding.weight, std=self.config.d_model**-0.5)
 
     def source_mask(self, source_ids: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class Transformer(nn.Module):
         return padding & causal_mask(target_ids.shape[1], device=target_ids.device)
 
     def embed(self, ids: Tensor, start: int = 0) -> Tensor:
-        """(B, T) ids at positions start, start + 1, ... -> (B, T, D); section 3.4: times sqrt(D)."""
+        """(B, T) ids at positions start, start + 1, ... -> (B, T, D); sqrt(D): section 3.4."""
         return self.position(self.embedding(ids) * sqrt(self.config.d_model), start)
 
     def encode(self, source_ids: Tensor, attentions: list[Tensor] | None = None) -> Tensor:
@@ -172,7 +172,8 @@ class Transformer(nn.Module):
                 )
         if len(source_ids) != len(target_ids):
             raise ValueError(
-                f"{len(source_ids)} sources and {len(target_ids)} targets: give each source one target"
+                f"{len(source_ids)} sources and {len(target_ids)} targets: give each source one"
+                " target"
             )
 
 

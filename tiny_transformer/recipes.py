@@ -84,23 +84,27 @@ NUMERALS = NumeralsRecipe(
 
 NUMERALS_SMALL = NumeralsRecipe(
     model=TransformerConfig(
-        vocab_size=320,
-        d_model=64,
+        vocab_size=400,
+        d_model=128,
         num_heads=4,
         num_encoder_layers=2,
         num_decoder_layers=2,
-        d_ff=256,
+        d_ff=512,
+        dropout=0.0,
     ),
     training=TrainingConfig(
-        steps=1000,
-        max_tokens=2048,
-        warmup_steps=200,
+        steps=2000,
+        max_tokens=1024,
+        warmup_steps=400,
+        lr_factor=0.6,
         clip_norm=1.0,
-        checkpoint_every=100,
+        precision="bf16",
+        checkpoint_every=50,
+        validate_every=500,
     ),
     task=NumeralsTask.small(),
     items_per_epoch=20_000,
-    tokenizer_items=5000,
+    tokenizer_items=20_000,
 )
 
 # For about 30,000 sentence pairs: small data wants a small model and much dropout.

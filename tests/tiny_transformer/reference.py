@@ -159,9 +159,10 @@ def torch_attention(weights: dict[str, Tensor], num_heads: int) -> nn.MultiheadA
     D = len(packed["out_proj.weight"])
     if not bias:
         packed = {name: x for name, x in packed.items() if not name.endswith("bias")}
-    twin = nn.MultiheadAttention(D, num_heads, bias=bias, batch_first=True)
+    dtype = packed["out_proj.weight"].dtype
+    twin = nn.MultiheadAttention(D, num_heads, bias=bias, batch_first=True, dtype=dtype)
     twin.load_state_dict(packed, strict=True)
-    return twin.to(packed["out_proj.weight"].dtype).eval()
+    return twin.eval()
 
 
 # --- formulas, a second time ---

@@ -170,10 +170,9 @@ def test_torchs_extra_dropout_is_on_request(kind: type[nn.Module]) -> None:
 
 def depends(out: Tensor, given: Tensor) -> Tensor:
     """(B, T, S) bool: whether out[b, t] changes with given[b, s], by its gradient, exactly."""
-    B, T = out.shape[:2]
     direction = normal(out.shape[-1], dtype=out.dtype, seed=7)
     rows = []
-    for t in range(T):
+    for t in range(out.shape[1]):
         (gradient,) = torch.autograd.grad((out[:, t] @ direction).sum(), given, retain_graph=True)
         rows.append((gradient != 0).any(dim=-1))
     return torch.stack(rows, dim=1)

@@ -68,11 +68,11 @@ def test_a_batch_holds_no_more_tokens_than_it_may_but_always_a_text(
 
     monkeypatch.setattr(translation, "beam_search", spy)
     monkeypatch.setattr(translation, "BATCH_TOKENS", 48)
-    translator.translations(["ten"] * 9 + ["ten " * 20], beam_size=2)
+    translator.translations(["ten"] * 30 + ["ten " * 20], beam_size=2)
     assert shapes[0][0] == 1  # the longest first, and it is too long for any company
     assert all(rows * width * 2 <= 48 for rows, width in shapes[1:])
     assert max(rows for rows, _ in shapes) > 1
-    assert sum(rows for rows, _ in shapes) == 10
+    assert sum(rows for rows, _ in shapes) == 31
 
 
 def test_a_book_is_refused_before_anything_is_translated(translator, monkeypatch) -> None:
