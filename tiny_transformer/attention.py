@@ -95,7 +95,8 @@ class MultiHeadAttention(nn.Module):
             k, v = self.keys_values(memory)
         else:
             if cache.cross is None:
-                cache.cross = self.keys_values(memory)
+                k, v = self.keys_values(memory)
+                cache.cross = k.contiguous(), v.contiguous()  # read at every step from here on
             k, v = cache.cross
         dropout = self.dropout if self.training else 0.0
         if attentions is None and not _formula_is_faster(q):

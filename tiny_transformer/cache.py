@@ -44,7 +44,15 @@ class LayerCache:
     def reorder(self, rows: Tensor) -> None:
         """Row i becomes a copy of the old row rows[i], in the self-attention part."""
         for x in (self.keys, self.values):
-            x[:, :, : self.length] = x[rows, :, : self.length]  # the right side is a copy
+            past = x[:, :, : self.length]
+            past.copy_(past.index_select(0, rows))  # the right side is a copy
+
+    def select(self, rows: Tensor) -> None:
+        """Row i becomes a copy of the old row rows[i], all of it; their number may change."""
+        self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
+        if self.cross is not None:
+            k, v = self.cross
+            self.cross = k.index_select(0, rows), v.index_select(0, rows)
 
 
 class KVCache:
@@ -81,3 +89,11 @@ class KVCache:
         """
         for layer in self.layers:
             layer.reorder(rows)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep only the old rows rows[i], of whatever source: what has ended makes room.
+
+        rows: (new B,) long
+        """
+        for layer in self.layers:
+            layer.select(rows)

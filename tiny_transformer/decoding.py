@@ -140,15 +140,7 @@ class Prefixes:
         self.sources = sources
         self.memory, self.source_mask = self.memory[index], self.source_mask[index]
         if self.cache is not None:
-            _select_rows(self.cache, index)
-
-
-def _select_rows(cache: KVCache, rows: Tensor) -> None:
-    """Row i becomes the old row rows[i], for any rows: unlike `reorder`, of other sources too."""
-    for layer in cache.layers:
-        layer.keys, layer.values = layer.keys[rows], layer.values[rows]
-        if layer.cross is not None:
-            layer.cross = layer.cross[0][rows], layer.cross[1][rows]
+            self.cache.select(index)
 
 
 @contextmanager

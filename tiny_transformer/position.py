@@ -40,5 +40,6 @@ class PositionalEncoding(nn.Module):
         """x: (B, T, D), tokens at positions start, start + 1, ... · returns (B, T, D)."""
         end = start + x.shape[1]
         if end > len(self.table):
-            self.table = sinusoids(2 * end, x.shape[-1]).to(self.table)
+            with torch.inference_mode(False):  # else no gradient could ever pass through the table
+                self.table = sinusoids(2 * end, x.shape[-1]).to(self.table)
         return self.dropout(x + self.table[start:end])  # (B, T, D) + (T, D)

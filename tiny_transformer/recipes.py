@@ -71,7 +71,7 @@ NUMERALS = NumeralsRecipe(
     # little dropout: the data has no end, so there is nothing to learn by heart
     model=replace(TransformerConfig.tiny(vocab_size=512), dropout=0.05),
     training=TrainingConfig(
-        steps=20_000,
+        steps=12_000,
         max_tokens=2048,
         warmup_steps=800,
         clip_norm=1.0,

@@ -76,7 +76,10 @@ def test_train_tells_what_it_does_and_prints_where_the_model_is(tsv, tmp_path, c
     assert out.startswith(f"{tmp_path / 'out'}: 12 steps, nll ")
     assert f"{bad}: 7 malformed lines skipped: line 242: no tabs" in err
     assert "line 246: no tabs instead of one; and 2 more" in err
-    assert "10 held out, 1 left out with more than 95 tokens; 300 tokens, " in err
+    assert (
+        "230 pairs to train on, 10 held out, 1 left out with more than 95 tokens; 300 tokens, "
+        in err
+    )
     assert "step 6, nll " in err
     assert "step 12, nll " in err
     assert "\r" not in err  # no bar: this is no terminal
@@ -188,7 +191,8 @@ def test_translate_as_json_and_the_n_best(folder, capsys) -> None:
     argv = ("translate", "--model", folder, "一百", "七", "--beam", 3, "--alpha", 0, "--nbest", 2)
     found = rows(run(capsys, *argv, "--json")[1])
     assert [row["source"] for row in found] == ["一百", "一百", "七", "七"]
-    assert found[0]["score"] == found[0]["log_prob"] >= found[1]["score"]
+    assert all(row["score"] == row["log_prob"] for row in found)  # alpha 0: no length penalty
+    assert found[0]["score"] >= found[1]["score"]
     assert found[0]["finished"] in (True, False)
     lines = run(capsys, *argv)[1].splitlines()
     assert [float(line.split("\t")[0]) for line in lines] == [

@@ -30,7 +30,7 @@ def test_sinusoids_are_the_papers_formula(length: int, d_model: int) -> None:
     assert_close(got.double(), want, atol=ROUNDING, rtol=0)
 
 
-@pytest.mark.parametrize("d_model", [512, 511])
+@pytest.mark.parametrize("d_model", [32, 31])
 def test_late_positions_are_as_exact_as_early_ones(d_model: int) -> None:
     want = torch.from_numpy(paper_sinusoids(20_000, d_model))
     assert_close(sinusoids(20_000, d_model).double(), want, atol=ROUNDING, rtol=0)
@@ -77,11 +77,11 @@ def test_dot_products_depend_on_the_distance_alone() -> None:
 
 
 def test_wavelengths_go_from_2_pi_to_nearly_10000_times_2_pi() -> None:
-    d_model = 512
-    table = sinusoids(70_000, d_model)
-    assert_close(table[:, 0].double(), torch.arange(70_000.0).double().sin(), atol=1e-6, rtol=0)
+    d_model = 64
+    table = sinusoids(40_000, d_model)
+    assert_close(table[:, 0].double(), torch.arange(40_000.0).double().sin(), atol=1e-6, rtol=0)
     crossings = (table[1:, -1] * table[:-1, -1] < 0).nonzero().flatten() + 1  # of the last cosine
-    longest = 2 * pi * 10000 ** (510 / 512)
+    longest = 2 * pi * 10000 ** (62 / 64)
     assert crossings.tolist() == pytest.approx([longest / 4, longest * 3 / 4], abs=1)
 
 
