@@ -21,14 +21,19 @@ if TYPE_CHECKING:
     from .translation import Translation, Translator
 
 AT_A_TIME = 1000  # of many texts, so that the first translations come out soon
+FEW = 16
 REPORTED = 5  # malformed lines are named, the others counted
 
 
 def run_translate(args: argparse.Namespace) -> None:
     """Print the translations in the order of the texts."""
+    import torch
+
     texts = _texts(args)
     total = len(texts) if isinstance(texts, list) else None
     waiting, cut = iter(texts), 0
+    if total is None or total <= FEW:  # matrices of few rows: a second thread waits, never helps
+        torch.set_num_threads(1)
     translator = _translator(args)
     with progress_bar(" texts", total, shown=bool(args.file) and not sys.stdout.isatty()) as bar:
         while some := list(islice(waiting, AT_A_TIME if total else 1)):

@@ -1,10 +1,10 @@
 # %% [markdown] lang="zh"
 # # 11 · 注意力，亲手写一遍
 #
-# 你一定查过字典：手里有一个词，在词条里找到它，抄下释义。2017 年的论文《Attention Is All You
-# Need》（Vaswani 等，arXiv:1706.03762）证明，光靠一种查字典的动作，就能搭出当时最好的翻译模型。不过
-# 这部字典有三处特别：词条不必完全对上；一次可以查好几条，按对得上的程度掺在一起；查什么、词条怎么写、
-# 释义是什么，都由训练决定。
+# 你一定查过字典：手里有一个词，在词条里找到它，抄下释义。2017 年的论文《Attention Is All You Need》
+# （Vaswani 等，arXiv:1706.03762）主要靠一种查字典的动作，就搭出了当时最好的翻译模型。不过这部字典有
+# 三处特别：词条不必完全对上；一次可以查好几条，按对得上的程度掺在一起；查什么、词条怎么写、释义是什
+# 么，都由训练决定。
 #
 # 这一章把它从头写一遍。每一步都用包里的代码，并与 torch 自带的实现对账。
 #
@@ -91,13 +91,13 @@ dice = torch.Generator().manual_seed(11)  # the source of the random numbers bel
 # %% [markdown] lang="zh"
 # ## 1 为什么要有注意力
 #
-# **问题**　要翻译“我昨天买了一本书”，得先读完，再一个词一个词地写。论文之前的主流做法是**循环神经网
-# 络**（recurrent neural network，RNN）：从左往右读，每读一个词元，就把状态 $h$ 改写一次，
+# **问题**　要翻译“我昨天买了一本书”，得先读完，再一个词一个词地写。论文之前的主流做法是**循环神经
+# 网络**（recurrent neural network，RNN）：从左往右读，每读一个词元，就把状态 $h$ 改写一次，
 #
 # $$h_t = \tanh(h_{t-1} W + x_t U)$$
 #
-# 读到最后，$h_T$ 就算是“整句话的意思”，译文全凭它写出来（Sutskever 等 2014，arXiv:1409.3215）。这样
-# 做有三个毛病：
+# 读到最后，$h_T$ 就算是“整句话的意思”，译文全凭它写出来（Sutskever 等 2014，arXiv:1409.3215）。这
+# 样做有三个毛病：
 #
 # 1. **只能一步接一步**。$h_t$ 要等 $h_{t-1}$。显卡一次能做上万个乘法，也只好排队。
 # 2. **一个向量装一句话**。句子再长，$h_T$ 也只有那么多个数。
@@ -175,15 +175,15 @@ _ = ax.set(xticks=lengths, xticklabels=lengths, xlabel="T, tokens in the text")
 
 
 # %% [markdown] lang="zh"
-# 梯度每走一步都要乘一次 $W$，再乘一次 $\tanh$ 的导数（至多是 1）。$W$ 小了，64 步之后什么也不剩；
-# 大了，又会爆炸；恰好不大不小的那条，是一道窄窄的山脊。LSTM 之类的门控把山脊修宽了一些，可是路还
-# 是那么长。
+# 梯度每走一步都要乘一次 $W$，再乘一次 $\tanh$ 的导数（至多是 1）。$W$ 小了，64 步之后什么也不剩；大
+# 了，又会爆炸；恰好不大不小的那条，是一道窄窄的山脊。LSTM 之类的门控把山脊修宽了一些，可是路还是那
+# 么长。
 #
 # 注意力这边，不管多远都只走一步。随便问问时，权重分给 $T$ 个词元，梯度大约按 $1/T$ 变小；专门问第 0
 # 个词元时，一点也不变小。
 #
-# 再看第 2 条。让一个（没有训练过的）RNN 读 24 个随机词元，词表有 10 个；再配上最好的线性读出器，从最
-# 后的状态里读回每一个词元。它能记住多久以前的？
+# 再看第 2 条。让一个（没有训练过的）RNN 读 24 个随机词元，词表有 10 个；再配上最小二乘意义下最好的
+# 线性读出器，从最后的状态里读回每一个词元。它能记住多久以前的？
 # %% [markdown] lang="en"
 # At each step the gradient is multiplied by $W$ and by the derivative of $\tanh$, which is at most
 # 1. With a small $W$ nothing is left after 64 steps; with a large one it explodes; the line that
@@ -194,8 +194,8 @@ _ = ax.set(xticks=lengths, xticklabels=lengths, xlabel="T, tokens in the text")
 # all.
 #
 # Now point 2. Let an (untrained) RNN read 24 random tokens out of a vocabulary of 10, and give it
-# the best linear reader there is, which must tell every token from the last state. How far back
-# does it remember?
+# the best linear reader (by least squares), which must tell every token from the last state. How
+# far back does it remember?
 # %%
 def remembered(D, T=24, V=10, texts=3000):
     """The share of tokens that are read back correctly from h_T, the newest first: (T,)."""
@@ -220,11 +220,12 @@ assert shares["attention"].eq(1).all()
 fig, ax = figures.canvas(height=2.7)
 ax = figures.curve(ax, range(24), shares, xlabel="tokens ago", ylabel="read back correctly")
 ax.axhline(0.1, color=figures.GREY, linestyle=":")
-_ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1)), ax.text(23, 0.12, "chance", ha="right")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+_ = ax.text(23, 0.12, "chance", ha="right")
 # %% [markdown] lang="zh"
-# 状态大 4 倍，也只多记住几个词元。训练能让 RNN 挑重要的记，却不能让一个定长的向量无限地装下去。
-# Bahdanau 等人（2014，arXiv:1409.0473）先想到给 RNN 配上注意力，把每个词元的状态都留着；2017 年这篇
-# 论文更进一步，把 RNN 整个拿掉。
+# 状态每大 4 倍，只多记住一两个词元。训练能让 RNN 挑重要的记，却不能让一个定长的向量无限地装下
+# 去。Bahdanau 等人（2014，arXiv:1409.0473）先想到给 RNN 配上注意力，把每个词元的状态都留着；2017 年
+# 这篇论文更进一步，把 RNN 整个拿掉。
 #
 # 代价呢？论文第 4 节的表 1 比较了每一层的开销（$n$ 个词元，宽度 $d$）：
 #
@@ -233,13 +234,13 @@ _ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1)), ax.text(23, 0.12, "chanc
 # | 自注意力 | $O(n^2 \cdot d)$ | $O(1)$ | $O(1)$ |
 # | 循环 | $O(n \cdot d^2)$ | $O(n)$ | $O(n)$ |
 #
-# > **教程里常见的错**　“注意力比 RNN 算得少”。表里的两个 $O(1)$ 说的是步数和路长，不是计算量。计算量
-# 要看 $n$ 与 $d$ 谁大。
+# > **教程里常见的错**　“注意力比 RNN 算得少”。表里的两个 $O(1)$ 说的是步数和路长，不是计算量。计
+# > 算量要看 $n$ 与 $d$ 谁大。
 # %% [markdown] lang="en"
-# A state four times as large remembers just a few tokens more. Training can teach an RNN what is
-# worth keeping, but not how to put more and more into a vector of fixed size. Bahdanau et al.
-# (2014, arXiv:1409.0473) were the first to give an RNN attention, and kept the state of every
-# token; the paper of 2017 went further and took the RNN away.
+# Each time the state grows by a factor of 4, it remembers one or two tokens more. Training can
+# teach an RNN what is worth keeping, but not how to put more and more into a vector of fixed
+# size. Bahdanau et al. (2014, arXiv:1409.0473) were the first to give an RNN attention, and kept
+# the state of every token; the paper of 2017 went further and took the RNN away.
 #
 # And the price? Table 1 in section 4 of the paper compares the cost of a layer ($n$ tokens, width
 # $d$):
@@ -257,13 +258,13 @@ print("     n  self-attention n*n*d     RNN n*d*d  steps of the RNN")
 for n in (50, 512, 5000):
     print(f"{n:6}{n * n * d:22,}{n * d * d:14,}{n:18,}")
 # %% [markdown] lang="zh"
-# 一句 50 个词元的话，注意力的计算量约是 RNN 的十分之一；$n = d$ 时相等；长文里反而大得多。所以注意力
-# 赢在**一步到位**和**可以同时算**，付出的是随 $n^2$ 增长的计算，还要一直存着所有的词元。
+# 一句 50 个词元的话，注意力的计算量约是 RNN 的十分之一；$n = d$ 时相等；长文里反而大得多。所以注意
+# 力赢在**一步到位**和**可以同时算**，付出的是随 $n^2$ 增长的计算，还要一直存着所有的词元。
 #
 # ## 2 注意力是一部软字典
 #
-# **问题**　“直接去看”具体怎么看？先从 Python 的字典说起。它的词条是六种颜色，释义是各自的红、绿、蓝
-# 三个分量：
+# **问题**　“直接去看”具体怎么看？先从 Python 的字典说起。它的词条是六种颜色，释义是各自的红、绿、
+# 蓝三个分量：
 # %% [markdown] lang="en"
 # For a sentence of 50 tokens, attention does about a tenth of the RNN's work; at $n = d$ they are
 # equal; in long texts it does far more. What attention gains is **one step to anywhere** and
@@ -285,12 +286,12 @@ print("matches:", matches.tolist(), "@ values =", (matches @ values).tolist())
 
 
 # %% [markdown] lang="zh"
-# 最后一行是关键：查字典可以写成一次矩阵乘法，**权重乘以值**，对上的词条权重是 1，其余是 0。可是“橙”
-# 不在字典里，就什么也查不到。
+# 最后一行是关键：查字典可以写成一次矩阵乘法，**权重乘以值**，对上的词条权重是 1，其余是 0。可是
+# “橙”不在字典里，就什么也查不到。
 #
-# **想法**　不问“相等不相等”，改问“有多像”。把六种颜色按色环放在圆上，每 60° 一个：词条的标签（**键**，
-# key）和要查的东西（**查询**，query）都是二维向量，点积 $q \cdot k$ 就是“有多像”。softmax 把六个分数
-# 变成和为 1 的权重，释义（**值**，value）按权重相加：
+# **想法**　不问“相等不相等”，改问“有多像”。把六种颜色按色环放在圆上，每 60° 一个：词条的标签
+# （**键**，key）和要查的东西（**查询**，query）都是二维向量，点积 $q \cdot k$ 就是“有多
+# 像”。softmax 把六个分数变成和为 1 的权重，释义（**值**，value）按权重相加：
 #
 # $$w_s = \frac{e^{q \cdot k_s / \tau}}{\sum_{s'} e^{q \cdot k_{s'} / \tau}}, \qquad
 # \mathrm{out} = \sum_s w_s v_s$$
@@ -327,37 +328,42 @@ def look_up(hue, temperature):
 
 
 # %%
-orange = 30  # degrees: half-way between red and yellow
-for temperature in (0.05, 0.5, 50):
+orange = 39  # degrees: between red, 0, and yellow, 60, a little nearer to yellow
+for temperature in (0.01, 0.25, 50):
     out, weights = look_up(orange, temperature)
     print(f"temperature {temperature:5}: weights {weights}, out {out}")
 
 assert look_up(120, 0.001)[0].allclose(values[2])  # cold: the exact dictionary, "green"
 assert look_up(120, 1e6)[0].allclose(values.mean(0), atol=1e-5)  # hot: the mean of all
 # %%
-temperatures = [0.01, 0.1, 0.5, 2]
+temperatures = [0.01, 0.1, 0.25, 2]
 hues = torch.arange(360)
 picture = torch.stack([look_up(hues, t)[0] for t in temperatures])  # (4, 360, 3): red, green, blue
-fig, (left, right) = figures.canvas(1, 2, height=2.4)
-left.imshow(picture, aspect="auto")
-left.set(yticks=range(4), yticklabels=temperatures, xticks=range(0, 360, 60))
-left.set(xlabel="hue that is looked up", ylabel="temperature", title="what comes back")
-left.grid(False)
-lines = {f"temperature {t}": look_up(orange, t)[1] for t in temperatures}
-right = figures.curve(right, range(6), lines, ylabel="weight", marker="o")
-_ = right.set(xticks=range(6), xticklabels=colours, title="weights for orange")
-right.tick_params(axis="x", rotation=45)
+fig, ax = figures.canvas(height=1.9)
+ax.imshow(picture, aspect="auto")
+ax.set(yticks=range(4), yticklabels=temperatures, xticks=range(0, 360, 60))
+ax.set(xlabel="hue that is looked up", ylabel="temperature", title="what comes back")
+ax.grid(False)
+# %%
+fig, axes = figures.canvas(1, 4, height=1.9)
+for ax, temperature in zip(axes, temperatures, strict=True):
+    ax.bar(range(6), look_up(orange, temperature)[1], color=values.tolist())
+    ax.set(title=f"temperature {temperature}", xticks=[], xlabel="entries", ylim=(0, 1.05))
+_ = axes[0].set_ylabel("weight for orange")
+
+
 # %% [markdown] lang="zh"
-# 左图每一列是一次查询。最上面一行很冷，只取最像的一条，六种颜色泾渭分明，就是原来那部字典；往下渐
-# 渐变软，查“橙”，得到的真是橙（红黄各半，`[1, 0.5, 0]`），字典里从来没有它；再热下去，对谁都差不多，
-# 六色掺成一片灰。
+# 色带的每一列是一次查询。最上面一行很冷，只取最像的一条，六种颜色泾渭分明，就是原来那部字典：查
+# “橙”，得到的是黄。往下渐渐变软，温度 0.25 时，得到的真是橙，约为 `[0.96, 0.66, 0.04]`，而字典里
+# 从来没有它。再热下去，对谁都差不多，六色掺成一片灰。
 #
 # 软字典还有一个好处，也是它能训练的原因：权重随 $q$ 和 $k$ 平滑变化，处处有梯度。硬字典没有：键差一
 # 点点，结果要么不变，要么整个跳走。
 #
 # ## 3 缩放点积注意力
 #
-# **公式**　把许多查询叠成矩阵 $Q$，键和值叠成 $K$、$V$，论文第 3.2.1 节的式 (1) 就是上面那部软字典：
+# **公式**　把许多查询叠成矩阵 $Q$，键和值叠成 $K$、$V$，论文第 3.2.1 节的式 (1) 就是上面那部软字
+# 典：
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
 #
@@ -366,10 +372,11 @@ right.tick_params(axis="x", rotation=45)
 #
 # 包里的全部代码：
 # %% [markdown] lang="en"
-# Each column on the left is one look-up. The top row is cold and takes only the most similar entry:
-# six colours with sharp borders, the dictionary that we had. Further down it gets soft, and a
-# look-up of orange really returns orange (half red, half yellow, `[1, 0.5, 0]`), which was never an
-# entry. Hotter still, everything matches about equally, and the six mix to grey.
+# Each column of the strip is one look-up. The top row is cold and takes only the most similar
+# entry: six colours with sharp borders, the dictionary that we had, and a look-up of orange returns
+# yellow. Further down it gets soft; at temperature 0.25 what returns is really orange, about
+# `[0.96, 0.66, 0.04]`, which was never an entry. Hotter still, everything matches about equally,
+# and the six mix to grey.
 #
 # There is one more good thing about a soft dictionary, and it is why it can be trained: the weights
 # move smoothly with $q$ and $k$, so there is a gradient everywhere. The hard one has none: shift a
@@ -410,8 +417,8 @@ scale = 2**0.5 / 0.1  # the function divides by sqrt(2); this leaves a temperatu
 mixed, _ = scaled_dot_product_attention(scale * on_circle(hues), keys, values)
 torch.testing.assert_close(mixed, picture[1])  # the second row of colours above
 # %% [markdown] lang="zh"
-# 两处对账都通过：一处与 torch 的实现，一处与上面的颜色。后一处顺带说明：查询越长，等效的温度越低，所
-# 以模型**学得会**该多挑剔。
+# 两处对账都通过：一处与 torch 的实现，一处与上面的颜色。后一处顺带说明：查询越长，等效的温度越低，
+# 所以模型**学得会**该多挑剔。
 #
 # ### 为什么除以 $\sqrt{d_k}$
 #
@@ -446,13 +453,13 @@ for d_k in (4, 16, 64, 256):
 
 
 # %% [markdown] lang="zh"
-# 方差大了有什么不好？softmax 怕的是分数之间的**差距**：差 10，权重就差 $e^{10}$ 倍，两万多倍，一个键
-# 独得几乎全部权重，这叫**饱和**。饱和处几乎没有梯度，因为 softmax 的导数是
+# 方差大了有什么不好？softmax 怕的是分数之间的**差距**：差 10，权重就差 $e^{10}$ 倍，两万多倍，一个
+# 键独得几乎全部权重，这叫**饱和**。饱和处几乎没有梯度，因为 softmax 的导数是
 #
 # $$\frac{\partial w_i}{\partial z_j} = w_i (\delta_{ij} - w_j)$$
 #
-# 一个 $w$ 接近 1、其余接近 0 时，每一项都接近 0。刚初始化的模型若落在这里，就几乎学不动。下面量一量这
-# 个导数矩阵的大小（Frobenius 范数，4000 个查询的平均）。
+# 一个 $w$ 接近 1、其余接近 0 时，每一项都接近 0。刚初始化的模型若落在这里，就几乎学不动。下面量一量
+# 这个导数矩阵的大小（Frobenius 范数，4000 个查询的平均）。
 # %% [markdown] lang="en"
 # What is bad about a large variance? Softmax looks at the **differences** between scores: a
 # difference of 10 is a factor of $e^{10}$ between weights, more than twenty thousand. One key gets
@@ -482,41 +489,43 @@ for d_k, raw in dots.items():
     sizes["q.k"].append(softmax_gradient(raw))
     sizes["q.k / sqrt(d_k)"].append(softmax_gradient(raw / d_k**0.5))
 for name, gradients in sizes.items():
-    print(f"{name:16}", *(f"{g:.4f}" for g in gradients))
-
+    print(f"{name:16}", *(f"{g:.2f}" for g in gradients))
+# %%
 fig, (left, right) = figures.canvas(1, 2, height=2.8)
+style = {"bins": 80, "range": (-50, 50), "density": True, "histtype": "step"}
 for d_k in (4, 64, 256):
-    style = {"bins": 80, "range": (-50, 50), "density": True, "histtype": "step"}
     left.hist(dots[d_k].flatten().numpy(), **style, label=f"d_k = {d_k}")
-left.set(title="dot products", xlabel="q.k", yticks=[]), left.legend()
+left.set(title="dot products", xlabel="q.k", yticks=[])
+left.legend()
 right = figures.curve(right, list(dots), sizes, marker="o", xlabel="d_k")
-_ = right.set(title="gradient of softmax", ylim=(0, None), xscale="log")
-_ = right.set(xticks=list(dots), xticklabels=list(dots), xlabel="d_k"), right.minorticks_off()
+right.set(title="gradient of softmax", ylim=(0, None), xscale="log")
+right.set(xticks=list(dots), xticklabels=list(dots))
+right.minorticks_off()
 # %% [markdown] lang="zh"
 # 不除，$d_k$ 越大，分布越宽，梯度越小；除过之后，梯度与宽度无关。
 #
 # > **教程里常见的错**　一是除以 $\sqrt{d_{\text{model}}}$：该除的是**一个头**的宽度，base 模型是
-# $\sqrt{64}$，不是 $\sqrt{512}$，否则分数的方差只剩 $1/8$。二是在错的轴上做 softmax：权重矩阵
-# `(T, S)` 的**每一行**（`dim=-1`）和为 1，写成 `dim=-2`，形状照样对。三是以为 $d_k$ 大了点积
-# “必然”爆炸：上面的假设说的是刚初始化的时候，训练之后各分量既不独立，方差也不是 1。
+# > $\sqrt{64}$，不是 $\sqrt{512}$，否则分数的方差只剩 $1/8$。二是在错的轴上做 softmax：权重矩阵
+# > `(T, S)` 的**每一行**（`dim=-1`）和为 1，写成 `dim=-2`，形状照样对。三是以为 $d_k$ 大了点积“必
+# > 然”爆炸：上面的假设说的是刚初始化的时候，训练之后各分量既不独立，方差也不是 1。
 # %% [markdown] lang="en"
 # Without the division, the wider $d_k$, the wider the distribution and the smaller the gradient;
 # with it, width makes no difference.
 #
-# > **Where tutorials go wrong.** First, they divide by $\sqrt{d_{\text{model}}}$. It is the width of
-# > **one head**: $\sqrt{64}$ in the base model, not $\sqrt{512}$, which would leave the scores with
-# > a variance of $1/8$. Second, softmax over the wrong axis: in the `(T, S)` matrix **each row**
-# > sums to 1 (`dim=-1`); with `dim=-2` the shape is just as right. Third, that dot products "must"
-# > explode when $d_k$ is large: the assumptions above hold for a fresh model; after training the
-# > components are neither independent nor of variance 1.
+# > **Where tutorials go wrong.** First, they divide by $\sqrt{d_{\text{model}}}$. It is the width
+# > of **one head**: $\sqrt{64}$ in the base model, not $\sqrt{512}$, which would leave the scores
+# > with a variance of $1/8$. Second, softmax over the wrong axis: in the `(T, S)` matrix **each
+# > row** sums to 1 (`dim=-1`); with `dim=-2` the shape is just as right. Third, that dot products
+# > "must" explode when $d_k$ is large: the assumptions above hold for a fresh model; after
+# > training the components are neither independent nor of variance 1.
 # %% [markdown] lang="zh"
 # ## 4 掩码：谁不许看谁
 #
 # 翻译模型有两种情形不许看：
 #
 # - **填充**（padding）：一批句子长短不齐，短的补上 `<pad>` 凑成一样长，谁都不该看它们；
-# - **未来**：训练时，目标句整句送进去，每个位置同时预测下一个词元。第 $t$ 个位置若能看见第 $t+1$ 个，
-#   答案就摆在眼前。
+# - **未来**：训练时，目标句整句送进去，每个位置同时预测下一个词元。第 $t$ 个位置若能看见第 $t+1$
+#   个，答案就摆在眼前。
 #
 # 两张表都是布尔的，`True` 是**可以看**，用 `&` 就能合起来：
 # %% [markdown] lang="en"
@@ -535,7 +544,7 @@ print(inspect.getsource(padding_mask))
 print(inspect.getsource(causal_mask))
 # %%
 ids = torch.tensor([[7, 3, 9, 4, 0, 0], [5, 8, 6, 2, 9, 3]])  # two targets; 0 is <pad>
-names = ["7", "3", "9", "4", "<pad>", "<pad>"]
+names = ["7", "3", "9", "4", "∅", "∅"]
 padding, causal = padding_mask(ids, pad_id=0), causal_mask(6)
 both = padding & causal  # (B, 1, 1, S) & (1, 1, T, S) -> (B, 1, T, S)
 print(tuple(padding.shape), "&", tuple(causal.shape), "->", tuple(both.shape))
@@ -545,15 +554,15 @@ for ax, (title, mask) in zip(axes, panels.items(), strict=True):
     ax = figures.show_mask(ax, mask[0, 0], names, legend=False)
     ax.set(title=title, ylabel="query" if title == "padding" else "")
 # %% [markdown] lang="zh"
-# 蓝色可以看，灰色不许看。填充挡的是**列**（键），因果掩码挡的是右上角。填充的那几行不必管：它们的输出
-# 没有谁会看，损失函数也会略过它们。
+# 蓝色可以看，灰色不许看，`∅` 是填充。填充挡的是**列**（键），因果掩码挡的是右上角。填充的那几行不必
+# 管：它们的输出没有谁会看，损失函数也会略过它们。
 #
 # 掩码在 softmax **之前**起作用：不许看的分数换成最小的浮点数，softmax 之后恰好是 0。怎样确认它真的
 # 挡住了？改动被挡住的词元，看输出变不变。
 # %% [markdown] lang="en"
-# Blue may be seen, grey may not. Padding blocks **columns** (keys); the causal mask blocks the
-# upper right. The rows of padding need no care: nobody looks at their outputs, and the loss skips
-# them.
+# Blue may be seen, grey may not; `∅` is padding. Padding blocks **columns** (keys); the causal
+# mask blocks the upper right. The rows of padding need no care: nobody looks at their outputs,
+# and the loss skips them.
 #
 # The mask acts **before** softmax: a score that is not allowed becomes the lowest floating-point
 # number, and softmax makes it exactly 0. Does it really block? Change the blocked tokens and see
@@ -577,18 +586,18 @@ torch.testing.assert_close(out, F.scaled_dot_product_attention(x, x, x, both))
 #
 # ### 一行全被挡住
 #
-# 如果一个查询谁都不许看呢？比如一批里混进一句空话，源句全是填充。照许多教程的写法，给分数加上 $-\infty$ 再做
-# softmax，分母是 $0$，得到的是 NaN；而 NaN 会传染，$0 \times \mathrm{NaN}$ 还是 NaN。加 `-1e9` 则给
-# 出均匀的权重：不许看的全看了。
+# 如果一个查询谁都不许看呢？比如一批里混进一句空话，源句全是填充。照许多教程的写法，给分数加上
+# $-\infty$ 再做 softmax，分母是 $0$，得到的是 NaN；而 NaN 会传染，$0 \times \mathrm{NaN}$ 还是
+# NaN。加 `-1e9` 则给出均匀的权重：不许看的全看了。
 # %% [markdown] lang="en"
 # The outputs of the real tokens have not changed **in a single bit**; "very little" would not do.
 #
 # ### A row with everything blocked
 #
-# What if a query may look at nothing? An empty text may have slipped into a batch, a source that is
-# all padding. Many tutorials add $-\infty$ to the scores and take the softmax: the denominator is $0$ and the
-# result NaN, which is contagious, as $0 \times \mathrm{NaN}$ is NaN again. With `-1e9` the weights
-# come out uniform: the query looks at everything that it may not.
+# What if a query may look at nothing? An empty text may have slipped into a batch, a source that
+# is all padding. Many tutorials add $-\infty$ to the scores and take the softmax: the denominator
+# is $0$ and the result NaN, which is contagious, as $0 \times \mathrm{NaN}$ is NaN again. With
+# `-1e9` the weights come out uniform: the query looks at everything that it may not.
 # %%
 def tutorial_weights(q, k, mask, fill=float("-inf")):
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
@@ -635,8 +644,8 @@ for function in (patched, ours):
 # **练习 1**　写出 `my_attention(q, k, v, mask)`，返回输出和权重；全被挡住的行输出 0。把它填进
 # `candidate`，运行下一格。
 #
-# **练习 2**　写出 `my_mask(ids, pad_id)`，一步返回目标句的掩码 `(B, 1, T, T)`（填充和因果都要），不许用
-# `tril`、`triu`。提示：`torch.arange`。
+# **练习 2**　写出 `my_mask(ids, pad_id)`，一步返回目标句的掩码 `(B, 1, T, T)`（填充和因果都要），不
+# 许用 `tril`、`triu`。提示：`torch.arange`。
 # %% [markdown] lang="en"
 # **Exercise 1.** Write `my_attention(q, k, v, mask)`, which returns outputs and weights; a row with
 # everything blocked gives 0. Put it in the place of `candidate` and run the next cell.
@@ -727,9 +736,12 @@ panels["cross: T x S"] = (cross, target, source)
 for ax, (title, (weights, queries, keys)) in zip(axes, panels.items(), strict=True):
     ax = figures.attention_map(ax, weights, queries, keys)
     ax.set(title=title, xlabel="key", ylabel="query")
+    if keys is source:
+        for text in ax.get_xticklabels():
+            text.set(rotation=0, ha="center")
 # %% [markdown] lang="zh"
-# 左：“买”找谁买、买什么。中：右上角是空的，*bought* 不能看还没写出来的 *book*。右：*yesterday* 写在
-# 英文的最后，看的却是中文的第二个词。语序不同，对交叉注意力毫不费事，它本来就是一步到任何地方。
+# 左：“买”找谁买、买什么。中：右上角是空的，*bought* 不能看还没写出来的 *book*。右：*yesterday* 写
+# 在英文的最后，看的却是中文的第二个词。语序不同，对交叉注意力毫不费事，它本来就是一步到任何地方。
 #
 # 代码里，这三种用法是同一个类 `MultiHeadAttention`，有没有第二个参数 `memory` 而已：
 # %% [markdown] lang="en"
@@ -758,14 +770,14 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 # 输出的长度总是**查询**的长度。
 #
 # > **教程里常见的错**　只用 $S = T$ 试交叉注意力。那时把 $q$ 和 $k$ 的来源接反、把 `(T, S)` 写成
-# `(S, T)`、给交叉注意力误加因果掩码，形状一概不报错。源句一开始就是整句已知的，交叉注意力**不需要**
-# 因果掩码。本包的测试处处用 $S \ne T$。
+# > `(S, T)`、给交叉注意力误加因果掩码，形状一概不报错。源句一开始就是整句已知的，交叉注意力**不需
+# > 要**因果掩码。本包的测试用的是 $S \ne T$。
 #
 # ## 6 多头
 #
-# **问题**　一个头给每个词元只有一行权重，和为 1。“买”想同时知道“谁买”和“买什么”，只能各看一半，拿回
-# 来的是两个值的平均，再也分不清哪个是哪个。论文第 3.2.2 节说的就是这件事：只有一个头时，**平均**会妨
-# 碍它。
+# **问题**　一个头给每个词元只有一行权重，和为 1。“买”想同时知道“谁买”和“买什么”，只能各看一
+# 半，拿回来的是两个值的平均，再也分不清哪个是哪个。论文第 3.2.2 节说的就是这件事：只有一个头
+# 时，**平均**会妨碍它。
 #
 # **想法**　把宽度 $D$ 切成 $H$ 份，每份做一次自己的注意力，各有各的 $W^Q$、$W^K$、$W^V$，最后拼起
 # 来，再由 $W^O$ 混合：
@@ -778,10 +790,10 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 # %% [markdown] lang="en"
 # The output is always as long as the **queries**.
 #
-# > **Where tutorials go wrong.** They try cross-attention only with $S = T$. Then the sources of $q$
-# > and $k$ can be exchanged, `(T, S)` can be `(S, T)`, a causal mask can be put on cross-attention
-# > by mistake, and no shape complains. The source is known as a whole from the start:
-# > cross-attention needs **no** causal mask. The tests of this package use $S \ne T$ throughout.
+# > **Where tutorials go wrong.** They try cross-attention only with $S = T$. Then the sources of
+# > $q$ and $k$ can be exchanged, `(T, S)` can be `(S, T)`, a causal mask can be put on
+# > cross-attention by mistake, and no shape complains. The source is known as a whole from the
+# > start: cross-attention needs **no** causal mask. The tests of this package use $S \ne T$.
 #
 # ## 6 Many heads
 #
@@ -802,8 +814,8 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 for method in ("__init__", "split_heads", "keys_values", "forward"):
     print(inspect.getsource(getattr(MultiHeadAttention, method)))
 # %% [markdown] lang="zh"
-# 最后几行有两条路：要看权重，就照公式算；不看，就走 torch 的融合函数，权重根本不留在内存里。两条路的
-# 输出应当相同。头多头少，参数一样多：
+# 最后几行有两条路：要看权重，就照公式算；不看，就走 torch 的融合函数，权重根本不留在内存里。两条路
+# 的输出应当相同。头多头少，参数一样多：
 # %% [markdown] lang="en"
 # The last lines have two ways to go: if the weights are wanted, by the formula; if not, by torch's
 # fused function, which never keeps them in memory. Both must give the same output. And whatever the
@@ -818,13 +830,13 @@ assert count == 4 * 512**2
 # %% [markdown] lang="zh"
 # ### 切与拼：`view` 之后别忘了 `transpose`
 #
-# 投影的输出是 `(B, T, H*Dh)`。要切成 `(B, H, T, Dh)`，先把最后一轴拆开，`(B, T, H, Dh)`，再交换中间两
-# 轴。拼回去，就倒着来。
+# 投影的输出是 `(B, T, H*Dh)`。要切成 `(B, H, T, Dh)`，先把最后一轴拆开，`(B, T, H, Dh)`，再交换中间
+# 两轴。拼回去，就倒着来。
 #
-# > **教程里常见的错**　直接 `view(B, H, T, Dh)`。元素总数对得上，不报错，损失照样往下走；可是 `view`
-# 按内存的顺序切，切出来的根本不是头。
+# > **教程里常见的错**　直接 `view(B, H, T, Dh)`。元素总数对得上，不报错，损失照样往下走；可是
+# > `view` 按内存的顺序切，切出来的根本不是头。
 #
-# 给每个数标上来历，`t2.1` 是第 2 个词元、属于第 1 个头的那一份：
+# 给每个数标上来历，`2.1` 是第 2 个词元里属于第 1 个头的那一份（都从 0 数起）：
 # %% [markdown] lang="en"
 # ### Cutting and joining: after `view`, do not forget `transpose`
 #
@@ -835,7 +847,8 @@ assert count == 4 * 512**2
 # > complains, and the loss goes down all the same; but `view` cuts in the order of memory, and what
 # > comes out are not heads.
 #
-# Write on each number where it comes from; `t2.1` is token 2, the part that belongs to head 1:
+# Write on each number where it comes from; `2.1` is the part of token 2 that belongs to head 1
+# (counted from 0):
 # %%
 T, H, Dh = 4, 2, 2
 token = torch.arange(T)[:, None, None].expand(T, H, Dh)
@@ -853,11 +866,11 @@ for ax, (title, part) in zip(axes, panels.items(), strict=True):
 
 
 # %% [markdown] lang="zh"
-# 对的切法：头 0 里四个词元都在，各出属于它的那一份（`.0`）。错的切法：“头 0”装着前两个词元的全部，“头
-# 1”装着后两个的全部。
+# 对的切法：头 0 里四个词元都在，各出属于它的那一份（`.0`）。错的切法：“头 0”装着前两个词元的全
+# 部，“头 1”装着后两个的全部。
 #
-# 后果有多严重？如果拼的时候也照样 `view` 回去，切了再拼能原样复原，这样的测试骗得过。骗不过的是这个问
-# 题：改动一个词元，哪些输出会动？
+# 后果有多严重？如果拼的时候也照样 `view` 回去，切了再拼能原样复原，这样的测试骗得过。骗不过的是这个
+# 问题：改动一个词元，哪些输出会动？
 # %% [markdown] lang="en"
 # Cut rightly, head 0 has all four tokens, each with the part that belongs to it (`.0`). Cut
 # wrongly, "head 0" holds everything of the first two tokens, and "head 1" everything of the last
@@ -883,27 +896,27 @@ two = MultiHeadAttention(TransformerConfig(d_model=8, num_heads=2))
 right = moves(two.split_heads, lambda z: z.transpose(1, 2).flatten(2))
 wrong = moves(lambda x: x.view(1, 2, 6, 4), lambda z: z.reshape(1, 6, 8))
 # %%
-fig, axes = figures.canvas(1, 2, height=2.6)
-for ax, (title, moved) in zip(axes, {"right": right, "wrong": wrong}.items(), strict=True):
+fig, axes = figures.canvas(1, 2, height=2.5, width=5.4)
+panels = {"view and transpose": right, "view alone": wrong}
+for ax, (title, moved) in zip(axes, panels.items(), strict=True):
     ax = figures.show_mask(ax, moved, [str(t) for t in range(6)], legend=False)
-    ax.set(title=f"view with transpose: {title}", xlabel="token that changes", ylabel="output")
-axes[1].set_title("view alone: wrong")
+    ax.set(title=title, xlabel="token that changes", ylabel="output")
 assert right.all()
 assert torch.equal(wrong, torch.block_diag(*torch.ones(2, 3, 3)).bool())
 
 
 # %% [markdown] lang="zh"
-# 蓝色表示会动。右图里，前三个词元和后三个词元从此互不相见：所谓“两个头”，不过是把句子切成两截，各看各
-# 的。模型还能训练，只是永远读不懂整句话。
+# 蓝色表示会动。右图里，前三个词元和后三个词元从此互不相见：所谓“两个头”，不过是把句子切成两截，各
+# 看各的。模型还能训练，只是永远读不懂整句话。
 #
 # ### 与 `torch.nn.MultiheadAttention` 对账
 #
-# torch 把三个投影叠成一个 `in_proj_weight`，其余一一对应。它的掩码**约定相反**：`True` 是“挡住”。我们给
-# 参数（包括偏置）都填上随机数，源句有填充，$S \ne T$，输出和每个头的权重都要相等。
+# torch 把三个投影叠成一个 `in_proj_weight`，其余一一对应。它的掩码**约定相反**：`True` 是“挡住”。
+# 我们给参数（包括偏置）都填上随机数，源句有填充，$S \ne T$，输出和每个头的权重都要相等。
 # %% [markdown] lang="en"
-# Blue means that it moves. On the right, the first three tokens and the last three never meet again:
-# the "two heads" are the text cut in two, each half looking at itself. The model still trains; it
-# will just never understand a whole sentence.
+# Blue means that it moves. On the right, the first three tokens and the last three never meet
+# again: the "two heads" are the text cut in two, each half looking at itself. The model still
+# trains; it will just never understand a whole sentence.
 #
 # ### Against `torch.nn.MultiheadAttention`
 #
@@ -944,8 +957,8 @@ print("cross- and causal self-attention agree with torch.nn.MultiheadAttention")
 
 
 # %% [markdown] lang="zh"
-# **练习 3**　论文的公式里，每个头有自己的小矩阵。写出 `my_multi_head(layer, x, memory, mask)`：用循环，一
-# 次算一个头，不许用 `split_heads`，也不许出现四个轴的张量。提示：第 $i$ 个头的 $W_i^Q$ 是
+# **练习 3**　论文的公式里，每个头有自己的小矩阵。写出 `my_multi_head(layer, x, memory, mask)`：用循
+# 环，一次算一个头，不许用 `split_heads`，也不许出现四个轴的张量。提示：第 $i$ 个头的 $W_i^Q$ 是
 # `layer.q_proj.weight` 的第 $i \cdot D_h$ 到 $(i+1) \cdot D_h$ **行**（`nn.Linear` 算的是
 # $x W^\top + b$），偏置也要切。裁判是 torch。
 # %% [markdown] lang="en"
@@ -985,22 +998,22 @@ torch.testing.assert_close(layer(x[:, order]), layer(x)[:, order])  # any order 
 with_mask = layer(x[:, order], mask=causal_mask(7)) - layer(x, mask=causal_mask(7))[:, order]
 print(f"with a causal mask, the two sides differ by up to {with_mask.abs().max():.1f}")
 # %% [markdown] lang="zh"
-# 分不清。*dog* 咬人还是被咬，取回的东西一模一样。把词元怎样打乱，输出就跟着怎样打乱，一个数也不变，这叫
-# **置换等变**（permutation equivariance）：字典不在乎词条的先后。
+# 分不清。*dog* 咬人还是被咬，取回的东西一模一样。把词元怎样打乱，输出就跟着怎样打乱，一个数也不变，
+# 这叫**置换等变**（permutation equivariance）：字典不在乎词条的先后。
 #
-# （因果掩码是个例外：“前面有几个词元”本身就泄露了一点次序。可是编码器没有它，前面那几个词元谁先谁
-# 后，它也不说。）
+# （因果掩码是个例外：“前面有几个词元”本身就泄露了一点次序。可是编码器没有它；单看一层，前面那几个
+# 词元谁先谁后，它也不说。）
 #
-# **想法**　给每个位置一个固定的向量，加到词元的嵌入上。直接加编号 0, 1, 2, … 行不行？到第 500 个词元，
-# 编号会把嵌入淹没。除以句长呢？那么“相邻”在长句和短句里就不是同一个数了。
+# **想法**　给每个位置一个固定的向量，加到词元的嵌入上。直接加编号 0, 1, 2, … 行不行？到第 500 个词
+# 元，编号会把嵌入淹没。除以句长呢？那么“相邻”在长句和短句里就不是同一个数了。
 #
 # 论文第 3.5 节的办法像一排走得快慢不同的**表针**：每根针走匀速圆周，用正弦和余弦记下针尖的位置。
 #
 # $$PE_{(pos,\,2i)} = \sin\!\left(\frac{pos}{10000^{2i/d_{\text{model}}}}\right), \qquad
 # PE_{(pos,\,2i+1)} = \cos\!\left(\frac{pos}{10000^{2i/d_{\text{model}}}}\right)$$
 #
-# **手算**　取 $d_{\text{model}} = 4$，有两根针。$i = 0$ 的转速是 $1/10000^{0} = 1$（弧度每位置），$i = 1$
-# 的是 $1/10000^{2/4} = 1/100$：
+# **手算**　取 $d_{\text{model}} = 4$，有两根针。$i = 0$ 的转速是 $1/10000^{0} = 1$（弧度每位
+# 置），$i = 1$ 的是 $1/10000^{2/4} = 1/100$：
 #
 # | pos | $\sin(pos)$ | $\cos(pos)$ | $\sin(pos/100)$ | $\cos(pos/100)$ |
 # | --- | --- | --- | --- | --- |
@@ -1016,7 +1029,7 @@ print(f"with a causal mask, the two sides differ by up to {with_mask.abs().max()
 # equivariance**: a dictionary does not care in which order its entries stand.
 #
 # (A causal mask is an exception: how many tokens come before gives away a little of the order. But
-# the encoder has none, and which of those tokens came first it does not say either.)
+# the encoder has none; and within one layer, it does not say which of those tokens came first.)
 #
 # **Idea.** Give every position a fixed vector and add it to the token's embedding. Just the numbers
 # 0, 1, 2, …? At token 500 the number would drown the embedding. Divided by the length of the text?
@@ -1070,25 +1083,26 @@ for i in (0, 64, 128, 192, 255):  # d_model = 512: 256 hands
 sizes = sinusoids(5000, 512).norm(dim=-1)  # sin² + cos² = 1 for each of the 256 hands
 torch.testing.assert_close(sizes, torch.full((5000,), 256**0.5))
 # %% [markdown] lang="zh"
-# 论文说波长从 $2\pi$ 到 $10000 \cdot 2\pi$，成等比数列；严格说，最后一根针是 $9646.6 \cdot 2\pi$，差一
-# 点。每个位置的向量一样长，$\sqrt{d_{\text{model}}/2}$，谁也不会淹没嵌入。
+# 论文说波长从 $2\pi$ 到 $10000 \cdot 2\pi$，成等比数列；严格说，最后一根针是 $9646.6 \cdot 2\pi$，
+# 差一点。每个位置的向量一样长，$\sqrt{d_{\text{model}}/2}$，不像编号那样越往后越大。
 #
 # > **教程里常见的错**　一是指数加倍：公式里的 $2i$ 就是**偶数列的列号**；循环写成
-# `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，针慢得太快，几乎不动的列多出一倍（下面数给你
-# 看），等于白占着宽度。二是列的次序：有的实现（包括作者们自己的 tensor2tensor）把正弦全放前一半，余弦全放后一半。两种次序
-# 只差一个列的排列，从头训练都可以；但把一种次序训练出来的权重装进另一种，模型就认不得位置了。
+# > `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，针慢得太快，几乎不动的列多出一倍（下面
+# > 数给你看），等于白占着宽度。二是列的次序：有的实现（包括作者们自己的 tensor2tensor）把正弦全放前
+# > 一半，余弦全放后一半。两种次序只差一个列的排列，从头训练都可以；但把一种次序训练出来的权重装进另
+# > 一种，模型就认不得位置了。
 # %% [markdown] lang="en"
 # The paper says that wavelengths go from $2\pi$ to $10000 \cdot 2\pi$ in a geometric progression;
 # strictly, the last hand is at $9646.6 \cdot 2\pi$, just short of it. The vectors of all positions
-# are equally long, $\sqrt{d_{\text{model}}/2}$, so that none drowns the embedding.
+# are equally long, $\sqrt{d_{\text{model}}/2}$; unlike numbers, they do not grow.
 #
-# > **Where tutorials go wrong.** First, the exponent is doubled: the $2i$ of the formula **is** the
-# > number of the even column; a loop `for i in range(0, d, 2)` that still says
-# > `10000 ** (2 * i / d)` slows the hands down too fast; twice as many columns hardly move (we count
-# > them below), a waste of width. Second, the order of columns: some code (the authors' own tensor2tensor among
-# > it) puts all sines in the first half and all cosines in the second. The two differ by a
-# > permutation of columns, and either will do for a fresh model; but load weights trained with one
-# > into the other, and the model no longer knows where anything is.
+# > **Where tutorials go wrong.** First, the exponent is doubled: the $2i$ of the formula **is**
+# > the number of the even column; a loop `for i in range(0, d, 2)` that still says
+# > `10000 ** (2 * i / d)` slows the hands down too fast; twice as many columns hardly move (we
+# > count them below), a waste of width. Second, the order of columns: some code (the authors' own
+# > tensor2tensor among it) puts all sines in the first half and all cosines in the second. The
+# > two differ by a permutation of columns, and either will do for a fresh model; but load weights
+# > trained with one into the other, and the model no longer knows where anything is.
 # %%
 halves = torch.cat([pe[:, 0::2], pe[:, 1::2]], dim=1)  # sines first, then cosines
 back = torch.arange(64).view(2, 32).T.flatten()  # 0, 32, 1, 33, ...
@@ -1100,8 +1114,8 @@ panels = {"the paper's": pe, "in halves": halves, "exponent doubled": doubled}
 for ax, (title, table) in zip(axes, panels.items(), strict=True):
     ax = figures.heatmap(ax, table, cmap=figures.DIVERGING, colorbar=False)
     ax.set(title=title, xlabel="column", ylabel="position" if ax is axes[0] else "")
-still = [(table.amax(0) - table.amin(0) < 0.1).sum().item() for table in panels.values()]
-print("columns that move by less than 0.1 in 100 positions:", dict(zip(panels, still, strict=True)))
+    still = (table.amax(0) - table.amin(0) < 0.1).sum().item()  # over 100 positions
+    print(f"{title:17} {still} of 64 columns move by less than 0.1")
 # %% [markdown] lang="zh"
 # ### 点积只看距离
 #
@@ -1136,23 +1150,23 @@ _ = right.set(title="by distance, divided by d_model / 2", xlabel="distance k")
 
 
 # %% [markdown] lang="zh"
-# 越近越像；曲线左右对称，所以光靠点积，分不出“前一个”和“后一个”。
+# 大体上越近越像，宽度越大越平滑。曲线左右对称，所以光靠点积，分不出“前一个”和“后一个”。
 #
 # ### 相对位置：一个固定的旋转
 #
-# 那么“看前一个词元”学得会吗？论文选正弦，正是猜想它容易学会：所有的针各转一个固定的角度，
-# $PE_{pos}$ 就变成 $PE_{pos+k}$，与 $pos$ 无关。对每根针，
+# 那么“看前一个词元”学得会吗？论文选正弦，正是猜想它容易学会：所有的针各转一个固定的角
+# 度，$PE_{pos}$ 就变成 $PE_{pos+k}$，与 $pos$ 无关。对每根针，
 #
 # $$\begin{pmatrix} \sin(a+b) \\ \cos(a+b) \end{pmatrix} =
 # \begin{pmatrix} \cos b & \sin b \\ -\sin b & \cos b \end{pmatrix}
 # \begin{pmatrix} \sin a \\ \cos a \end{pmatrix}, \qquad
 # b = \frac{k}{10000^{2i/d_{\text{model}}}}$$
 #
-# 合起来，$PE_{pos+k} = R_k\, PE_{pos}$，$R_k$ 是一个固定的矩阵，而乘一个固定的矩阵正是 `q_proj` 会做的
-# 事。
+# 合起来，$PE_{pos+k} = R_k\, PE_{pos}$，$R_k$ 是一个固定的矩阵，而乘一个固定的矩阵正是 `q_proj` 会
+# 做的事。
 # %% [markdown] lang="en"
-# The nearer, the more alike. The curve is symmetric: by the dot product alone, "the one before" and
-# "the one after" are the same.
+# By and large, the nearer the more alike, and the wider the smoother. The curve is symmetric: by
+# the dot product alone, "the one before" and "the one after" are the same.
 #
 # ### Relative positions: one fixed rotation
 #
@@ -1183,23 +1197,23 @@ torch.testing.assert_close(R @ rotation(-7, 64), torch.eye(64))  # and back
 # %%
 fig, axes = figures.canvas(1, 3, height=2.6)
 names = [str(t) for t in range(10)]
-for ax, k in zip(axes, (-1, 0, 3), strict=True):
+for ax, (title, k) in zip(axes, {"pos - 1": -1, "pos": 0, "pos + 3": 3}.items(), strict=True):
     q = 40 * pe[:10] @ rotation(k, 64).T  # what a q_proj can do; the keys stay as they are
     weights = scaled_dot_product_attention(q, pe[:10], pe[:10])[1]
     ax = figures.attention_map(ax, weights, names)
-    ax.set(title=f"k = {k}: looks at pos {k:+}", ylabel="query" if k == -1 else "", xlabel="key")
+    ax.set(title=f"looks at {title}", ylabel="query" if k == -1 else "", xlabel="key")
 # %% [markdown] lang="zh"
-# 三个亲手造的头，不看内容，只看相对位置：前一个、自己、后面第三个（出界时就看最边上的）。一个数都没有
-# 训练。[第 21 章](21_tokens_to_rope.ipynb)的 RoPE 用的是同一个旋转，只是不再把它**加**在嵌入上，而是
-# 直接**转** $q$ 和 $k$。
+# 三个亲手造的头，不看内容，只看相对位置：前一个、自己、后面第三个（出界时就看最边上的）。一个数都没
+# 有训练。[第 21 章](21_tokens_to_rope.ipynb)的 RoPE 用的是同一个旋转，只是不再把它**加**在嵌入上，
+# 而是直接**转** $q$ 和 $k$。
 #
-# 论文还试过可以学习的位置向量（表 3 的 E 行），结果几乎一样；最后选正弦，是因为它也许能推广到比训练时更长
-# 的句子。**也许**：公式给得出任何位置的向量，模型会不会用是另一回事，第 13 章会量给你看。
+# 论文还试过可以学习的位置向量（表 3 的 E 行），结果几乎一样；最后选正弦，是因为它也许能推广到比训练
+# 时更长的句子。**也许**：公式给得出任何位置的向量，模型会不会用是另一回事，第 13 章会量给你看。
 #
 # ### 奇数的 $d_{\text{model}}$
 #
-# 常见的写法先建一张全零的表，偶数列填正弦、奇数列填余弦。$d_{\text{model}}$ 是奇数时，正弦比余弦多一
-# 列：
+# 常见的写法先建一张全零的表，偶数列填正弦、奇数列填余弦。$d_{\text{model}}$ 是奇数时，正弦比余弦多
+# 一列：
 # %% [markdown] lang="en"
 # Three heads made by hand, which look at no content and only at relative positions: the one before,
 # itself, the third one after (at the border, the last there is). Not one number was trained. RoPE
@@ -1227,8 +1241,8 @@ table[:, 1::2] = angle.cos()[:, :2]
 torch.testing.assert_close(sinusoids(4, 5), table)
 print("sinusoids(4, 5):", tuple(sinusoids(4, 5).shape), "and the last hand has no cosine")
 # %% [markdown] lang="zh"
-# 最后，把位置加上去，*dog* 就知道自己在前还是在后了。`PositionalEncoding` 只是一次加法（外加 dropout，论
-# 文第 5.4 节）；嵌入在相加之前还要乘 $\sqrt{d_{\text{model}}}$（第 3.4 节），下一章讲。
+# 最后，把位置加上去，*dog* 就知道自己在前还是在后了。`PositionalEncoding` 只是一次加法（外加
+# dropout，论文第 5.4 节）；嵌入在相加之前还要乘 $\sqrt{d_{\text{model}}}$（第 3.4 节），下一章讲。
 # %% [markdown] lang="en"
 # Last, with positions added, *dog* knows whether it comes first. `PositionalEncoding` is only this
 # sum (and dropout, section 5.4 of the paper); before it, embeddings are multiplied by
@@ -1239,8 +1253,8 @@ place = PositionalEncoding(d_model=32)
 print("dog in 'dog bites man':", layer(place(dog_bites_man))[0, 0, :4])
 print("dog in 'man bites dog':", layer(place(man_bites_dog))[0, 2, :4])
 # %% [markdown] lang="zh"
-# **练习 4**　写出 `my_sinusoids(length, d_model)`：只用 `math.sin`、`math.cos` 和两重循环也行，但奇数宽度要
-# 对。裁判是公式本身，用高精度逐格计算。
+# **练习 4**　写出 `my_sinusoids(length, d_model)`：只用 `math.sin`、`math.cos` 和两重循环也行，但奇
+# 数宽度要对。裁判是公式本身，用高精度逐格计算。
 # %% [markdown] lang="en"
 # **Exercise 4.** Write `my_sinusoids(length, d_model)`; `math.sin`, `math.cos` and two loops are
 # fine, but odd widths must be right. The judge is the formula itself, worked out cell by cell in
@@ -1276,13 +1290,13 @@ print("exercise 4: correct")
 places = {"x + PE\n(B, T, D)": (0, 1), "x or memory\n(B, S, D)": (0, -0.6)}
 places |= {"q\n(B, H, T, Dh)": (2.7, 1), "k\n(B, H, S, Dh)": (2.7, 0)}
 places |= {"v\n(B, H, S, Dh)": (2.7, -1.2), "weights\n(B, H, T, S)": (6.4, 0.5)}
-places |= {"heads\n(B, H, T, Dh)": (8.9, -0.3), "out\n(B, T, D)": (11.8, -0.3)}
+places |= {"heads\n(B, H, T, Dh)": (8.9, -0.3), "out\n(B, T, D)": (12.4, -0.3)}
 x, memory, q, k, v, weights, heads, out = places
 arrows = [(x, q), (memory, k), (memory, v), (q, weights), (k, weights)]
 arrows += [(weights, heads), (v, heads), (heads, out, "o_proj")]
 fig, ax = figures.canvas(height=2.8)
 ax = figures.diagram(ax, places, arrows, size=(1.95, 0.72))
-_ = ax.text(5, 1.35, "/ sqrt(Dh), mask, softmax", size=8, ha="center", color="#66707C")
+_ = ax.text(6.4, 1.02, "/ sqrt(Dh), mask, softmax", size=8, ha="center", color="#66707C")
 # %% [markdown] lang="zh"
 # 带走七句话：
 #
@@ -1295,8 +1309,9 @@ _ = ax.text(5, 1.35, "/ sqrt(Dh), mask, softmax", size=8, ha="center", color="#6
 # 7. 注意力置换等变，次序靠位置向量；正弦的好处是，相对位移是一个固定的旋转。
 #
 # 下一章把它装进编码器和解码器，加上残差、LayerNorm 和前馈网络，与 `torch.nn.Transformer` 逐位对
-# 账：[12 · 编码器与解码器](12_encoder_and_decoder.ipynb)。再往后，[13](13_training_to_translate.ipynb) 训练它
-# 翻译；[22](22_attention_and_cache.ipynb) 讲今天的大模型怎样改动注意力：GQA、滑动窗口、KV 缓存。
+# 账：[12 · 编码器与解码器](12_encoder_and_decoder.ipynb)。再往
+# 后，[13](13_training_to_translate.ipynb) 训练它翻译；[22](22_attention_and_cache.ipynb) 讲今天的大
+# 模型怎样改动注意力：GQA、滑动窗口、KV 缓存。
 # %% [markdown] lang="en"
 # Seven sentences to take along:
 #

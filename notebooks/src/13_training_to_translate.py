@@ -112,8 +112,8 @@ print(f"{literal!r} means {parse_english(literal)}")
 # 谁也读不懂。毛病出在**分级**：中文四位一级（万、亿），英文三位一级（thousand、million、billion）。同
 # 样八个数字，两边的切口对不上：
 # %% [markdown] lang="en"
-# Nobody can read that. The trouble is how the digits are grouped: Chinese by four (万 is $10^4$, 亿 is
-# $10^8$), English by three (thousand, million, billion). The same eight digits, cut in different places:
+# Nobody can read that. The trouble is how the digits are grouped: Chinese by four (万 is ten thousand, 亿 is ten
+# thousand of those), English by three (thousand, million, billion). The same eight digits, cut in different places:
 # %%
 digits = str(number.value)
 sides = [(4, 1, figures.BLUE, ["三千二百一十万", "零五"])]
@@ -198,7 +198,7 @@ for thing in train_items:
     reading = (thing.kind, thing.value)
     assert parse_chinese(thing.chinese) == parse_english(thing.english) == reading
 
-answers = [number.english, number.english.replace("and ", ""), number.english.replace("five", "six")]
+answers = [number.english, number.english.replace(" and", ""), number.english.replace("five", "six")]
 answers += ["thirty-two billion one hundred million and five thousand"]
 answers += ["thirty-two million one hundred thousand and fifty", "November 23, 2026", literal]
 for answer in answers:
@@ -287,7 +287,7 @@ for name, ids, row in zip(batch._fields, batch, shown, strict=True):
 
 # %%
 fig, ax = figures.canvas(height=1.5)
-style = {"ha": "center", "va": "center", "size": 8.5}
+style = {"ha": "center", "va": "center", "size": 7.5}
 for place, (given, wanted) in enumerate(zip(*shown[1:], strict=True)):
     ax.text(place, 0, figures.label(given), bbox={"fc": "#DDE7F0", "ec": figures.BLUE}, **style)
     ax.text(place, 1, figures.label(wanted), bbox={"fc": "#DAEBDD", "ec": figures.GREEN}, **style)
@@ -591,11 +591,11 @@ for gradient, move in zip(gradients, adam_steps(gradients), strict=True):
     parameter.grad = torch.tensor(gradient, dtype=torch.double)
     adam.step()
     assert math.isclose(parameter.item() - before, move, rel_tol=1e-9, abs_tol=1e-12)
-for scale in (1e-6, 1, 1e6):
+for scale in (0.001, 1, 1000):
     moves = adam_steps([scale * g for g in gradients])
-    print(f"gradients x {scale:7}: first moves {', '.join(f'{x:+.3f}' for x in moves[:4])}")
+    print(f"gradients x {scale:5}: first moves {', '.join(f'{x:+.3f}' for x in moves[:4])}")
 # %% [markdown] lang="zh"
-# 两件事。第一，梯度放大百万倍，步子一点没变：Adam 只认方向，**步长就是学习率**。第二，第一步的步长**恰好**是整个
+# 两件事。第一，梯度放大一百万倍，步子一点没变：Adam 只认方向，**步长就是学习率**。第二，第一步的步长**恰好**是整个
 # 学习率，因为此时 $m$ 与 $\sqrt{v}$ 来自同一个梯度。最初的梯度最没有见识，却迈着最整齐的大步，所有参数一齐动。预热
 # 就是在 $v$ 攒够见识之前，把步子收小。
 #
@@ -826,3 +826,428 @@ fig, ax = figures.canvas(height=2.8)
 ax = figures.bars(ax, list(both), list(both.values()), horizontal=True, form=".4f", colors=colors)
 _ = ax.set(xlabel="nll on held-out numbers (lower is better)")
 assert averaged["mean of 5"] < sum(single.values()) / len(single)
+# %% [markdown] lang="zh"
+# 蓝色是一个个检查点，绿色是平均。单个的时好时坏，平均的稳稳地好。
+#
+# > **教程里常见的错**　平均的必须是**同一次训练**的检查点。两次独立训练的参数不能平均：神经元的排列顺序不同，平均
+# > 出来什么也不是。另外，三处共用的嵌入只有一份，平均一次就够。
+#
+# **练习 3**　写 `candidate(folders)`，返回名字到平均值的字典，只许用 `read_tensors` 和加法、除法。裁判是 torch 的
+# `AveragedModel`。
+# %% [markdown] lang="en"
+# Blue is single checkpoints, green is means. A single one may be lucky or not; the mean is good, reliably.
+#
+# > **Where tutorials go wrong.** Only checkpoints of **one run** can be averaged. In two separate runs the
+# > neurons stand in different orders, and the mean of the two is nothing at all. And the embedding, shared
+# > three ways, is there once and is averaged once.
+#
+# **Exercise 3.** Write `candidate(folders)`, which returns a dict from names to means, with nothing but
+# `read_tensors`, sums and quotients. The judge is torch's `AveragedModel`.
+# %%
+from torch.optim.swa_utils import AveragedModel
+
+
+def candidate(folders):  # put yours here
+    return average_checkpoints(folders)
+
+
+judge = AveragedModel(prepared.model)
+for path in saved:
+    with torch.no_grad():
+        fill_parameters(prepared.model, read_tensors(path / "model.safetensors"), path)
+    judge.update_parameters(prepared.model)
+means = candidate(saved)
+for name, truth in judge.module.named_parameters():
+    torch.testing.assert_close(means[name], truth.detach(), rtol=1e-4, atol=1e-6)
+print("exercise 3: correct")
+scratch.cleanup()  # the model lives on in memory
+# %% [markdown] lang="zh"
+# ## 7 贪心解码，与不必重算的部分
+#
+# 从这里起，换上随书附带的模型（`weights/numerals/`）：同样的代码、同样的方法，只是题目全（数、日期、钱，两个方
+# 向），练得久。
+#
+# **问题**　模型给出的是概率，不是译文。怎样写出译文来？
+#
+# **想法**　最简单的：每一步取概率最大的词元，接上，再问下一个，直到 `</s>`。这叫**贪心解码（greedy decoding）**。
+# 亲手写一遍，六行：
+# %% [markdown] lang="en"
+# ## 7 Greedy decoding, and what need not be computed twice
+#
+# From here on we use the model that comes with the book (`weights/numerals/`): the same code and method, but
+# the whole task (numbers, dates, money, both directions) and a longer training.
+#
+# **Question.** The model gives probabilities, not a translation. How does one get written?
+#
+# **Idea.** The simplest one: take the likeliest token, append it, ask again, until `</s>`. This is **greedy
+# decoding**. By hand, in six lines:
+# %%
+from tiny_transformer.decoding import greedy_decode
+
+torch.set_grad_enabled(False)  # from here on, models only run forward
+translator = Translator.load()
+model, tokenizer = translator.model, translator.tokenizer
+source = torch.tensor([[*tokenizer.encode(number.chinese), tokenizer.eos_id]])  # (1, S)
+
+memory, mask = model.encode(source), model.source_mask(source)  # (1, S, D), (1, 1, 1, S)
+written, looks = [tokenizer.bos_id], []
+while written[-1] != tokenizer.eos_id:
+    x = model.decode(torch.tensor([written]), memory, mask)  # (1, T, D)
+    p = model.project(x[:, -1]).softmax(-1)[0]  # (V,): only the last row is news
+    looks.append(p.topk(3))
+    written.append(int(p.argmax()))
+assert written[1:-1] == greedy_decode(model, source)[0].ids
+print(tokenizer.decode(written))
+# %%
+chances = torch.stack([look.values for look in looks], dim=1)  # (3, T)
+fig, ax = figures.canvas(height=1.9)
+ax = figures.heatmap(ax, chances, colorbar=False, vmin=0, vmax=1)
+for step, look in enumerate(looks):
+    for rank, (token, p) in enumerate(zip(look.indices, look.values, strict=True)):
+        name = figures.label(tokenizer.token_text(int(token)))
+        ink = "white" if p > 0.5 else figures.INK
+        ax.text(step, rank, f"{name}\n{p:.3f}", ha="center", va="center", size=7, color=ink)
+ax.set(xlabel="step", yticks=[0, 1, 2], yticklabels=["best", "2nd", "3rd"])
+ax.set_xticks(range(len(looks)), range(1, len(looks) + 1))
+print(f"the smoothed target gives the right token {0.9 + 0.1 / model.config.vocab_size:.4f}")
+# %% [markdown] lang="zh"
+# 它胸有成竹，可每个词元都只给九成：这不是犹豫，是标签平滑教的，目标里正确词元的概率本来就是 0.9 多一点点。
+#
+# ### KV 缓存：写过的不必重算
+#
+# **问题**　上面的循环每一步都把已写的**整段**再送进解码器一遍，却只用最后一行。前面的行白算了吗？
+#
+# **想法**　白算了。因果掩码之下，前面位置的键和值不受后来的词元影响，第 3 节刚验过。所以每层存下**自注意力**的键和值，新词
+# 元来了只算自己那一行；**交叉注意力**的键和值来自编码器，从头到尾不变，算一次就够。这就是 **KV 缓存**（KV cache，键值缓存）。
+#
+# 不计时，只数数：解码器每一步处理几个位置？
+# %% [markdown] lang="en"
+# It is sure of its words, and gives each of them just nine tenths. That is no doubt; label smoothing has
+# taught it so, as the target gives the right token a little over 0.9.
+#
+# ### The KV cache: what is written is not computed again
+#
+# **Question.** Each round of the loop above sends **all** that is written through the decoder and uses the
+# last row only. Was the rest for nothing?
+#
+# **Idea.** It was. Under the causal mask, keys and values of earlier places do not depend on later tokens, as
+# section 3 has just checked. So each layer keeps the keys and values of **self-attention**, and a new token
+# computes its own row only; those of **cross-attention** come from the encoder, never change, and are
+# computed once. This is the **KV cache**.
+#
+# No stopwatch, only counting: how many places does the decoder work on in each step?
+# %%
+long_number = item("number", 987_654_321_987)
+long_source = torch.tensor([[*tokenizer.encode(long_number.chinese), tokenizer.eos_id]])
+layer = model.decoder.layers[0]
+
+
+def count_places(use_cache):
+    """The translation, and the places of each step: of the target, and of the source's keys."""
+    target, keys = [], []
+    hooks = [layer.register_forward_pre_hook(lambda _, x: target.append(x[0].shape[1]))]
+    k_proj = layer.cross_attention.k_proj
+    hooks += [k_proj.register_forward_pre_hook(lambda _, x: keys.append(x[0].shape[1]))]
+    (found,) = greedy_decode(model, long_source, use_cache=use_cache)
+    for hook in hooks:
+        hook.remove()
+    return found, target, keys
+# %%
+plain, plain_target, plain_keys = count_places(use_cache=False)
+cached, cached_target, cached_keys = count_places(use_cache=True)
+T, S = len(plain_target), long_source.shape[1]
+assert plain.ids == cached.ids and tokenizer.decode(cached.ids) == long_number.english
+assert math.isclose(plain.log_prob, cached.log_prob, abs_tol=1e-4)
+assert sum(plain_target) == T * (T + 1) // 2 and sum(cached_target) == T
+assert sum(plain_keys) == T * S and sum(cached_keys) == S
+
+fig, axes = figures.canvas(1, 2, height=2.7)
+for ax, name, pair in zip(axes, ("target places", "source keys"), (0, 1), strict=True):
+    for way, counts in (("no cache", (plain_target, plain_keys)), ("cache", (cached_target, cached_keys))):
+        total = torch.tensor(counts[pair]).cumsum(0)
+        ax.plot(range(1, len(total) + 1), total, marker=".", label=f"{way}: {total[-1]}")
+    ax.set(title=f"{name} computed so far", xlabel="token written")
+    ax.legend()
+# %% [markdown] lang="zh"
+# 译文一字不差，算的位置却从 $T(T+1)/2$ 降到 $T$，原文的键从 $T \cdot S$ 降到 $S$。越长省得越多：平方变成了直线。
+# （缓存之后，每个新词元仍要看一遍所有旧键，那一部分还是随长度增长，不过比重算便宜得多。）
+#
+# **练习 4**　写一个批量的贪心循环 `candidate(model, sources)`：`sources` 是长短不一的编号列表（已带 `</s>`），返回每条译文的编
+# 号（不含 `<s>`、`</s>`）。原文要右填充，有的行先写完，别的行还要继续。裁判是**教师强制**：把你的译文一次喂进去，每个位
+# 置概率最大的词元都应当正是下一个。
+# %% [markdown] lang="en"
+# Not a letter differs, and the places computed fall from $T(T+1)/2$ to $T$, the keys of the source from
+# $T \cdot S$ to $S$. The longer the text, the more is saved: a square has become a line. (With the cache, a
+# new token still looks at all old keys; that part grows with the length as before, but costs far less.)
+#
+# **Exercise 4.** Write a batched greedy loop, `candidate(model, sources)`: `sources` are lists of ids of
+# different lengths, `</s>` included; return the ids of each translation, without `<s>` and `</s>`. Sources
+# are padded on the right, and some rows end while others go on. The judge is **teacher forcing**: given your
+# translation at once, the likeliest token at each place must be the very next one.
+# %%
+def candidate(model, sources):  # put yours here
+    rows = [torch.tensor(ids) for ids in sources]
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return [found.ids for found in greedy_decode(model, padded)]
+
+
+asked = ["五", "两", number.chinese, long_number.chinese, day.english, money.english]
+sources = [[*ids, tokenizer.eos_id] for ids in tokenizer.encode_batch(asked)]
+for ids, mine in zip(sources, candidate(model, sources), strict=True):
+    given = torch.tensor([[tokenizer.bos_id, *mine]])
+    likeliest = model(torch.tensor([ids]), given).logits[0].argmax(-1)
+    assert likeliest.tolist() == [*mine, tokenizer.eos_id], tokenizer.decode(mine)
+print("exercise 4: correct")
+# %% [markdown] lang="zh"
+# ## 8 束搜索：多留几条路
+#
+# **问题**　贪心每一步都选眼前最好的。可是第一个词略差、后面越走越顺的译文，它永远看不到。
+#
+# **想法**　**束搜索（beam search）**：同时留着最好的 $k$ 条路（论文第 6.1 节：$k = 4$）。每一步，每条路都试着往下接，所有接法放在
+# 一起按总概率排队，只留前 $k$ 条；碰到 `</s>` 的就是一个候选译文。$k = 1$ 就是贪心。
+#
+# 附带的模型对学过的写法太有把握，树上几乎只有一根枝。我们问它一个没学过的字：训练数据里“二”从不写成“两”。
+# %% [markdown] lang="en"
+# ## 8 Beam search: keep several paths
+#
+# **Question.** Greedy takes what is best now. A translation that begins a little worse and then runs
+# smoothly is never seen.
+#
+# **Idea.** **Beam search**: keep the $k$ best paths (section 6.1: $k = 4$). In each step every path tries all
+# continuations; these are ranked together by their total probability, and only $k$ stay. One that meets
+# `</s>` is a candidate translation. With $k = 1$ this is greedy decoding.
+#
+# The shipped model is so sure of what it has learnt that the tree would have one branch. Let us ask it for
+# something it has not learnt: its data never writes 两 for 二.
+# %%
+from tiny_transformer.beam import beam_search
+
+riddle = "两千零五"
+ids = torch.tensor([[*tokenizer.encode(riddle), tokenizer.eos_id]])
+nodes = []
+found = beam_search(model, ids, beam_size=3, n_best=3, trace=nodes)[0]
+for hypothesis in found:
+    text, score = tokenizer.decode(hypothesis.ids), hypothesis.score
+    print(f"log P {hypothesis.log_prob:6.2f}   score {score:6.2f}   {text}")
+print(f"{len(nodes)} paths considered in {max(node.length for node in nodes)} steps")
+# %%
+COLORS = {"kept": figures.BLUE, "ended": figures.GREEN, "dropped": figures.GREY}
+
+
+def draw_tree(ax, nodes):
+    """A column a step, the best path at the top; a line from each path to the one it grew from."""
+    rank = {}
+    for node in nodes:
+        rank[node] = sum(other.length == node.length for other in rank)
+        x, y, color = node.length, rank[node], COLORS[node.fate]
+        ax.plot([x - 1, x], [rank.get(node.parent, 0), y], color=color, linewidth=1.2, zorder=0)
+        text = f"{figures.label(tokenizer.token_text(node.token))}\n{node.log_prob:.2f}"
+        box = {"boxstyle": "round,pad=0.25", "fc": "white", "ec": color}
+        ax.text(x, y, text, ha="center", va="center", size=7.5, bbox=box)
+    ax.set(xlim=(-0.2, max(n.length for n in nodes) + 0.5), xlabel="step")
+    ax.invert_yaxis()
+# %%
+shown = [node for node in nodes if node.length <= 7]
+fig, ax = figures.canvas(height=4)
+draw_tree(ax, shown)
+ax.text(0, 0, "<s>", ha="center", va="center", size=8, bbox={"boxstyle": "round", "fc": "white"})
+ax.grid(False)
+ax.spines[:].set_visible(False)
+ax.set(yticks=[], title="beam of 3: blue goes on, green has ended, grey is dropped")
+_ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
+# %% [markdown] lang="zh"
+# 怎样读这棵树：每一列是一步，从上到下按总的 $\log P$ 排队；框里是词元和这条路到此为止的 $\log P$。它只会越走越小，因为
+# 每一步都乘上一个不大于 1 的概率。
+#
+# ### 长度惩罚
+#
+# **问题**　既然越长 $\log P$ 越小，长译文岂不总是吃亏？
+#
+# **想法**　除以一个随长度增长的数再比（Wu 等 2016，arXiv:1609.08144，式 14；论文取 $\alpha = 0.6$）：
+#
+# $$\mathrm{score}(Y) = \frac{\log P(Y)}{\mathrm{lp}(Y)}, \qquad \mathrm{lp}(Y) = \left(\frac{5 + |Y|}{6}\right)^{\alpha}$$
+#
+# $\alpha = 0$ 就是不管长度，$\alpha = 1$ 差不多是按词元平均。$|Y|$ 数上 `</s>`，不数 `<s>`。
+# %% [markdown] lang="en"
+# How to read the tree: a column is a step, ranked from the top by the total $\log P$; a box shows the token
+# and the $\log P$ of the path so far. It can only fall, since each step multiplies by a probability of at most
+# 1.
+#
+# ### The length penalty
+#
+# **Question.** If $\log P$ falls with every token, do long translations not always lose?
+#
+# **Idea.** Before comparing, divide by something that grows with the length (Wu et al. 2016,
+# arXiv:1609.08144, eq. 14; the paper takes $\alpha = 0.6$):
+#
+# $$\mathrm{score}(Y) = \frac{\log P(Y)}{\mathrm{lp}(Y)}, \qquad \mathrm{lp}(Y) = \left(\frac{5 + |Y|}{6}\right)^{\alpha}$$
+#
+# $\alpha = 0$ ignores the length, $\alpha = 1$ is about a mean over tokens. $|Y|$ counts `</s>` and not
+# `<s>`.
+# %%
+from tiny_transformer.decoding import length_penalty
+
+lengths = range(1, 41)
+alphas = (0, 0.6, 1)
+lines = {f"alpha {a}": [length_penalty(n, a) for n in lengths] for a in alphas}
+fig, ax = figures.canvas(height=2.6)
+ax = figures.curve(ax, lengths, lines, xlabel="|Y|", ylabel="length penalty")
+
+short, long = (4, -2.0), (9, -2.4)  # (length, log P) of two translations
+for a in alphas:
+    scores = [log_p / length_penalty(n, a) for n, log_p in (short, long)]
+    winner = "the short one" if scores[0] > scores[1] else "the long one"
+    print(f"alpha {a:3}: short {scores[0]:.2f}, long {scores[1]:.2f}: {winner} wins")
+# %% [markdown] lang="zh"
+# 什么时候可以停？跑着的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，就是这条路最多还能得的分。如果连
+# 它都比不过手里的译文，就停。提早停下，结果不变。
+#
+# 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一比，拿比训练时更长的数
+# 来问（第 9 节细说），因为模型在那里才会犹豫：
+# %% [markdown] lang="en"
+# When may the search stop? The $\log P$ of a running path only falls, and its penalty is largest at the
+# maximum length (source tokens plus 50): the quotient of the two is the most it can still reach. If even
+# that does not beat what has been found, stop. Stopping early never changes the result.
+#
+# Is beam search never worse than greedy? **There is no such law**: the greedy path may be crowded out by others
+# that come to nothing later. Let us compare, on numbers longer than any in training (more in section 9), for
+# there the model does hesitate:
+# %%
+longer = task.longer_items(seed=0, count=200)
+asked = [thing.chinese for thing in longer]
+by_width = {k: [best[0] for best in translator.translations(asked, k)] for k in (1, 2, 4, 8)}
+greedy = by_width[1]
+for k, found in by_width.items():
+    gains = [mine.score - other.score for mine, other in zip(found, greedy, strict=True)]
+    better, worse = sum(x > 1e-4 for x in gains), sum(x < -1e-4 for x in gains)
+    right = sum(x.text == thing.english for x, thing in zip(found, longer, strict=True))
+    print(f"beam {k}: {better:3} of {len(asked)} score better than greedy, {worse} worse;", end=" ")
+    print(f"{right} exactly right")
+# %% [markdown] lang="zh"
+# 读这张表要分清两件事：**搜得好**（分数高）和**译得对**。束搜索只管前者；它把模型心目中最像样的译文找出来，模型自己错
+# 了，找得再仔细也没用。
+#
+# > **教程里常见的错**　在概率上乘，不在对数上加：几十个词元乘下来，浮点数就成了 0。还有人碰到第一个 `</s>` 就收工：短译文先到，长
+# > 译文没有机会。
+#
+# ## 9 附带的模型：有多准，错在哪，看哪里
+#
+# ### 用起来
+# %% [markdown] lang="en"
+# Keep two things apart in this table: to **search well** (a higher score) and to **translate right**. Beam search
+# does the former only: it finds what the model likes best, and if the model is wrong, no care in searching
+# will help.
+#
+# > **Where tutorials go wrong.** Multiplying probabilities rather than adding logarithms: after enough
+# > tokens a float is 0. And stopping at the first `</s>`: short translations arrive first, and long ones
+# > never get their turn.
+#
+# ## 9 The model that comes with the book: how good, how wrong, where it looks
+#
+# ### In use
+# %%
+lines = [number.chinese, number.english, day.chinese, day.english, money.chinese, money.english]
+lines += ["九千零七万亿", "ninety thousand and seven trillion", "两千零五", "一万五", "你好"]
+for text, best in zip(lines, translator.translations(lines), strict=True):
+    print(f"{text}\n    {best[0].text}    (score {best[0].score:.2f})")
+# %% [markdown] lang="zh"
+# 最后几行是故意为难它：没学过的“两”，口语里表示一万五千的“一万五”，以及根本不是数的“你好”。它不会说“我不知道”，只会从学过的
+# 词里挑最像的；分数离 0 越远，越不可信。
+#
+# ### 它在看哪里
+#
+# **问题**　写下 *million* 的那一刻，解码器在看原文的哪几个字？
+#
+# **交叉注意力**的权重就是答案：每写一个词元，每层每个头都有一行，分给原文的各个词元，和为 1。`Translator.align` 把它们交出
+# 来，形状是（层，头，`T`，`S`）。
+#
+# 先拿一把尺子量：有些格子，我们人知道答案。数字词对数字字（*ninety* 对“九”），年月日各归各。每个头有多少权重放在这些格子上？
+# %% [markdown] lang="en"
+# The last lines are meant to trouble it: 两, which it never learnt; 一万五, in speech fifteen thousand; and 你好,
+# "hello", no number at all. It cannot say "I do not know" and picks what looks most like something it has
+# learnt; the farther the score is from 0, the less it is to be trusted.
+#
+# ### Where it looks
+#
+# **Question.** At the moment of writing *million*, at which characters does the decoder look?
+#
+# The weights of **cross-attention** tell: for each token it writes, every head of every layer has a row of
+# weights over the source tokens, with sum 1. `Translator.align` hands them over, shaped (layers, heads, `T`,
+# `S`).
+#
+# First a ruler. For some cells, we people know the answer: a digit word belongs to its digit (*ninety* to 九),
+# year, month and day each to their own. How much of its weight has each head on these cells?
+# %%
+examples = {
+    "number": ("九千八百七十六万五千四百三十二", {0: 0, 2: 2, 4: 4, 7: 6, 9: 8, 11: 10, 14: 12, 16: 14}),
+    "date": (day.chinese, {0: 6, 2: 8, 3: 10, 6: 0, 7: 1, 8: 2, 9: 3}),
+    "back": (number.english, {0: 0, 2: 2, 4: 4, 8: 8}),
+}
+maps = {name: translator.align(text) for name, (text, _) in examples.items()}
+rulers = {}
+for name, (_, known) in examples.items():
+    weights = maps[name].weights[:, :, list(known), list(known.values())]  # (layers, H, cells)
+    rulers[name] = weights.mean(-1)  # (layers, H)
+fig, axes = figures.canvas(1, 3, height=2)
+for ax, (name, ruler) in zip(axes, rulers.items(), strict=True):
+    ax = figures.heatmap(ax, ruler, values=True, vmin=0, vmax=1, colorbar=False)
+    ax.set(title=name, xlabel="head", yticks=[0, 1], yticklabels=["layer 0", "layer 1"])
+# %%
+def best_map(ax, name, layer, head):
+    """One head's weights while the translation was written."""
+    found = maps[name]
+    ax = figures.attention_map(ax, found.weights[layer, head], found.target_tokens, found.source_tokens)
+    ax.set(title=f"layer {layer}, head {head}", xlabel="looks at", ylabel="writes")
+    return ax
+
+
+best = {name: divmod(int(ruler.argmax()), ruler.shape[1]) for name, ruler in rulers.items()}
+fig, ax = figures.canvas(height=4.6, width=5)
+ax = best_map(ax, "number", *best["number"])
+# %%
+fig, axes = figures.canvas(1, 2, height=3.6)
+for ax, name in zip(axes, ("date", "back"), strict=True):
+    _ = best_map(ax, name, *best[name])
+# %% [markdown] lang="zh"
+# TODO
+# %% [markdown] lang="en"
+# TODO 
+# %%
+fig, axes = figures.canvas(2, 1, height=3.4)
+found = maps["number"]
+for layer, ax in enumerate(axes):
+    rows = [found.target_tokens.index(word) for word in (" million", " thousand", " hundred")]
+    mean = found.weights[layer].mean(0)[rows]
+    ax = figures.heatmap(ax, mean, found.source_tokens, [" million", " thousand", " hundred"], values=".2f", vmin=0, vmax=1, colorbar=False)
+    ax.set(title=f"layer {layer}, mean of all heads")
+# %% [markdown] lang="zh"
+# ### 考试
+# %% [markdown] lang="en"
+# ### The exam
+# %%
+held_out = task.test_items(seed=0, count=1000)
+reports = {}
+for direction in DIRECTIONS:
+    for part, items in (("held out", held_out), ("longer", longer)):
+        report = evaluate_numerals(translator, items, direction)
+        reports[direction, part] = report
+        print(f"{direction}, {part}: {score_text(report.score)}")
+        print(f"    by kind: {', '.join(f'{k} {s.rate:.1%}' for k, s in report.kinds.items())}")
+        print(f"    mistakes: {report.verdicts or 'none'}")
+# %%
+for (direction, part), report in reports.items():
+    for mistake in report.mistakes[:2]:
+        print(f"{direction}, {part}: {mistake.verdict}")
+        print(f"    {mistake.source}\n  = {mistake.reference}\n  ! {mistake.output}")
+# %%
+fig, axes = figures.canvas(1, 2, height=2.9)
+for ax, direction in zip(axes, DIRECTIONS, strict=True):
+    for part, color in (("held out", figures.BLUE), ("longer", figures.ROSE)):
+        scores = reports[direction, part].digits
+        rates = [score.rate for score in scores.values()]
+        ends = [score.interval for score in scores.values()]
+        spread = [[r - low for r, (low, _) in zip(rates, ends, strict=True)]]
+        spread += [[high - r for r, (_, high) in zip(rates, ends, strict=True)]]
+        ax.errorbar(list(scores), rates, spread, fmt="o", color=color, capsize=2, label=part)
+    ax.set(title=direction, xlabel="digits of the number", ylim=(-0.05, 1.08))
+_ = axes[0].set_ylabel("exact match"), axes[0].legend(loc="lower left")

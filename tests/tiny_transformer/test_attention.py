@@ -138,6 +138,14 @@ def test_the_formula_and_the_fused_form_agree_in_value_and_gradient(
         assert_close(got, want, **EXACT)
 
 
+def test_no_nan_arises_even_on_the_way_to_the_gradient() -> None:
+    """A NaN that a mask covers up in the end would still stop torch's search for NaNs."""
+    q, k, v = (x.requires_grad_() for x in qkv(2, 2, 3, 4, 5))
+    with torch.autograd.set_detect_anomaly(True):
+        out, _ = scaled_dot_product_attention(q, k, v, masks(2, 3, 4)["nothing"])
+        out.sum().backward()
+
+
 def test_the_scale_keeps_the_spread_of_scores_near_1_at_any_width() -> None:
     """Section 3.2.1: q . k of random vectors has variance Dh; divided by sqrt(Dh), 1."""
     for Dh in (4, 64, 1024):

@@ -129,6 +129,25 @@ def test_reordered_rows_go_on_as_their_models_do() -> None:
     assert_close(got, want, **EXACT)
 
 
+@pytest.mark.parametrize("rows", [[1], [2, 0], [0, 1, 2], [1, 1, 2, 0]], ids=str)
+@torch.no_grad()
+def test_selected_rows_go_on_with_their_own_sources(rows: list[int]) -> None:
+    """What has ended drops out of the batch, or a row is copied: the number of rows changes."""
+    model = random_model(dtype=torch.float64)
+    source, start = random_ids((6, 3, 5), seed=1), random_ids((3,) * 3, seed=4)
+    then = random_ids((2,) * len(rows), seed=5)
+    index = torch.tensor(rows)
+    memory, mask = model.encode(source), model.source_mask(source)
+    cache = KVCache.like(model.config, memory, 5)
+    cache.select(torch.tensor([0, 1, 2]))  # nothing is cached yet: nothing changes
+    model.decode(start, memory, mask, cache)
+    cache.select(index)
+    assert cache.length == 3
+    got = model.decode(then, memory[index], mask[index], cache)
+    whole = torch.cat([start[index], then], dim=1)
+    assert_close(got, model.decode(whole, memory[index], mask[index])[:, 3:], **EXACT)
+
+
 @torch.no_grad()
 def test_padding_of_the_source_stays_hidden_at_every_step() -> None:
     model = random_model(dtype=torch.float64)

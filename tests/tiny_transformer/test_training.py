@@ -161,10 +161,13 @@ def test_batches_follow_from_seed_and_epoch_alone() -> None:
 
 
 def test_every_epoch_asks_the_corpus_for_its_own_examples() -> None:
-    stream, seen = BatchStream(reversals, settings()), []
-    while stream.epoch < 3:
-        seen += stream.next()
-    assert sorted(seen[:180]) == sorted(reversals(0) + reversals(1) + reversals(2))
+    stream = BatchStream(reversals, settings())
+    for epoch in range(3):
+        seen = [example for _ in stream.batches for example in stream.next()]
+        assert stream.epoch == epoch
+        assert sorted(seen) == sorted(reversals(epoch))
+        stream.next()  # opens the next epoch
+        stream.position = 0
 
 
 def test_an_epoch_without_examples_is_an_error() -> None:
