@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qwen_blog.cli import main
+import qwen_blog.cli
+import tiny_transformer.cli
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = (
@@ -61,9 +62,13 @@ def test_ci_runs_the_two_commands_as_printed() -> None:
     assert headless in ci
 
 
-def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = blocks(ENGLISH, "python")
-    exec(compile(example, "README.md", "exec"), {})
+def test_the_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    transformer, qwen = blocks(ENGLISH, "python")
+    exec(compile(transformer, "README.md", "exec"), {})
+    shape, alignment = capsys.readouterr().out.splitlines()
+    assert shape == "torch.Size([1, 3, 512])"
+    assert "' million'" in alignment
+    exec(compile(qwen, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "model.layers.0.self_attn.q_proj" in out
     assert len(out.splitlines()[-1].split(",")) == 8
@@ -77,7 +82,19 @@ def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
         argv = shlex.split(example)[3:]
         if "--help" in argv:
             with pytest.raises(SystemExit, match="0"):
-                main(argv)
+                qwen_blog.cli.main(argv)
         else:
-            assert main(argv) == 0
+            assert qwen_blog.cli.main(argv) == 0
         assert capsys.readouterr().out
+
+
+def test_the_translations_are_printed_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands that train, or take a corpus, are run by tests/tiny_transformer/test_cli.py."""
+    example, evaluation = (
+        next(line for line in ENGLISH.splitlines() if f"-m tiny_transformer {command}" in line)
+        for command in ("translate", "evaluate")
+    )
+    assert tiny_transformer.cli.main(shlex.split(example)[3:]) == 0
+    assert f"```\n{capsys.readouterr().out}```" in ENGLISH
+    assert tiny_transformer.cli.main(shlex.split(evaluation)[3:]) == 0
+    assert "zh-en, held out: 200 of 200 right" in capsys.readouterr().out

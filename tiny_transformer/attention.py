@@ -36,12 +36,12 @@ def scaled_dot_product_attention(
     """softmax(q k^T / sqrt(Dh)) v: section 3.2.1, eq. 1.
 
     q: (B, H, T, Dh) · k, v: (B, H, S, Dh) · mask: bool, broadcasts to (B, H, T, S), True = may look
-    returns out: (B, H, T, Dh) and weights: (B, H, T, S), each row of which sums to 1.
+    returns out: (B, H, T, Dh) and weights: (B, H, T, S), whose rows sum to 1 before dropout.
     A query that may look at nothing gets weights of 0, and so the zero vector, never NaN.
     """
     scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, H, T, S)
     if mask is not None:
-        # the lowest number, not -inf: softmax over a row of -inf is NaN, and so is its gradient
+        # the lowest number, not -inf: softmax over a row of -inf is NaN
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     weights = scores.softmax(dim=-1)
     if mask is not None:

@@ -9,7 +9,6 @@ A parameter with several names (the embedding, shared three ways) is stored once
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .config import TransformerConfig
-from .files import read_text, write_text
+from .files import read_json, write_text
 from .model import Transformer
 from .tokenizer import Tokenizer
 
@@ -135,17 +134,6 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except SafetensorError as error:
         raise ValueError(f"{file} is damaged ({error}); copy or train it again") from error
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """The file's JSON object. Errors as in `read_text`, and ValueError if it is damaged."""
-    try:
-        data = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is damaged ({error}); copy or train it again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object")
-    return data
 
 
 def _check_tokenizer(tokenizer: Tokenizer, config: TransformerConfig, what: str) -> None:

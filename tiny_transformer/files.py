@@ -1,6 +1,8 @@
 """Reading and writing the small text files of a model folder, with errors that say what to do."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 
 def read_text(file: Path) -> str:
@@ -12,6 +14,17 @@ def read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not UTF-8 (byte {error.start}); copy it again") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The file's JSON object. Errors as in `read_text`, and ValueError if it is damaged."""
+    try:
+        data = json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is damaged ({error}); copy or train it again") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object")
+    return data
 
 
 def write_text(file: Path, text: str) -> None:

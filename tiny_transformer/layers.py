@@ -91,9 +91,7 @@ class DecoderLayer(nn.Module):
         target_mask: (B, 1, T, T) bool · source_mask: (B, 1, 1, S) bool · the lists gain weights
         """
         attend, cross, think = self.residuals
-        x = attend(
-            x, lambda x: self.self_attention(x, None, target_mask, cache, self_attentions)
-        )
+        x = attend(x, lambda x: self.self_attention(x, None, target_mask, cache, self_attentions))
         x = cross(
             x, lambda x: self.cross_attention(x, memory, source_mask, cache, cross_attentions)
         )

@@ -25,16 +25,16 @@ from .checkpoint import (
     check_fit,
     fill_parameters,
     parameters,
-    read_json,
     read_tensors,
     write_tensors,
 )
-from .files import write_text
+from .files import read_json, write_text
 from .model import Transformer
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 OPTIMIZER, STATE = "optimizer.safetensors", "state.json"
 STATE_KEYS = {"step", "epoch", "position", "examples"}
+MAY_CHANGE = ("steps", "validate_every", "log_every")  # to train for longer, or look more often
 STEP = re.compile(r"step-\d{6,}")
 
 
@@ -48,7 +48,7 @@ class RunFolder:
     def claim(self, identity: dict[str, dict[str, Any]]) -> None:
         """Note what is trained here, or check that it is the same as before.
 
-        identity: section -> name -> value. Only `steps` may change: to train for longer.
+        identity: section -> name -> value, of which those named in MAY_CHANGE may change
         ValueError with the differences, or if the folder holds something else.
         """
         file, now = self.folder / RUN, json.loads(json.dumps(identity))
@@ -62,7 +62,8 @@ class RunFolder:
             f"{name} was {before.get(section, {}).get(name)!r}, is {now[section].get(name)!r}"
             for section in now
             for name in sorted(now[section].keys() | before.get(section, {}).keys())
-            if name != "steps" and before.get(section, {}).get(name) != now[section].get(name)
+            if name not in MAY_CHANGE
+            and before.get(section, {}).get(name) != now[section].get(name)
         ]
         if differences:
             raise ValueError(

@@ -212,5 +212,5 @@ def _identity(
     return {
         "model": model.config.to_dict(),
         "training": dataclasses.asdict(config),
-        "tokenizer": {"sha256 of the tokenizer": digest},
+        "tokenizer": {"sha256 of the tokenizer (other data?)": digest},
     }

@@ -185,9 +185,9 @@ _ = ax.set(xticks=lengths, xticklabels=lengths, xlabel="T, tokens in the text")
 # 再看第 2 条。让一个（没有训练过的）RNN 读 24 个随机词元，词表有 10 个；再配上最小二乘意义下最好的
 # 线性读出器，从最后的状态里读回每一个词元。它能记住多久以前的？
 # %% [markdown] lang="en"
-# At each step the gradient is multiplied by $W$ and by the derivative of $\tanh$, which is at most
-# 1. With a small $W$ nothing is left after 64 steps; with a large one it explodes; the line that
-# just holds is a narrow ridge. Gates, as in an LSTM, widen the ridge, but the path stays as long.
+# At each step the gradient is multiplied by $W$ and by the derivative of $\tanh$ (at most 1). With
+# a small $W$ nothing is left after 64 steps; with a large one it explodes; the line that just holds
+# is a narrow ridge. Gates, as in an LSTM, widen the ridge, but the path stays as long.
 #
 # Attention takes one step from anywhere. With no particular question, the weights are shared by $T$
 # tokens, and the gradient falls about as $1/T$; if the query asks for token 0, it does not fall at
@@ -235,7 +235,7 @@ _ = ax.text(23, 0.12, "chance", ha="right")
 # | 循环 | $O(n \cdot d^2)$ | $O(n)$ | $O(n)$ |
 #
 # > **教程里常见的错**　“注意力比 RNN 算得少”。表里的两个 $O(1)$ 说的是步数和路长，不是计算量。计
-# > 算量要看 $n$ 与 $d$ 谁大。
+# 算量要看 $n$ 与 $d$ 谁大。
 # %% [markdown] lang="en"
 # Each time the state grows by a factor of 4, it remembers one or two tokens more. Training can
 # teach an RNN what is worth keeping, but not how to put more and more into a vector of fixed
@@ -354,7 +354,7 @@ _ = axes[0].set_ylabel("weight for orange")
 
 # %% [markdown] lang="zh"
 # 色带的每一列是一次查询。最上面一行很冷，只取最像的一条，六种颜色泾渭分明，就是原来那部字典：查
-# “橙”，得到的是黄。往下渐渐变软，温度 0.25 时，得到的真是橙，约为 `[0.96, 0.66, 0.04]`，而字典里
+# “橙”，得到的是黄。往下渐渐变软，温度 0.25 时，得到的真是橙，约为 `[0.97, 0.66, 0.01]`，而字典里
 # 从来没有它。再热下去，对谁都差不多，六色掺成一片灰。
 #
 # 软字典还有一个好处，也是它能训练的原因：权重随 $q$ 和 $k$ 平滑变化，处处有梯度。硬字典没有：键差一
@@ -375,7 +375,7 @@ _ = axes[0].set_ylabel("weight for orange")
 # Each column of the strip is one look-up. The top row is cold and takes only the most similar
 # entry: six colours with sharp borders, the dictionary that we had, and a look-up of orange returns
 # yellow. Further down it gets soft; at temperature 0.25 what returns is really orange, about
-# `[0.96, 0.66, 0.04]`, which was never an entry. Hotter still, everything matches about equally,
+# `[0.97, 0.66, 0.01]`, which was never an entry. Hotter still, everything matches about equally,
 # and the six mix to grey.
 #
 # There is one more good thing about a soft dictionary, and it is why it can be trained: the weights
@@ -505,9 +505,9 @@ right.minorticks_off()
 # 不除，$d_k$ 越大，分布越宽，梯度越小；除过之后，梯度与宽度无关。
 #
 # > **教程里常见的错**　一是除以 $\sqrt{d_{\text{model}}}$：该除的是**一个头**的宽度，base 模型是
-# > $\sqrt{64}$，不是 $\sqrt{512}$，否则分数的方差只剩 $1/8$。二是在错的轴上做 softmax：权重矩阵
-# > `(T, S)` 的**每一行**（`dim=-1`）和为 1，写成 `dim=-2`，形状照样对。三是以为 $d_k$ 大了点积“必
-# > 然”爆炸：上面的假设说的是刚初始化的时候，训练之后各分量既不独立，方差也不是 1。
+# $\sqrt{64}$，不是 $\sqrt{512}$，否则分数的方差只剩 $1/8$。二是在错的轴上做 softmax：权重矩阵
+# `(T, S)` 的**每一行**（`dim=-1`）和为 1，写成 `dim=-2`，形状照样对。三是以为 $d_k$ 大了点积“必
+# 然”爆炸：上面的假设说的是刚初始化的时候，训练之后各分量既不独立，方差也不是 1。
 # %% [markdown] lang="en"
 # Without the division, the wider $d_k$, the wider the distribution and the smaller the gradient;
 # with it, width makes no difference.
@@ -770,8 +770,8 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 # 输出的长度总是**查询**的长度。
 #
 # > **教程里常见的错**　只用 $S = T$ 试交叉注意力。那时把 $q$ 和 $k$ 的来源接反、把 `(T, S)` 写成
-# > `(S, T)`、给交叉注意力误加因果掩码，形状一概不报错。源句一开始就是整句已知的，交叉注意力**不需
-# > 要**因果掩码。本包的测试用的是 $S \ne T$。
+# `(S, T)`、给交叉注意力误加因果掩码，形状一概不报错。源句一开始就是整句已知的，交叉注意力**不需
+# 要**因果掩码。本包的测试用的是 $S \ne T$。
 #
 # ## 6 多头
 #
@@ -834,7 +834,7 @@ assert count == 4 * 512**2
 # 两轴。拼回去，就倒着来。
 #
 # > **教程里常见的错**　直接 `view(B, H, T, Dh)`。元素总数对得上，不报错，损失照样往下走；可是
-# > `view` 按内存的顺序切，切出来的根本不是头。
+# `view` 按内存的顺序切，切出来的根本不是头。
 #
 # 给每个数标上来历，`2.1` 是第 2 个词元里属于第 1 个头的那一份（都从 0 数起）：
 # %% [markdown] lang="en"
@@ -1083,26 +1083,28 @@ for i in (0, 64, 128, 192, 255):  # d_model = 512: 256 hands
 sizes = sinusoids(5000, 512).norm(dim=-1)  # sin² + cos² = 1 for each of the 256 hands
 torch.testing.assert_close(sizes, torch.full((5000,), 256**0.5))
 # %% [markdown] lang="zh"
-# 论文说波长从 $2\pi$ 到 $10000 \cdot 2\pi$，成等比数列；严格说，最后一根针是 $9646.6 \cdot 2\pi$，
-# 差一点。每个位置的向量一样长，$\sqrt{d_{\text{model}}/2}$，不像编号那样越往后越大。
+# 论文说波长从 $2\pi$ 到 $10000 \cdot 2\pi$，成等比数列。照公式，最后一根针其实差一点，是
+# $9646.6 \cdot 2\pi$；作者们自己的代码 tensor2tensor 把指数写成 $i / (d_{\text{model}}/2 - 1)$，正
+# 好到头。每个位置的向量一样长，$\sqrt{d_{\text{model}}/2}$，不像编号那样越往后越大。
 #
 # > **教程里常见的错**　一是指数加倍：公式里的 $2i$ 就是**偶数列的列号**；循环写成
-# > `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，针慢得太快，几乎不动的列多出一倍（下面
-# > 数给你看），等于白占着宽度。二是列的次序：有的实现（包括作者们自己的 tensor2tensor）把正弦全放前
-# > 一半，余弦全放后一半。两种次序只差一个列的排列，从头训练都可以；但把一种次序训练出来的权重装进另
-# > 一种，模型就认不得位置了。
+# `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，针慢得太快，几乎不动的列多出一倍（下面数
+# 给你看），等于白占着宽度。二是列的次序：有的实现（tensor2tensor 也是）把正弦全放前一半，余弦全放后
+# 一半。两种次序只差一个列的排列，从头训练都可以；但把一种次序训练出来的权重装进另一种，模型就认不得
+# 位置了。
 # %% [markdown] lang="en"
-# The paper says that wavelengths go from $2\pi$ to $10000 \cdot 2\pi$ in a geometric progression;
-# strictly, the last hand is at $9646.6 \cdot 2\pi$, just short of it. The vectors of all positions
-# are equally long, $\sqrt{d_{\text{model}}/2}$; unlike numbers, they do not grow.
+# The paper says that wavelengths go from $2\pi$ to $10000 \cdot 2\pi$ in a geometric progression.
+# By the formula, the last hand stops just short, at $9646.6 \cdot 2\pi$; the authors' own code,
+# tensor2tensor, has $i / (d_{\text{model}}/2 - 1)$ in the exponent and arrives. The vectors of all
+# positions are equally long, $\sqrt{d_{\text{model}}/2}$; unlike numbers, they do not grow.
 #
-# > **Where tutorials go wrong.** First, the exponent is doubled: the $2i$ of the formula **is**
-# > the number of the even column; a loop `for i in range(0, d, 2)` that still says
+# > **Where tutorials go wrong.** First, the exponent is doubled: the $2i$ of the formula **is** the
+# > number of the even column; a loop `for i in range(0, d, 2)` that still says
 # > `10000 ** (2 * i / d)` slows the hands down too fast; twice as many columns hardly move (we
-# > count them below), a waste of width. Second, the order of columns: some code (the authors' own
-# > tensor2tensor among it) puts all sines in the first half and all cosines in the second. The
-# > two differ by a permutation of columns, and either will do for a fresh model; but load weights
-# > trained with one into the other, and the model no longer knows where anything is.
+# > count them below), a waste of width. Second, the order of columns: some code (tensor2tensor too) puts
+# > all sines in the first half and all cosines in the second. The two differ by a permutation of
+# > columns, and either will do for a fresh model; but load weights trained with one into the other,
+# > and the model no longer knows where anything is.
 # %%
 halves = torch.cat([pe[:, 0::2], pe[:, 1::2]], dim=1)  # sines first, then cosines
 back = torch.arange(64).view(2, 32).T.flatten()  # 0, 32, 1, 33, ...
@@ -1308,7 +1310,7 @@ _ = ax.text(6.4, 1.02, "/ sqrt(Dh), mask, softmax", size=8, ha="center", color="
 # 6. 多头是切开宽度，不是多做几遍：参数不变，`view` 之后要 `transpose`。
 # 7. 注意力置换等变，次序靠位置向量；正弦的好处是，相对位移是一个固定的旋转。
 #
-# 下一章把它装进编码器和解码器，加上残差、LayerNorm 和前馈网络，与 `torch.nn.Transformer` 逐位对
+# 下一章把它装进编码器和解码器，加上残差、LayerNorm 和前馈网络，与 `torch.nn.Transformer` 对
 # 账：[12 · 编码器与解码器](12_encoder_and_decoder.ipynb)。再往
 # 后，[13](13_training_to_translate.ipynb) 训练它翻译；[22](22_attention_and_cache.ipynb) 讲今天的大
 # 模型怎样改动注意力：GQA、滑动窗口、KV 缓存。

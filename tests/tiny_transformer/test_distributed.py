@@ -56,7 +56,7 @@ def test_two_processes_give_the_parameters_of_one(tmp_path: Path) -> None:
         [*start, str(script), str(both)],
         cwd=root,
         env=environment(root),
-        timeout=600,
+        timeout=300,
         capture_output=True,
         text=True,
     )

@@ -201,6 +201,17 @@ def test_accumulating_runs_go_on_as_well(tmp_path: Path) -> None:
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")
 
 
+def test_half_a_line_at_the_end_of_the_log_is_dropped(
+    tmp_path: Path, whole: tuple[Path, Transformer]
+) -> None:
+    """Killed while writing the record of the first step after a checkpoint."""
+    stop_after(5, tmp_path)
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 6, "lo')
+    run(tmp_path)
+    assert records(tmp_path) == records(whole[0])
+
+
 KILLED = """
 import os, signal, sys
 import torch
@@ -226,7 +237,7 @@ train(tiny_model(), TOKENIZER, reversals, settings(), sys.argv[1])
 def test_a_run_killed_while_writing_a_checkpoint_ends_like_one_that_was_not(
     tmp_path: Path, whole: tuple[Path, Transformer]
 ) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=600)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=300)
     assert killed.returncode != 0
     with (tmp_path / "log.jsonl").open("a") as log:
         log.write('{"step": 16, "lo')  # killed in the middle of a line
@@ -286,11 +297,20 @@ def test_a_folder_of_another_run_is_refused_with_the_differences(
     assert {x: x.read_bytes() for x in tmp_path.rglob("*") if x.is_file()} == before
 
 
+def test_a_run_may_go_on_with_more_frequent_looks_at_it(tmp_path: Path) -> None:
+    stop_after(6, tmp_path)
+    run(tmp_path, log_every=1, validate_every=1)
+    whole = tmp_path / "whole"
+    run(whole)
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (tmp_path, whole)]
+    assert weights[0] == weights[1]
+
+
 def test_another_tokenizer_of_the_same_size_is_refused(tmp_path: Path) -> None:
     model = Transformer(dataclasses.replace(tiny_model().config, vocab_size=260))
     corpus = [Tokenizer.train([text], 260) for text in ("abab", "cdcd")]
     train(model, corpus[0], reversals, settings(steps=1), tmp_path)
-    with pytest.raises(ValueError, match="sha256 of the tokenizer"):
+    with pytest.raises(ValueError, match="other data"):
         train(model, corpus[1], reversals, settings(steps=1), tmp_path)
 
 
