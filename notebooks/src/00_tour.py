@@ -13,7 +13,7 @@
 # 5. 把同一份权重交给 `transformers`，结果一样。
 #
 # - **时间**：读一遍约 40 分钟。全部代码在两个 CPU 核上约 30 秒跑完，其中一半以上花在第 4 节的训练上。
-# - **预备知识**：会读 Python，知道矩阵乘法。遇到不懂的名词先往下走，第 21 到 23 章会从头讲。
+# - **预备知识**：会读 Python，知道矩阵乘法。遇到不懂的名词先往下走，第 11 章起会从头讲。
 # - **不联网**：不下载任何东西，也不需要 GPU。
 # %% [markdown] lang="en"
 # # 00 · A tour of the universe
@@ -34,7 +34,7 @@
 # - **Time**: about 40 minutes of reading. All the code runs in about 30 seconds on two CPU
 #   cores, more than half of it the training of section 4.
 # - **You need**: to read Python, and to know what a matrix product is. If a word is new, walk on:
-#   chapters 21 to 23 start from the beginning.
+#   from chapter 11 on, everything is explained from the beginning.
 # - **Offline**: nothing is downloaded, and no GPU is needed.
 # %%
 import sys
@@ -65,8 +65,7 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # - **对话协议**：OpenAI 的 chat completions，走 HTTP；
 # - **记录**：JSONL，一行一条。
 #
-# 下图由代码现查现画：蓝色的包已经在这里，灰色的还没写。训练好的权重目前也还
-# 没有，所以本章自己训练一个。
+# 下图由代码现查现画：蓝色的包已经在这里，灰色的还没写。
 # %% [markdown] lang="en"
 # ## 1. The map
 #
@@ -79,8 +78,7 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # - the **chat protocol** of OpenAI, chat completions over HTTP;
 # - **records** as JSONL, one to a line.
 #
-# The code looks up what exists and draws it: blue packages are here, grey ones are still to
-# come. No trained weights come with the book yet, so this chapter trains its own.
+# The code looks up what exists and draws it: blue packages are here, grey ones are still to come.
 # %%
 places = {"tiny_transformer\nthe 2017 paper": (0, 1.2), "qwen_blog\nthe Qwen2 decoder": (0, 0)}
 places |= {"tiny_rag\nanswers with sources": (4.2, 1.2)}
@@ -97,6 +95,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 #
 # | 章 | 回答的问题 |
 # | --- | --- |
+# | [11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb) | 一个词怎样向别的词提问，又怎样知道谁在第几个？ |
+# | [12 · 编码器与解码器](12_encoder_and_decoder.ipynb) | 2017 年的那台机器怎样从原文写出译文？ |
+# | [13 · 训练它翻译](13_training_to_translate.ipynb) | 它怎样学会翻译，又怎样挑出最好的译文？ |
 # | [21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb) | 文字怎样变成向量，向量怎样知道自己的位置？ |
 # | [22 · GQA、掩码、KV 缓存](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
@@ -109,6 +110,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 #
 # | chapter | the question it answers |
 # | --- | --- |
+# | [11 · attention, by hand](11_attention_by_hand.ipynb) | How does a word ask the others, and how does it know who stands where? |
+# | [12 · encoder and decoder](12_encoder_and_decoder.ipynb) | How does the machine of 2017 get from a source to its translation? |
+# | [13 · training it to translate](13_training_to_translate.ipynb) | How does it learn to, and how does it choose the best translation? |
 # | [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb) | How does text become vectors, and how does a vector know its place? |
 # | [22 · GQA, masks, the KV cache](22_attention_and_cache.ipynb) | How do tokens tell each other things, and why need the past not be computed again? |
 # | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
@@ -116,6 +120,27 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
 # chapter does not finish. Change a number, run again, and see what breaks.
+# %% [markdown] lang="zh"
+# 先看一样做成了的东西。`tiny_transformer` 是 2017 年那篇论文里的翻译机器，带着它自己训练出来的权重，只有三兆字节。
+# 它只懂数字、日期和金额，却要做翻译里真正的难事：中文四位一级（万、亿），英文三位一级（thousand、million），
+# 所以词要换位置，还要重新分组。
+# %% [markdown] lang="en"
+# First, something finished. `tiny_transformer` is the translation machine of the 2017 paper, with weights
+# of three megabytes that it has trained itself. It knows nothing but numbers, dates and money, and yet
+# has to do what is hard in translation: Chinese counts in groups of four digits (万, 亿), English in groups of
+# three (thousand, million), so that words change places and are grouped anew.
+# %%
+from tiny_transformer import Translator
+
+texts = ["三千二百一十万零五", "二〇二六年十一月二十三日", "twelve yuan and five fen"]
+for source, translation in zip(texts, Translator.load().translate(texts), strict=True):
+    print(f"{source}  ->  {translation}")
+# %% [markdown] lang="zh"
+# 它怎么做到的，是第 11 到 13 章的事。本章剩下的篇幅讲另一种机器：今天的大语言模型只留下其中的一半，解码
+# 器，然后做得很大。
+# %% [markdown] lang="en"
+# How it does that is the matter of chapters 11 to 13. The rest of this chapter is about another
+# machine: today's large language models keep one half of it, the decoder, and make it very large.
 # %% [markdown] lang="zh"
 # ## 2　一句话变成整数
 #
@@ -693,7 +718,8 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | --- | --- |
 # | BPE 怎样学会切词？聊天模板里藏着什么陷阱？ | [第 21 章](21_tokens_to_rope.ipynb) |
 # | 模型怎样知道一个词在第几个位置？ | [第 21 章](21_tokens_to_rope.ipynb)的 RoPE |
-# | 注意力那张方阵是怎样算出来的？ | [第 22 章](22_attention_and_cache.ipynb) |
+# | 注意力那张方阵是怎样算出来的？ | [第 11 章](11_attention_by_hand.ipynb)，再到[第 22 章](22_attention_and_cache.ipynb) |
+# | 机器怎样翻译一句话？ | [第 12 章](12_encoder_and_decoder.ipynb)、[第 13 章](13_training_to_translate.ipynb) |
 # | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
 #
@@ -706,10 +732,10 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # 包里的代码也可以一边看测试一边读，测试就是说明书：
 #
 # ```bash
-# pytest tests/qwen_blog
+# pytest tests/tiny_transformer tests/qwen_blog
 # ```
 #
-# 下一章：[21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb)。
+# 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
 # %% [markdown] lang="en"
 # ## 6. Where to go from here
 #
@@ -719,7 +745,8 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | --- | --- |
 # | How does BPE learn where to cut? What is the trap in a chat template? | [chapter 21](21_tokens_to_rope.ipynb) |
 # | How does a model know at which place a word stands? | RoPE in [chapter 21](21_tokens_to_rope.ipynb) |
-# | How is that square of attention worked out? | [chapter 22](22_attention_and_cache.ipynb) |
+# | How is that square of attention worked out? | [chapter 11](11_attention_by_hand.ipynb), then [chapter 22](22_attention_and_cache.ipynb) |
+# | How does a machine translate a sentence? | chapters [12](12_encoder_and_decoder.ipynb) and [13](13_training_to_translate.ipynb) |
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
 # | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
 #
@@ -735,7 +762,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # You can also read the package beside its tests; they are its manual:
 #
 # ```bash
-# pytest tests/qwen_blog
+# pytest tests/tiny_transformer tests/qwen_blog
 # ```
 #
-# Next: [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb).
+# Next: [11 · attention, by hand](11_attention_by_hand.ipynb).
