@@ -109,7 +109,7 @@ def check_fit(
     """ValueError unless names and shapes are the wanted ones and all hold real numbers."""
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is unexpected" for name in tensors if name not in wanted]
-    for name in wanted.keys() & tensors.keys():
+    for name in [name for name in wanted if name in tensors]:  # in the model's order, not a set's
         x, shape = tensors[name], tuple(wanted[name].shape)
         if tuple(x.shape) != shape or not x.is_floating_point():
             problems.append(f"{name} is {x.dtype} {tuple(x.shape)}, must be float {shape}")

@@ -1,12 +1,12 @@
 # %% [markdown] lang="zh"
 # # 13 · 训练它翻译
 #
-# [上一章](12_encoder_and_decoder.ipynb)装好了一台完整的 Transformer：编码器读完原文，解码器一个词元一个词
-# 元地写译文。可它的参数全是随机数，写出来的自然是乱码。这一章教它翻译，从一行数据都没有开始，到一个
-# 能用的翻译器为止。
+# [上一章](12_encoder_and_decoder.ipynb)装好了一台完整的 Transformer：编码器读完原文，解码器一个词元
+# 一个词元地写译文。可它的参数全是随机数，写出来的自然是乱码。这一章教它翻译，从一行数据都没有开始，
+# 到一个能用的翻译器为止。
 #
-# 我们带一个数上路：**三千二百一十万零五**，英文是 *thirty-two million one hundred thousand and five*。
-# 它会变成词元，拼进批次，算出损失，再被解码、搜索、对齐。一路上要弄清这些事：
+# 我们带一个数上路：**三千二百一十万零五**，英文是 *thirty-two million one hundred thousand and
+# five*。它会变成词元，拼进批次，算出损失，再被解码、搜索、对齐。一路上要弄清这些事：
 #
 # 1. 翻译数字，为什么算真正的翻译？（第 1 节）
 # 2. 两种语言怎样共用一份词表，又怎样拼成批次？（第 2、3 节）
@@ -16,42 +16,44 @@
 # 6. 随书附带的模型有多准，错在哪里，眼睛往哪儿看？（第 9 节）
 # 7. 换成你自己的语料。（第 10 节）
 #
-# **预备知识**：第 11、12 章。**用时**：两个 CPU 核上全部运行不到 4 分钟，大半花在第 6 节的训练上；不联网，
-# 不下载任何东西。
+# **预备知识**：第 11、12 章。**用时**：两个 CPU 核上全部运行不到 4 分钟，大半花在第 6 节的训练上；
+# 不联网，不下载任何东西。
 #
 # 字母沿用前两章：`B` 一批几对，`S` 原文长度，`T` 译文长度，`D` 模型宽度，`V` 词表大小。
 #
-# 上一章：[12 · 编码器与解码器](12_encoder_and_decoder.ipynb)。
-# 下一章：[21 · 走到注意力门前](21_tokens_to_rope.ipynb)。
+# 上一章：[12 · 编码器与解码器](12_encoder_and_decoder.ipynb)。下一
+# 章：[21 · 走到注意力门前](21_tokens_to_rope.ipynb)。
 # %% [markdown] lang="en"
 # # 13 · Training it to translate
 #
-# [The chapter before](12_encoder_and_decoder.ipynb) has put a whole Transformer together: an encoder reads
-# the source, a decoder writes the target token by token. But its parameters are random numbers, and so is
-# what it writes. This chapter teaches it to translate, from no data at all to a translator that works.
+# [The chapter before](12_encoder_and_decoder.ipynb) has put a whole Transformer together: an
+# encoder reads the source, a decoder writes the target token by token. But its parameters are
+# random numbers, and so is what it writes. This chapter teaches it to translate, from no data at
+# all to a translator that works.
 #
-# One number comes along all the way: **三千二百一十万零五**, *thirty-two million one hundred thousand and
-# five*. It becomes tokens, goes into a batch, gives a loss, is decoded, searched for and aligned. On the
-# way we settle:
+# One number comes along all the way: **三千二百一十万零五**, *thirty-two million one hundred
+# thousand and five*. It becomes tokens, goes into a batch, gives a loss, is decoded, searched for
+# and aligned. On the way we settle:
 #
 # 1. Why is translating numerals a real translation problem? (section 1)
 # 2. How do two languages share one vocabulary, and how do texts become batches? (sections 2 and 3)
-# 3. Why should the loss leave some room for doubt, and why does the learning rate rise before it falls?
-#    (sections 4 and 5)
+# 3. Why should the loss leave some room for doubt, and why does the learning rate rise before it
+#    falls? (sections 4 and 5)
 # 4. A model is trained as you watch, stopped half way, and taken up again. (section 6)
-# 5. Greedy decoding, the KV cache, beam search: from probabilities to a translation. (sections 7 and 8)
+# 5. Greedy decoding, the KV cache, beam search: from probabilities to a translation. (sections 7
+#    and 8)
 # 6. How good is the model that comes with the book, what does it get wrong, and where does it look?
 #    (section 9)
 # 7. And now a corpus of your own. (section 10)
 #
-# **You need**: chapters 11 and 12. **Time**: the whole chapter runs in under 4 minutes on two CPU cores,
-# most of it the training of section 6; no network, no downloads.
+# **You need**: chapters 11 and 12. **Time**: the whole chapter runs in under 4 minutes on two CPU
+# cores, most of it the training of section 6; no network, no downloads.
 #
-# The letters are those of the last two chapters: `B` pairs in a batch, `S` source length, `T` target
-# length, `D` model width, `V` vocabulary size.
+# The letters are those of the last two chapters: `B` pairs in a batch, `S` source length, `T`
+# target length, `D` model width, `V` vocabulary size.
 #
-# Previous: [12 · Encoder and decoder](12_encoder_and_decoder.ipynb). Next: [21 · To the door of
-# attention](21_tokens_to_rope.ipynb).
+# Previous: [12 · Encoder and decoder](12_encoder_and_decoder.ipynb). Next:
+# [21 · To the door of attention](21_tokens_to_rope.ipynb).
 # %%
 import sys
 
@@ -80,15 +82,16 @@ dice = torch.Generator().manual_seed(13)  # the source of the random numbers bel
 #
 # **问题**　数字不是有固定对照表吗，查表不就行了？
 #
-# 先看三样东西：一个数、一个日期、一笔钱。它们由 `numerals.py` 按规则写成，中文、英文各有唯一的写法，所以一
-# 个答案非对即错，不必打分。
+# 先看三样东西：一个数、一个日期、一笔钱。它们由 `numerals.py` 按规则写成，中文、英文各有唯一的写
+# 法，所以一个答案非对即错，不必打分。
 # %% [markdown] lang="en"
 # ## 1 The task: say it in the other language
 #
 # **Question.** Is there not a fixed table for numbers? Why not just look the words up?
 #
-# Three things to begin with: a number, a date, an amount of money. `numerals.py` writes them by rule, in
-# one way in Chinese and one in English, so an answer is right or wrong, and nobody has to grade it.
+# Three things to begin with: a number, a date, an amount of money. `numerals.py` writes them by
+# rule, in one way in Chinese and one in English, so an answer is right or wrong, and nobody has to
+# grade it.
 # %%
 from tiny_transformer.numerals import NumeralsTask, is_held_out, item
 
@@ -109,11 +112,12 @@ table = dict(zip("零一二三四五六七八九十百千万", words.split(), st
 literal = " ".join(table[char] for char in number.chinese)
 print(f"{literal!r} means {parse_english(literal)}")
 # %% [markdown] lang="zh"
-# 谁也读不懂。毛病出在**分级**：中文四位一级（万、亿），英文三位一级（thousand、million、billion）。同
-# 样八个数字，两边的切口对不上：
+# 谁也读不懂。毛病出在**分级**：中文四位一级（万、亿），英文三位一级（thousand、million、billion）。
+# 同样八个数字，两边的切口对不上：
 # %% [markdown] lang="en"
-# Nobody can read that. The trouble is how the digits are grouped: Chinese by four (万 is ten thousand, 亿 is ten
-# thousand of those), English by three (thousand, million, billion). The same eight digits, cut in different places:
+# Nobody can read that. The trouble is how the digits are grouped: Chinese by four (万 is ten
+# thousand, 亿 is ten thousand of those), English by three (thousand, million, billion). The same
+# eight digits, cut in different places:
 # %%
 digits = str(number.value)
 sides = [(4, 1, figures.BLUE, ["三千二百一十万", "零五"])]
@@ -131,10 +135,10 @@ for size, side, color, names in sides:
 ax.set(xlim=(-0.8, 7.8), ylim=(-1.3, 1.3))
 _ = ax.axis("off")
 # %% [markdown] lang="zh"
-# 上面两段，下面三段，没有一处切口相同。“万”这个字没有哪个英文词与它对应：它把前面的“三千二百”变成
-# *thirty-two million*，又把“一十”变成 *one hundred thousand*。译者必须先看见后面的“万”，才写得出前面的
-# *million*。日期要换顺序（年在前，或者在后），还要把“十一月”写成 *November*；钱要把“五角六分”合成
-# *fifty-six fen*。这些正是翻译的难处：一词多译、远距离依赖、调序、一对多、多对一。
+# 上面两段，下面三段，没有一处切口相同。“万”这个字没有哪个英文词与它对应：它把前面的“三千二百”变
+# 成 *thirty-two million*，又把“一十”变成 *one hundred thousand*。译者必须先看见后面的“万”，才写
+# 得出前面的 *million*。日期要换顺序（年在前，或者在后），还要把“十一月”写成 *November*；钱要把
+# “五角六分”合成 *fifty-six fen*。这些正是翻译的难处：一词多译、远距离依赖、调序、一对多、多对一。
 #
 # 而且这份语料写不完，也没有一个错字。
 #
@@ -144,12 +148,12 @@ _ = ax.axis("off")
 #
 # 短的数会一抽再抽：一位数总共才十个。先看看照这样分，会漏多少题。
 # %% [markdown] lang="en"
-# Two groups above, three below, and not one cut in common. No English word stands for 万: it turns the
-# 三千二百 before it into *thirty-two million*, and the 一十 into *one hundred thousand*. The translator must
-# have seen the 万 further on before it can write the *million*. In a date the parts change places (the
-# year comes first, or last), and 十一月 becomes *November*; in money 五角六分 melt into *fifty-six fen*. These
-# are the very troubles of translation: words with several renderings, distant dependence, reordering, one
-# to many, many to one.
+# Two groups above, three below, and not one cut in common. No English word stands for 万: it turns
+# the 三千二百 before it into *thirty-two million*, and the 一十 into *one hundred thousand*. The
+# translator must have seen the 万 further on before it can write the *million*. In a date the parts
+# change places (the year comes first, or last), and 十一月 becomes *November*; in money 五角六分
+# melt into *fifty-six fen*. These are the very troubles of translation: words with several
+# renderings, distant dependence, reordering, one to many, many to one.
 #
 # And this corpus never ends, and has no misprints.
 #
@@ -157,7 +161,8 @@ _ = ax.axis("off")
 #
 # **Question.** Take some of the data at random for the test and train on the rest: is that fair?
 #
-# Short numbers come up again and again, as there are just ten of one digit. How many questions would leak?
+# Short numbers come up again and again, as there are just ten of one digit. How many questions
+# would leak?
 # %%
 task = NumeralsTask.shipped()
 train_items = task.train_items(seed=0, count=20_000)
@@ -168,12 +173,12 @@ print(f"random split: {len(leaked)} of {len(exam)} test items are in the trainin
 print("  " + "  ".join(thing.chinese for thing in leaked[:6]))
 print(inspect.getsource(is_held_out))
 # %% [markdown] lang="zh"
-# 包里按**值**来分：值的哈希决定它归哪边，与抽样的运气无关，换种子、换机器都一样。千以下的数永远归训练，它
-# 们是词，不是句子。
+# 包里按**值**来分：值的哈希决定它归哪边，与抽样的运气无关，换种子、换机器都一样。千以下的数永远归训
+# 练，它们是词，不是句子。
 # %% [markdown] lang="en"
-# The package splits by **value**: a hash of the value decides on which side it is, whatever the luck of the
-# draw, the seed or the machine. Numbers below a thousand are always trained, as they are words rather than
-# sentences.
+# The package splits by **value**: a hash of the value decides on which side it is, whatever the
+# luck of the draw, the seed or the machine. Numbers below a thousand are always trained, as they
+# are words rather than sentences.
 # %%
 test_items = task.test_items(seed=0, count=300)
 assert not any(is_held_out(thing.kind, thing.value) for thing in train_items)
@@ -185,20 +190,21 @@ for thing in test_items[:4]:
 # %% [markdown] lang="zh"
 # ### 谁来判卷
 #
-# 生成和判卷若用同一套代码，一个错会藏住另一个。`numerals_checker.py` 走另一条路：从左往右读词，把它读回
-# 成数。二者独立写成，互相核对；判卷还能说出错在哪里。
+# 生成和判卷若用同一套代码，一个错会藏住另一个。`numerals_checker.py` 走另一条路：从左往右读词，把它
+# 读回成数。二者独立写成，互相核对；判卷还能说出错在哪里。
 # %% [markdown] lang="en"
 # ### Who marks the papers
 #
-# If one code both wrote and marked, a mistake could hide behind itself. `numerals_checker.py` takes another
-# route: it reads the words from left to right, back to the value. The two were written independently and
-# check each other; and the checker can say what is wrong.
+# If one code both wrote and marked, a mistake could hide behind itself. `numerals_checker.py` takes
+# another route: it reads the words from left to right, back to the value. The two were written
+# independently and check each other; and the checker can say what is wrong.
 # %%
 for thing in train_items:
     reading = (thing.kind, thing.value)
     assert parse_chinese(thing.chinese) == parse_english(thing.english) == reading
 
-answers = [number.english, number.english.replace(" and", ""), number.english.replace("five", "six")]
+right = number.english
+answers = [right, right.replace(" and", ""), right.replace("five", "six")]
 answers += ["thirty-two billion one hundred million and five thousand"]
 answers += ["thirty-two million one hundred thousand and fifty", "November 23, 2026", literal]
 for answer in answers:
@@ -208,21 +214,24 @@ for answer in answers:
 #
 # **问题**　模型只认整数。三千二百一十万零五要拆成几个整数？英文那边呢？
 #
-# **想法**　**BPE**（byte-pair encoding，字节对编码；Sennrich 等 2016，arXiv:1508.07909 用于翻译）：从 256 个字
-# 节出发，反复把最常相邻的一对粘成新词元，直到词表够大。常见的词成了一个词元，罕见的词拆成几段，没有“不认
-# 识”的词。算法本身在[第 21 章](21_tokens_to_rope.ipynb)亲手写过，这里交给 `tokenizers` 库，只看与翻译有关的一点：
-# **原文和译文共用一份词表**（论文第 5.1 节，约 37,000 个词元），这样三处嵌入才能是同一个矩阵（第 3.4 节）。
+# **想法**　**BPE**（byte-pair encoding，字节对编码；Sennrich 等 2016，arXiv:1508.07909 用于翻译）：
+# 从 256 个字节出发，反复把最常相邻的一对粘成新词元，直到词表够大。常见的词成了一个词元，罕见的词拆
+# 成几段，没有“不认识”的词。算法本身在[第 21 章](21_tokens_to_rope.ipynb)亲手写过，这里交给
+# `tokenizers` 库，只看与翻译有关的一点：**原文和译文共用一份词表**（论文第 5.1 节，约 37,000 个词
+# 元），这样三处嵌入才能是同一个矩阵（第 3.4 节）。
 # %% [markdown] lang="en"
 # ## 2 Tokens: two languages, one vocabulary
 #
-# **Question.** The model knows only integers. How many does 三千二百一十万零五 take? And the English?
+# **Question.** The model knows only integers. How many does 三千二百一十万零五 take? And the
+# English?
 #
-# **Idea.** **BPE** (byte-pair encoding; for translation: Sennrich et al. 2016, arXiv:1508.07909) starts from
-# the 256 bytes and glues the pair that most often stands side by side into a new token, again and again,
-# until there are enough. A frequent word becomes one token, a rare one several; no word is unknown.
-# [Chapter 21](21_tokens_to_rope.ipynb) writes the algorithm by hand; here the `tokenizers` library does
-# it. What matters for translation: **source and target share one vocabulary** (section 5.1 of the paper,
-# about 37,000 tokens), so that the three embeddings can be one matrix (section 3.4).
+# **Idea.** **BPE** (byte-pair encoding; for translation: Sennrich et al. 2016, arXiv:1508.07909)
+# starts from the 256 bytes and glues the pair that most often stands side by side into a new token,
+# again and again, until there are enough. A frequent word becomes one token, a rare one several; no
+# word is unknown. [Chapter 21](21_tokens_to_rope.ipynb) writes the algorithm by hand; here the
+# `tokenizers` library does it. What matters for translation: **source and target share one
+# vocabulary** (section 5.1 of the paper, about 37,000 tokens), so that the three embeddings can be
+# one matrix (section 3.4).
 # %%
 from tiny_transformer.tokenizer import Tokenizer
 
@@ -237,20 +246,20 @@ first_merges = [tokenizer.token_text(i) for i in range(259, 271)]
 print("the first merges:", first_merges)
 assert all(tokenizer.decode(tokenizer.encode(text)) == text for text in texts[:2000])
 # %% [markdown] lang="zh"
-# 起初 259 个词元，都是字节：一个汉字占三个字节，英文一个字母一个。粘上几十次，常见的英文词就整块了；要 512
-# 个，却只找到不足 512 个，因为再没有值得粘的一对。最后的样子：
+# 起初 259 个词元，都是字节：一个汉字占三个字节，英文一个字母一个。粘上几十次，常见的英文词就整块
+# 了；要 512 个，却只找到不足 512 个，因为再没有值得粘的一对。最后的样子：
 # %% [markdown] lang="en"
-# It begins with 259 tokens, all of them bytes: three to a Chinese character, one to a letter. After some
-# dozens of merges the frequent English words are whole. We asked for 512 tokens and got fewer, since no pair
-# was left to merge. This is how it ends:
+# It begins with 259 tokens, all of them bytes: three to a Chinese character, one to a letter. After
+# some dozens of merges the frequent English words are whole. We asked for 512 tokens and got fewer,
+# since no pair was left to merge. This is how it ends:
 # %%
 fig, axes = figures.canvas(2, 1, height=1.7)
 for ax, text in zip(axes, number[2:], strict=True):
     ids = tokenizer.encode(text)
     ax = figures.token_strip(ax, [tokenizer.token_text(i) for i in ids], ids)
 # %% [markdown] lang="zh"
-# `␣` 是空格，归它后面的词。每个汉字单独一个词元，每个数字也单独一个，连字符单独一个，这是分词前就定下的切
-# 法：“二千”若粘成一个词元，同一个“二”就有了许多种拼法，数目就更难学。
+# `␣` 是空格，归它后面的词。每个汉字单独一个词元，每个数字也单独一个，连字符单独一个，这是分词前就定
+# 下的切法：“二千”若粘成一个词元，同一个“二”就有了许多种拼法，数目就更难学。
 #
 # ## 3 批次：长短相近的装一车
 #
@@ -258,23 +267,23 @@ for ax, text in zip(axes, number[2:], strict=True):
 #
 # **问题**　解码器一边写一边看自己写过的。训练时它还什么都不会，写错一个，后面全错，怎么学？
 #
-# **想法**　**教师强制（teacher forcing）**：不管它写了什么，下一步都把**正确**的前文喂给它。于是译文只需错开一
-# 格：输入在前面加 `<s>`，要它说出的在后面加 `</s>`。
+# **想法**　**教师强制（teacher forcing）**：不管它写了什么，下一步都把**正确**的前文喂给它。于是译
+# 文只需错开一格：输入在前面加 `<s>`，要它说出的在后面加 `</s>`。
 # %% [markdown] lang="en"
-# `␣` is a space, and belongs to the word behind it. Each Chinese character is a token, so are each digit and
-# the hyphen: these cuts are made before any merge. If 二千 were glued into one token, the same 二 would have
-# many spellings, and numbers would be harder to learn.
+# `␣` is a space, and belongs to the word behind it. Each Chinese character is a token, so are each
+# digit and the hyphen: these cuts are made before any merge. If 二千 were glued into one token, the
+# same 二 would have many spellings, and numbers would be harder to learn.
 #
 # ## 3 Batches: travel with those of your length
 #
 # ### Three sequences
 #
-# **Question.** A decoder looks at what it has written. In training it knows nothing yet; one wrong token,
-# and all that follows is wrong. How can it ever learn?
+# **Question.** A decoder looks at what it has written. In training it knows nothing yet; one wrong
+# token, and all that follows is wrong. How can it ever learn?
 #
-# **Idea.** **Teacher forcing**: whatever it said, the next step is given the **right** text so far. All it
-# takes is the target shifted by one place: the input has `<s>` in front, what it should say has `</s>`
-# behind.
+# **Idea.** **Teacher forcing**: whatever it said, the next step is given the **right** text so far.
+# All it takes is the target shifted by one place: the input has `<s>` in front, what it should say
+# has `</s>` behind.
 # %%
 from tiny_transformer.batching import batches, collate
 from tiny_transformer.data import Pair, encode_pairs
@@ -297,12 +306,12 @@ for height, name in enumerate(("target_in", "target_out")):
 ax.set(xlim=(-1.7, len(shown[1]) - 0.5), ylim=(-0.4, 1.4))
 _ = ax.axis("off")
 # %% [markdown] lang="zh"
-# 因果掩码（第 11 章）保证每一格只看见自己和左边，所以 $T$ 个位置可以**一次**算完，结果与一格一格地喂完全相同。
-# 这正是 Transformer 训练得快的缘由，验一下：
+# 因果掩码（第 11 章）保证每一格只看见自己和左边，所以 $T$ 个位置可以**一次**算完，结果与一格一格地
+# 喂完全相同。这正是 Transformer 训练得快的缘由，验一下：
 # %% [markdown] lang="en"
-# The causal mask (chapter 11) lets each place see itself and what is on its left. So all $T$ places can be
-# computed **at once**, with the very result of feeding them one by one. This is why a Transformer trains
-# fast. A check:
+# The causal mask (chapter 11) lets each place see itself and what is on its left. So all $T$ places
+# can be computed **at once**, with the very result of feeding them one by one. This is why a
+# Transformer trains fast. A check:
 # %%
 from tiny_transformer.config import TransformerConfig
 from tiny_transformer.preparation import new_model
@@ -315,31 +324,33 @@ with torch.no_grad():
         torch.testing.assert_close(so_far[:, -1], at_once[:, t], rtol=1e-4, atol=1e-5)
 print(f"{t + 1} places at once = {t + 1} runs, logits {tuple(at_once.shape)}")
 # %% [markdown] lang="zh"
-# > **教程里常见的错**　把同一条译文既当输入又当目标，不错开：模型只要照抄就得满分，损失很快降到底，翻译时却一个
-# > 字也写不出来。另一种错法是把 `</s>` 也喂进输入再错开：长短不齐的批次里，切掉的“最后一列”是填充，`</s>` 还在。
+# > **教程里常见的错**　把同一条译文既当输入又当目标，不错开：模型只要照抄就得满分，损失很快降到底，
+# 翻译时却一个字也写不出来。另一种错法是把 `</s>` 也喂进输入再错开：长短不齐的批次里，切掉的“最后一
+# 列”是填充，`</s>` 还在。
 #
 # ### 填充是白算的
 #
 # **问题**　一批要拼成长方形，短的得补**填充（padding）**。补出来的格子照样要算，白费。能少补些吗？
 #
-# **想法**　按长短排好，相近的装一批；批的大小按**词元数**定，不按句数：短句一批多装，长句少装，每一步的工作量
-# 才差不多（论文第 5.1 节：每批约 25,000 个原文词元、25,000 个译文词元）。可训练又要求顺序随机，于是：先打乱，
-# 分成大池，池内排序切批，再把批打乱。
+# **想法**　按长短排好，相近的装一批；批的大小按**词元数**定，不按句数：短句一批多装，长句少装，每一
+# 步的工作量才差不多（论文第 5.1 节：每批约 25,000 个原文词元、25,000 个译文词元）。可训练又要求顺序
+# 随机，于是：先打乱，分成大池，池内排序切批，再把批打乱。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** The same target as input and as goal, not shifted: the model need only
-# > copy, the loss drops to its floor, and in translation it cannot write a word. Or the `</s>` goes into
-# > the input and then "the last column" is cut off: in a batch of unequal rows that column is padding, and
-# > the `</s>` stays.
+# > **Where tutorials go wrong.** The same target as input and as goal, not shifted: the model need
+# > only copy, the loss drops to its floor, and in translation it cannot write a word. Or the `</s>`
+# > goes into the input and then "the last column" is cut off: in a batch of unequal rows that
+# > column is padding, and the `</s>` stays.
 #
 # ### Padding is work for nothing
 #
-# **Question.** A batch is a rectangle, so short rows get **padding**, which costs as much as text. Can there
-# be less of it?
+# **Question.** A batch is a rectangle, so short rows get **padding**, which costs as much as text.
+# Can there be less of it?
 #
-# **Idea.** Sort by length and put like with like; and measure a batch by its **tokens**, not its pairs: many
-# short pairs or few long ones, so that each step is about as much work (section 5.1: about 25,000 source and
-# 25,000 target tokens a batch). Yet the order of training should be random. Therefore: shuffle, cut into
-# large pools, sort within a pool and cut it into batches, shuffle the batches.
+# **Idea.** Sort by length and put like with like; and measure a batch by its **tokens**, not its
+# pairs: many short pairs or few long ones, so that each step is about as much work (section 5.1:
+# about 25,000 source and 25,000 target tokens a batch). Yet the order of training should be random.
+# Therefore: shuffle, cut into large pools, sort within a pool and cut it into batches, shuffle the
+# batches.
 # %%
 from tiny_transformer.preparation import both_directions
 
@@ -353,6 +364,8 @@ assert sorted(i for numbers in bucketed for i in numbers) == list(range(len(exam
 for numbers in bucketed:
     source, target, _ = collate([examples[i] for i in numbers], tokenizer.pad_id)
     assert max(source.numel(), target.numel()) <= 2048
+
+
 # %%
 def padding_share(found):
     """Of all cells of all batches, source and target, the share that is padding."""
@@ -370,14 +383,14 @@ for ax, (name, found) in zip(axes, ways.items(), strict=True):
 _ = axes[0].set_ylabel("pair in the batch")
 assert padding_share(bucketed) < padding_share(at_random) / 3
 # %% [markdown] lang="zh"
-# 图里各是一批的原文，深色是词元，浅色是填充；标题里的百分比是全部批次的。左边，一个长句让所有短句陪着它补齐；右
-# 边，同一批几乎一样长。
+# 图里各是一批的原文，深色是词元，浅色是填充；标题里的百分比是全部批次的。左边，一个长句让所有短句陪
+# 着它补齐；右边，同一批几乎一样长。
 #
 # 拼批次这件事，用 torch 自己的 `pad_sequence` 核对一遍：
 # %% [markdown] lang="en"
-# Each picture is the source side of one batch, dark is tokens and light is padding; the percentages are of
-# all batches. On the left, one long pair makes all the others wait; on the right, rows are nearly of a
-# length.
+# Each picture is the source side of one batch, dark is tokens and light is padding; the percentages
+# are of all batches. On the left, one long pair makes all the others wait; on the right, rows are
+# nearly of a length.
 #
 # The padding itself, checked against torch's own `pad_sequence`:
 # %%
@@ -393,11 +406,11 @@ print(f"source {tuple(source.shape)}, target_in {tuple(target_in.shape)}, {int(r
 # %% [markdown] lang="zh"
 # ## 4 损失：留一分余地
 #
-# **问题**　交叉熵要模型把全部概率押在正确词元上：$-\ln p$ 只在 $p = 1$ 时到底，那要求 logits 的差变成无穷大。模型
-# 为了最后这一点点，会把权重越撑越大，越来越自负。能不能告诉它“够了”？
+# **问题**　交叉熵要模型把全部概率押在正确词元上：$-\ln p$ 只在 $p = 1$ 时到底，那要求 logits 的差变
+# 成无穷大。模型为了最后这一点点，会把权重越撑越大，越来越自负。能不能告诉它“够了”？
 #
-# **想法**　**标签平滑（label smoothing）**（Szegedy 等 2015，arXiv:1512.00567；论文第 5.4 节取 $\epsilon = 0.1$）：正确词元
-# 只给 $1 - \epsilon$，剩下的 $\epsilon$ 平分给全部 $V$ 个词元：
+# **想法**　**标签平滑（label smoothing）**（Szegedy 等 2015，arXiv:1512.00567；论文第 5.4 节取
+# $\epsilon = 0.1$）：正确词元只给 $1 - \epsilon$，剩下的 $\epsilon$ 平分给全部 $V$ 个词元：
 #
 # $$q_k = (1 - \epsilon)\,[k = y] + \frac{\epsilon}{V}, \qquad
 # \mathcal{L} = -\sum_k q_k \ln p_k = (1 - \epsilon)(-\ln p_y) + \epsilon \cdot \frac{1}{V}\sum_k (-\ln p_k)$$
@@ -406,18 +419,19 @@ print(f"source {tuple(source.shape)}, target_in {tuple(target_in.shape)}, {int(r
 # %% [markdown] lang="en"
 # ## 4 The loss: leave some room for doubt
 #
-# **Question.** Cross-entropy wants all probability on the right token: $-\ln p$ reaches its floor only at
-# $p = 1$, and that takes infinitely large logits. For the last bit the model swells its weights and grows
-# overconfident. Can we tell it that enough is enough?
+# **Question.** Cross-entropy wants all probability on the right token: $-\ln p$ reaches its floor
+# only at $p = 1$, and that takes infinitely large logits. For the last bit the model swells its
+# weights and grows overconfident. Can we tell it that enough is enough?
 #
-# **Idea.** **Label smoothing** (Szegedy et al. 2015, arXiv:1512.00567; section 5.4 takes $\epsilon = 0.1$):
-# the right token gets $1 - \epsilon$ only, and the $\epsilon$ is divided among all $V$ tokens:
+# **Idea.** **Label smoothing** (Szegedy et al. 2015, arXiv:1512.00567; section 5.4 takes
+# $\epsilon = 0.1$): the right token gets $1 - \epsilon$ only, and the $\epsilon$ is divided among
+# all $V$ tokens:
 #
 # $$q_k = (1 - \epsilon)\,[k = y] + \frac{\epsilon}{V}, \qquad
 # \mathcal{L} = -\sum_k q_k \ln p_k = (1 - \epsilon)(-\ln p_y) + \epsilon \cdot \frac{1}{V}\sum_k (-\ln p_k)$$
 #
-# The last form says that no $(B, T, V)$ target need be built: the mean of $\ln p$ over the vocabulary will
-# do.
+# The last form says that no $(B, T, V)$ target need be built: the mean of $\ln p$ over the
+# vocabulary will do.
 # %%
 from tiny_transformer.loss import label_smoothed_cross_entropy
 
@@ -445,7 +459,7 @@ print("values and gradients agree with torch.nn.functional.cross_entropy")
 # %%
 V = tokenizer.vocab_size
 p = torch.linspace(0.5, 0.9995, 1000)  # of the right token
-fig, (left, right) = figures.canvas(1, 2, height=3)
+fig, (left, curves) = figures.canvas(1, 2, height=3)
 left.bar(range(8), F.one_hot(torch.tensor(2), 8) * 0.9 + 0.1 / 8)  # 8 tokens can be drawn
 left.set(title="the smoothed target, V = 8", xlabel="token")
 lowest = {}
@@ -453,10 +467,12 @@ for smoothing in (0, 0.1, 0.2):
     top = 1 - smoothing + smoothing / V  # what the target gives the right token
     loss = -top * p.log() - (1 - top) * ((1 - p) / (V - 1)).log()
     lowest[smoothing] = p[loss.argmin()].item(), loss.min().item()
-    (line,) = right.plot(p, loss, label=f"smoothing {smoothing}")
-    right.plot(*lowest[smoothing], "o", color=line.get_color())
-right.set(title=f"loss, V = {V}", xlabel="p of the right token", ylim=(-0.1, 2.6))
-_ = right.legend()
+    (line,) = curves.plot(p, loss, label=f"smoothing {smoothing}")
+    curves.plot(*lowest[smoothing], "o", color=line.get_color())
+curves.set(title=f"loss, V = {V}", xlabel="p of the right token", ylim=(-0.1, 2.6))
+_ = curves.legend()
+
+
 # %%
 def lowest_loss(V, smoothing=0.1):
     """The entropy of the smoothed target: no model's cross-entropy can be lower."""
@@ -469,35 +485,42 @@ def lowest_loss(V, smoothing=0.1):
 
 assert math.isclose(lowest_loss(V), lowest[0.1][1], rel_tol=1e-3)
 print(f"smoothing 0.1: lowest at p = {lowest[0.1][0]:.3f}, with {lowest_loss(V):.3f} nats")
+
+
 # %% [markdown] lang="zh"
-# 不平滑时，曲线一路降到 0，永远在催模型再自信一点。平滑之后，最低点在 $p = 1 - \epsilon + \epsilon / V$，再自信反而
-# 要罚；而且**最低点不是 0**，是目标分布自己的熵：任何模型的交叉熵都不会低于它。第 6 节看训练曲线时要记住这条
-# 底线，损失停在它上面一点，不是没学会，是已经到底了。所以我们另记一个不平滑的 `nll`，它才是困惑度的对数。
+# 不平滑时，曲线一路降到 0，永远在催模型再自信一点。平滑之后，最低点在
+# $p = 1 - \epsilon + \epsilon / V$，再自信反而要罚；而且**最低点不是 0**，是目标分布自己的熵：任何
+# 模型的交叉熵都不会低于它。第 6 节看训练曲线时要记住这条底线，损失停在它上面一点，不是没学会，是已
+# 经到底了。所以我们另记一个不平滑的 `nll`，它才是困惑度的对数。
 #
 # 论文说得坦白：标签平滑使困惑度变差，使准确率和 BLEU 变好（第 5.4 节）。
 #
-# > **教程里常见的错**　对 $(B, T)$ 个位置求平均时，把填充也数进分母，损失就随批次的填充多少上下跳。还有先对每个
-# > 小批求平均、再平均这些平均的：小批里的词元因此更“贵”。所以函数返回**总和**与词元数，除法只做一次。
+# > **教程里常见的错**　对 $(B, T)$ 个位置求平均时，把填充也数进分母，损失就随批次的填充多少上下跳。
+# 还有先对每个小批求平均、再平均这些平均的：小批里的词元因此更“贵”。所以函数返回**总和**与词元数，
+# 除法只做一次。
 #
-# **练习 1**　不用 `label_smoothed_cross_entropy`，也不用 `F.cross_entropy`，写出 `candidate(logits, targets, smoothing)`：
-# logits `(N, V)`，目标 `(N,)`，填充编号为 0，返回真词元的平均损失。裁判是 torch。
+# **练习 1**　不用 `label_smoothed_cross_entropy`，也不用 `F.cross_entropy`，写出
+# `candidate(logits, targets, smoothing)`：logits `(N, V)`，目标 `(N,)`，填充编号为 0，返回真词元的
+# 平均损失。裁判是 torch。
 # %% [markdown] lang="en"
-# Without smoothing, the curve falls towards 0 and for ever asks for more confidence. With it, the lowest
-# point is at $p = 1 - \epsilon + \epsilon / V$, and to be surer than that costs. And **the lowest point is not
-# 0**: it is the entropy of the target itself, below which no model's cross-entropy can go. Keep that floor
-# in mind for the curves of section 6: a loss that stays a little above it has not failed to learn, it has
-# arrived. This is why we also record `nll`, without smoothing, the logarithm of the perplexity.
+# Without smoothing, the curve falls towards 0 and for ever asks for more confidence. With it, the
+# lowest point is at $p = 1 - \epsilon + \epsilon / V$, and to be surer than that costs. And **the
+# lowest point is not 0**: it is the entropy of the target itself, below which no model's
+# cross-entropy can go. Keep that floor in mind for the curves of section 6: a loss that stays a
+# little above it has not failed to learn, it has arrived. This is why we also record `nll`, without
+# smoothing, the logarithm of the perplexity.
 #
-# The paper is frank about it: label smoothing hurts perplexity, and improves accuracy and BLEU (section
-# 5.4).
+# The paper is frank about it: label smoothing hurts perplexity, and improves accuracy and BLEU
+# (section 5.4).
 #
-# > **Where tutorials go wrong.** A mean over all $(B, T)$ places, padding included, jumps up and down with
-# > the share of padding. So does a mean of means: tokens in small batches then count for more. Hence the
-# > function returns **sums** and the number of tokens, and the division is done once.
+# > **Where tutorials go wrong.** A mean over all $(B, T)$ places, padding included, jumps up and
+# > down with the share of padding. So does a mean of means: tokens in small batches then count for
+# > more. Hence the function returns **sums** and the number of tokens, and the division is done
+# > once.
 #
 # **Exercise 1.** Without `label_smoothed_cross_entropy` or `F.cross_entropy`, write
-# `candidate(logits, targets, smoothing)`: logits `(N, V)`, targets `(N,)`, padding has id 0; return the mean
-# loss of the real tokens. The judge is torch.
+# `candidate(logits, targets, smoothing)`: logits `(N, V)`, targets `(N,)`, padding has id 0; return
+# the mean loss of the real tokens. The judge is torch.
 # %%
 def candidate(logits, targets, smoothing):  # put yours here
     loss = label_smoothed_cross_entropy(logits[None], targets[None], 0, smoothing)
@@ -516,27 +539,30 @@ print("exercise 1: correct")
 #
 # **问题**　学习率定多大？大了，一开始就散架；小了，练到天荒地老。
 #
-# **想法**　不定成一个数。前 `warmup_steps` 步从 0 附近直线上升（预热，warm-up），之后按步数的平方根倒数下降（论
-# 文第 5.3 节，式 3）：
+# **想法**　不定成一个数。前 `warmup_steps` 步从 0 附近直线上升（预热，warm-up），之后按步数的平方根
+# 倒数下降（论文第 5.3 节，式 3）：
 #
 # $$\mathrm{lr} = d_{\mathrm{model}}^{-0.5} \cdot
 # \min\left(\mathrm{step}^{-0.5},\; \mathrm{step} \cdot \mathrm{warmup}^{-1.5}\right)$$
 #
-# 两条线在 $\mathrm{step} = \mathrm{warmup}$ 处相交，峰值是 $1 / \sqrt{d_{\mathrm{model}} \cdot \mathrm{warmup}}$。模型越宽，走得越小心。
+# 两条线在 $\mathrm{step} = \mathrm{warmup}$ 处相交，峰值是
+# $1 / \sqrt{d_{\mathrm{model}} \cdot \mathrm{warmup}}$。模型越宽，走得越小心。
 # %% [markdown] lang="en"
 # ## 5 Learning rate and Adam: walk, run, slow down
 #
-# **Question.** How large should the learning rate be? Too large, and the start falls apart; too small, and
-# it takes for ever.
+# **Question.** How large should the learning rate be? Too large, and the start falls apart; too
+# small, and it takes for ever.
 #
-# **Idea.** Not one number. For the first `warmup_steps` it climbs in a straight line from next to nothing
-# (warm-up), and from there falls with the inverse square root of the step (section 5.3, eq. 3):
+# **Idea.** Not one number. For the first `warmup_steps` it climbs in a straight line from next to
+# nothing (warm-up), and from there falls with the inverse square root of the step (section 5.3, eq.
+# 3):
 #
 # $$\mathrm{lr} = d_{\mathrm{model}}^{-0.5} \cdot
 # \min\left(\mathrm{step}^{-0.5},\; \mathrm{step} \cdot \mathrm{warmup}^{-1.5}\right)$$
 #
-# The two meet at $\mathrm{step} = \mathrm{warmup}$, with a peak of $1 / \sqrt{d_{\mathrm{model}} \cdot \mathrm{warmup}}$. The wider the model,
-# the more careful its steps.
+# The two meet at $\mathrm{step} = \mathrm{warmup}$, with a peak of
+# $1 / \sqrt{d_{\mathrm{model}} \cdot \mathrm{warmup}}$. The wider the model, the more careful its
+# steps.
 # %%
 from tiny_transformer.schedule import learning_rate
 
@@ -550,10 +576,13 @@ for d_model, warmup in ((512, 4000), (512, 8000), (256, 4000), (1024, 4000)):
 ax.set(xlabel="step", ylabel="learning rate")
 _ = ax.legend()
 print(f"the paper's base model: at most {learning_rate(4000, 512, 4000):.2e}, in step 4000")
+
+
 # %% [markdown] lang="zh"
 # ### 为什么要预热：看 Adam 的第一步
 #
-# Adam（Kingma 与 Ba 2014，arXiv:1412.6980）不直接用梯度 $g_t$，而用两个滑动平均：方向 $m_t$ 和大小 $v_t$：
+# Adam（Kingma 与 Ba 2014，arXiv:1412.6980）不直接用梯度 $g_t$，而用两个滑动平均：方向 $m_t$ 和大小
+# $v_t$：
 #
 # $$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2, \qquad
 # \Delta_t = -\mathrm{lr} \cdot \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \varepsilon}$$
@@ -562,13 +591,14 @@ print(f"the paper's base model: at most {learning_rate(4000, 512, 4000):.2e}, in
 # %% [markdown] lang="en"
 # ### Why warm up: the first step of Adam
 #
-# Adam (Kingma and Ba 2014, arXiv:1412.6980) does not follow the gradient $g_t$ but two moving averages, its
-# direction $m_t$ and its size $v_t$:
+# Adam (Kingma and Ba 2014, arXiv:1412.6980) does not follow the gradient $g_t$ but two moving
+# averages, its direction $m_t$ and its size $v_t$:
 #
 # $$m_t = \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2, \qquad
 # \Delta_t = -\mathrm{lr} \cdot \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \varepsilon}$$
 #
-# The paper takes $\beta_1 = 0.9$, $\beta_2 = 0.98$, $\varepsilon = 10^{-9}$. By hand, for one parameter:
+# The paper takes $\beta_1 = 0.9$, $\beta_2 = 0.98$, $\varepsilon = 10^{-9}$. By hand, for one
+# parameter:
 # %%
 def adam_steps(gradients, lr=1.0, betas=(0.9, 0.98), eps=1e-9):
     """How far one parameter moves in each step."""
@@ -595,16 +625,17 @@ for scale in (0.001, 1, 1000):
     moves = adam_steps([scale * g for g in gradients])
     print(f"gradients x {scale:5}: first moves {', '.join(f'{x:+.3f}' for x in moves[:4])}")
 # %% [markdown] lang="zh"
-# 两件事。第一，梯度放大一百万倍，步子一点没变：Adam 只认方向，**步长就是学习率**。第二，第一步的步长**恰好**是整个
-# 学习率，因为此时 $m$ 与 $\sqrt{v}$ 来自同一个梯度。最初的梯度最没有见识，却迈着最整齐的大步，所有参数一齐动。预热
-# 就是在 $v$ 攒够见识之前，把步子收小。
+# 两件事。第一，梯度放大一百万倍，步子一点没变：Adam 只认方向，**步长就是学习率**。第二，第一步的步
+# 长**恰好**是整个学习率，因为此时 $m$ 与 $\sqrt{v}$ 来自同一个梯度。最初的梯度最没有见识，却迈着最
+# 整齐的大步，所有参数一齐动。预热就是在 $v$ 攒够见识之前，把步子收小。
 #
 # $\beta_2$ 管的是 $v$ 的记性。一个梯度过了 $n$ 步还剩 $\beta_2^n$ 的分量：
 # %% [markdown] lang="en"
-# Two things. First, gradients a million times larger change nothing: Adam only knows directions, and **the
-# length of a step is the learning rate**. Second, the very first move is **exactly** one whole learning rate,
-# since $m$ and $\sqrt{v}$ come from the same gradient. The first gradients know least, and yet all parameters
-# march together at full stride. Warm-up keeps the stride short until $v$ has seen something.
+# Two things. First, gradients a million times larger change nothing: Adam only knows directions,
+# and **the length of a step is the learning rate**. Second, the very first move is **exactly** one
+# whole learning rate, since $m$ and $\sqrt{v}$ come from the same gradient. The first gradients
+# know least, and yet all parameters march together at full stride. Warm-up keeps the stride short
+# until $v$ has seen something.
 #
 # $\beta_2$ is the memory of $v$. After $n$ steps, a gradient still has $\beta_2^n$ of its say:
 # %%
@@ -617,20 +648,23 @@ print(", ".join(f"beta2 = {beta}: half forgotten after {n:.0f} steps" for beta, 
 # %% [markdown] lang="zh"
 # torch 默认的 0.999 记得太久：预热期间损失地形变得快，`v` 还停在从前。论文的 0.98 只看最近百来步。
 #
-# > **教程里常见的错**　步数从 0 数起：第 0 步，$0^{-0.5}$ 除以零；躲开除零的写法则白白浪费一步，学习率为 0。还有人把
-# > 这条曲线乘在 `lr=1e-4` 的优化器上，峰值就小了一万倍：公式给的**就是**学习率，不是倍数。
+# > **教程里常见的错**　步数从 0 数起：第 0 步，$0^{-0.5}$ 除以零；躲开除零的写法则白白浪费一步，学
+# 习率为 0。还有人把这条曲线乘在 `lr=1e-4` 的优化器上，峰值就小了一万倍：公式给的**就是**学习率，不
+# 是倍数。
 #
-# **练习 2**　写 `candidate(step, d_model, warmup)`，不许用 `min`、`max` 或 `if`。裁判是手算的几个数。
+# **练习 2**　写 `candidate(step, d_model, warmup)`，不许用 `min`、`max` 或 `if`。裁判是手算的几个
+# 数。
 # %% [markdown] lang="en"
-# torch's default of 0.999 remembers too long: during warm-up the landscape changes quickly, and `v` lives in
-# the past. With the paper's 0.98 the last hundred steps or so have the say.
+# torch's default of 0.999 remembers too long: during warm-up the landscape changes quickly, and `v`
+# lives in the past. With the paper's 0.98 the last hundred steps or so have the say.
 #
-# > **Where tutorials go wrong.** Steps counted from 0: then $0^{-0.5}$ divides by zero, and the usual
-# > remedy wastes a step with a learning rate of 0. Or this curve is multiplied onto an optimizer with
-# > `lr=1e-4`, and the peak is ten thousand times too low: the formula **is** the learning rate, no factor.
+# > **Where tutorials go wrong.** Steps counted from 0: then $0^{-0.5}$ divides by zero, and the
+# > usual remedy wastes a step with a learning rate of 0. Or this curve is multiplied onto an
+# > optimizer with `lr=1e-4`, and the peak is ten thousand times too low: the formula **is** the
+# > learning rate, no factor.
 #
-# **Exercise 2.** Write `candidate(step, d_model, warmup)` without `min`, `max` or `if`. The judge is a few
-# numbers worked out by hand.
+# **Exercise 2.** Write `candidate(step, d_model, warmup)` without `min`, `max` or `if`. The judge
+# is a few numbers worked out by hand.
 # %%
 candidate = learning_rate  # put yours here
 
@@ -643,14 +677,14 @@ print("exercise 2: correct")
 # %% [markdown] lang="zh"
 # ## 6 当场训练
 #
-# 论文的基础模型在八块 P100 上练了十二小时。我们只有一个 CPU 核和两分钟，于是把题目缩小：只翻译**一百万以下的
-# 数**，模型也小。配方是包里的 `NUMERALS_SMALL`：
+# 论文的基础模型在八块 P100 上练了十二小时。我们只有一个 CPU 核和两分钟，于是把题目缩小：只翻译**一
+# 百万以下的数**，模型也小。配方是包里的 `NUMERALS_SMALL`：
 # %% [markdown] lang="en"
 # ## 6 Training, as you watch
 #
-# The paper's base model took twelve hours on eight P100s. We have one CPU core and two minutes, so the task
-# shrinks to **numbers below a million**, and the model with it. The recipe is the package's
-# `NUMERALS_SMALL`:
+# The paper's base model took twelve hours on eight P100s. We have one CPU core and two minutes, so
+# the task shrinks to **numbers below a million**, and the model with it. The recipe is the
+# package's `NUMERALS_SMALL`:
 # %%
 from tiny_transformer.preparation import prepare_numerals
 from tiny_transformer.recipes import NUMERALS_SMALL
@@ -666,32 +700,31 @@ for name in ("steps", "max_tokens", "warmup_steps", "lr_factor", "clip_norm", "a
 size = sum(x.numel() for x in prepared.model.parameters())
 print(f"{prepared.tokenizer.vocab_size} tokens, {size:,} parameters")
 # %% [markdown] lang="zh"
-# 语料不是文件，而是一个函数：第 $e$ 轮现抽一批新题，两个方向各半，没有哪一轮重复上一轮。每一步做的事，都在这二十
-# 来行里：
+# 语料不是文件，而是一个函数：第 $e$ 轮现抽一批新题，两个方向各半，没有哪一轮重复上一轮。每一步做的
+# 事，都在这二十来行里：
 # %% [markdown] lang="en"
-# The corpus is no file but a function: epoch $e$ draws fresh items, half of them in each direction, and none
-# repeats the one before. What a step does is in these twenty-odd lines:
+# The corpus is no file but a function: epoch $e$ draws fresh items, half of them in each direction,
+# and none repeats the one before. What a step does is in these twenty-odd lines:
 # %%
 from tiny_transformer.training import accumulate_gradients, train
 
 print(inspect.getsource(accumulate_gradients).split('"""')[2])
 # %% [markdown] lang="zh"
-# 梯度累加（`accumulate`）就是这里的循环：几个小批的梯度加在一起，再走一步，与一个大批完全相同，因为每个损失都除
-# 以**整步**的词元数。多进程训练也一样，各算各的行，最后把梯度加起来。
+# 梯度累加（`accumulate`）就是这里的循环：几个小批的梯度加在一起，再走一步，与一个大批完全相同，因为
+# 每个损失都除以**整步**的词元数。多进程训练也一样，各算各的行，最后把梯度加起来。
 #
 # 开始。下一格要跑一两分钟：
 # %% [markdown] lang="en"
-# Gradient accumulation is the loop in here: the gradients of several small batches are added before one step,
-# and equal those of one large batch, because each loss is divided by the tokens of the **whole step**. The
-# same goes for several processes: each takes its rows, and the gradients are added.
+# Gradient accumulation is the loop in here: the gradients of several small batches are added before
+# one step, and equal those of one large batch, because each loss is divided by the tokens of the
+# **whole step**. The same goes for several processes: each takes its rows, and the gradients are
+# added.
 #
 # Off we go. The next cell takes a minute or two:
 # %%
 scratch = tempfile.TemporaryDirectory()
 run = Path(scratch.name) / "run"
-train(
-    prepared.model, prepared.tokenizer, prepared.corpus, recipe.training, run, prepared.validate
-)
+train(prepared.model, prepared.tokenizer, prepared.corpus, recipe.training, run, prepared.validate)
 log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 for record in (log[0], log[len(log) // 2], log[-1]):
     print({name: round(record[name], 5) for name in ("step", "loss", "nll", "lr", "grad_norm")})
@@ -712,20 +745,24 @@ for ax, title in zip(axes, ("nats a token", "learning rate", "exact match"), str
     _ = ax.set(title=title, xlabel="step")
 _ = axes[0].legend(), axes[2].legend()
 # %% [markdown] lang="zh"
-# 左图两条线形状相同，隔着差不多一条底线的距离；损失贴到底线上时，`nll` 也就停在 $-\ln 0.9 \approx 0.105$ 附近。右图才是我们要
-# 的：没背过的数，有多少**一字不差**。它比损失爬得晚，因为一个数的十来个词元要全对才算对：每个词元对九成，十个全对就只有三
-# 成多。右图末尾还有个毛病：损失已经平了，分数却上下乱跳，前后不过一百多步，能差出十几分。等会儿治它。
+# 左图两条线形状相同，隔着差不多一条底线的距离；损失贴到底线上时，`nll` 也就停在
+# $-\ln 0.9 \approx 0.105$ 附近。右图才是我们要的：没背过的数，有多少**一字不差**。它比损失爬得晚，
+# 因为一个数的十来个词元要全对才算对：每个词元对九成，十个全对就只有三成多。右图末尾还有个毛病：损失
+# 已经平了，分数却上下乱跳，前后不过一百多步，能差出十几分。等会儿治它。
 #
-# 正式考一次，题目与验证用的不同，束宽为 4（第 8 节讲束搜索）。`train` 最后存下的不是最后一步的参数，而是几个检查点的平均：
+# 正式考一次，题目与验证用的不同，束宽为 4（第 8 节讲束搜索）。`train` 最后存下的不是最后一步的参
+# 数，而是几个检查点的平均：
 # %% [markdown] lang="en"
-# On the left, the two lines have one shape, about the floor apart; once the loss lies on its floor, `nll` stays
-# near $-\ln 0.9 \approx 0.105$. The right panel shows what we want: how many unseen numbers come out **to the
-# letter**. It climbs later than the loss falls, since a number needs some ten tokens right at once: with nine
-# out of ten tokens right, only one number in three is. And something is wrong at its end: the loss is flat, yet
-# the score jumps up and down, by ten points and more within less than two hundred steps. We shall cure that.
+# On the left, the two lines have one shape, about the floor apart; once the loss lies on its floor,
+# `nll` stays near $-\ln 0.9 \approx 0.105$. The right panel shows what we want: how many unseen
+# numbers come out **to the letter**. It climbs later than the loss falls, since a number needs some
+# ten tokens right at once: with nine out of ten tokens right, only one number in three is. And
+# something is wrong at its end: the loss is flat, yet the score jumps up and down, by ten points
+# and more within less than two hundred steps. We shall cure that.
 #
-# Now the exam, with other questions than those of the validation, and a beam of 4 (section 8). What `train`
-# leaves in the end are not the parameters of the last step but the mean of a few checkpoints:
+# Now the exam, with other questions than those of the validation, and a beam of 4 (section 8). What
+# `train` leaves in the end are not the parameters of the last step but the mean of a few
+# checkpoints:
 # %%
 from tiny_transformer.evaluation import DIRECTIONS, evaluate_numerals
 from tiny_transformer.reports import score_text
@@ -745,9 +782,10 @@ print(learner.translate(["四十万零七", "nine hundred and ninety thousand an
 #
 # **问题**　练到一半断电，怎么办？
 #
-# **想法**　每隔几步存一个**检查点（checkpoint）**：参数、Adam 的 $m$ 和 $v$、读到第几轮第几批。另外，凡是随机的东西都不依
-# 赖“之前抽过什么”：批次顺序由（种子，轮次）决定，dropout 由（种子，步数）决定。这样接着练，与从没停过**逐位相同**。
-# 用一个极小的模型验证：在第 13 步按 Ctrl-C，检查点每 8 步一个。
+# **想法**　每隔几步存一个**检查点（checkpoint）**：参数、Adam 的 $m$ 和 $v$、读到第几轮第几批。另
+# 外，凡是随机的东西都不依赖“之前抽过什么”：批次顺序由（种子，轮次）决定，dropout 由（种子，步数）
+# 决定。这样接着练，与从没停过**逐位相同**。用一个极小的模型验证：在第 13 步按 Ctrl-C，检查点每 8 步
+# 一个。
 # %% [markdown] lang="en"
 # The interval is Wilson's of 1927, at 95%: five hundred questions tell no more than that.
 #
@@ -755,10 +793,11 @@ print(learner.translate(["四十万零七", "nine hundred and ninety thousand an
 #
 # **Question.** The power fails half way. What now?
 #
-# **Idea.** Every so many steps a **checkpoint** is written: the parameters, Adam's $m$ and $v$, and which
-# batch of which epoch was read. And nothing random depends on what was drawn before it: the order of batches
-# follows from (seed, epoch), dropout from (seed, step). Going on then gives **bit for bit** what a run gives
-# that never stopped. A check, with a very small model: Ctrl-C in step 13, a checkpoint every 8 steps.
+# **Idea.** Every so many steps a **checkpoint** is written: the parameters, Adam's $m$ and $v$, and
+# which batch of which epoch was read. And nothing random depends on what was drawn before it: the
+# order of batches follows from (seed, epoch), dropout from (seed, step). Going on then gives **bit
+# for bit** what a run gives that never stopped. A check, with a very small model: Ctrl-C in step
+# 13, a checkpoint every 8 steps.
 # %%
 tiny_plan = replace(plan, steps=20, checkpoint_every=8, max_tokens=512)
 tiny_model = replace(recipe.model, d_model=16, num_heads=2, d_ff=32)
@@ -778,6 +817,8 @@ def losses_of(folder, stop_at=None):
     with contextlib.suppress(KeyboardInterrupt):
         train(given.model, given.tokenizer, given.corpus, tiny_plan, folder, on_step=watch)
     return losses
+
+
 # %%
 never_stopped = losses_of(run.with_name("whole"))
 before = losses_of(run.with_name("halves"), stop_at=13)
@@ -792,19 +833,19 @@ assert {**before, **after} == never_stopped  # equal, not close
 #
 # **问题**　训练末尾，学习率还不为零，参数在好地方周围晃来晃去，最后一步停在哪里全凭运气。怎么办？
 #
-# **想法**　把最后 $N$ 个检查点的参数逐个取平均（论文第 6.1 节：基础模型取最后 5 个，大模型 20 个）：晃动互相抵消，留下
-# 中心。不花一步训练。
+# **想法**　把最后 $N$ 个检查点的参数逐个取平均（论文第 6.1 节：基础模型取最后 5 个，大模型 20
+# 个）：晃动互相抵消，留下中心。不花一步训练。
 # %% [markdown] lang="en"
 # Steps 9 to 13 were done twice, and not one bit of their losses differs.
 #
 # ### The mean of the last checkpoints
 #
-# **Question.** At the end the learning rate is not zero, and the parameters go to and fro around a good
-# place. Where the last step leaves them is luck. What can be done?
+# **Question.** At the end the learning rate is not zero, and the parameters go to and fro around a
+# good place. Where the last step leaves them is luck. What can be done?
 #
-# **Idea.** Take the mean of the parameters of the last $N$ checkpoints (section 6.1: the last 5 for the base
-# model, 20 for the big one). The wobbling cancels, the centre stays, and not one more step of training is
-# spent.
+# **Idea.** Take the mean of the parameters of the last $N$ checkpoints (section 6.1: the last 5 for
+# the base model, 20 for the big one). The wobbling cancels, the centre stays, and not one more step
+# of training is spent.
 # %%
 from tiny_transformer.checkpoint import average_checkpoints, fill_parameters, read_tensors
 from tiny_transformer.evaluation import mean_nll
@@ -819,6 +860,8 @@ def exam_loss(tensors):
     with torch.no_grad():
         fill_parameters(prepared.model, tensors, run)
     return mean_nll(prepared.model, unseen, max_tokens=4096)
+
+
 # %%
 averaged = {f"mean of {n}": exam_loss(average_checkpoints(saved[-n:])) for n in (2, 3, 5)}
 single = {path.name: exam_loss(read_tensors(path / "model.safetensors")) for path in saved}
@@ -834,25 +877,25 @@ for name, of in ways.items():  # prepared.model holds the last checkpoint just n
     found = [evaluate_numerals(of, exam, d, beam_size=1).score.rate for d in DIRECTIONS]
     print(f"{name:16} exact match: " + ", ".join(map("{}: {:.1%}".format, DIRECTIONS, found)))
 # %% [markdown] lang="zh"
-# 蓝色是一个个检查点，绿色是平均：平均出来的，比其中任何一个都好，而且平均得越多越好。刚才右图末尾的乱跳就是这样治好的：最
-# 后一步停得不巧，平均把它拉了回来。
+# 蓝色是一个个检查点，绿色是平均：平均出来的，比其中任何一个都好，而且平均得越多越好。刚才右图末尾的
+# 乱跳就是这样治好的：最后一步停得不巧，平均把它拉了回来。
 #
-# > **教程里常见的错**　平均的必须是**同一次训练**的检查点。两次独立训练的参数不能平均：神经元的排列顺序不同，平均
-# > 出来什么也不是。另外，三处共用的嵌入只有一份，平均一次就够。
+# > **教程里常见的错**　平均的必须是**同一次训练**的检查点。两次独立训练的参数不能平均：神经元的排列
+# 顺序不同，平均出来什么也不是。另外，三处共用的嵌入只有一份，平均一次就够。
 #
-# **练习 3**　写 `candidate(folders)`，返回名字到平均值的字典，只许用 `read_tensors` 和加法、除法。裁判是 torch 的
-# `AveragedModel`。
+# **练习 3**　写 `candidate(folders)`，返回名字到平均值的字典，只许用 `read_tensors` 和加法、除法。
+# 裁判是 torch 的 `AveragedModel`。
 # %% [markdown] lang="en"
-# Blue is single checkpoints, green is means: a mean is better than any of those that went into it, and the more
-# the better. This is the cure for the jumps in the panel above: the last step had come to rest at a bad moment,
-# and the mean has pulled it back.
+# Blue is single checkpoints, green is means: a mean is better than any of those that went into it,
+# and the more the better. This is the cure for the jumps in the panel above: the last step had come
+# to rest at a bad moment, and the mean has pulled it back.
 #
-# > **Where tutorials go wrong.** Only checkpoints of **one run** can be averaged. In two separate runs the
-# > neurons stand in different orders, and the mean of the two is nothing at all. And the embedding, shared
-# > three ways, is there once and is averaged once.
+# > **Where tutorials go wrong.** Only checkpoints of **one run** can be averaged. In two separate
+# > runs the neurons stand in different orders, and the mean of the two is nothing at all. And the
+# > embedding, shared three ways, is there once and is averaged once.
 #
-# **Exercise 3.** Write `candidate(folders)`, which returns a dict from names to means, with nothing but
-# `read_tensors`, sums and quotients. The judge is torch's `AveragedModel`.
+# **Exercise 3.** Write `candidate(folders)`, which returns a dict from names to means, with nothing
+# but `read_tensors`, sums and quotients. The judge is torch's `AveragedModel`.
 # %%
 from torch.optim.swa_utils import AveragedModel
 
@@ -874,23 +917,23 @@ scratch.cleanup()  # the model lives on in memory
 # %% [markdown] lang="zh"
 # ## 7 贪心解码，与不必重算的部分
 #
-# 从这里起，换上随书附带的模型（`weights/numerals/`）：同样的代码、同样的方法，只是题目全（数、日期、钱，两个方
-# 向），练得久。
+# 从这里起，换上随书附带的模型（`weights/numerals/`）：同样的代码、同样的方法，只是题目全（数、日
+# 期、钱，两个方向），练得久。
 #
 # **问题**　模型给出的是概率，不是译文。怎样写出译文来？
 #
-# **想法**　最简单的：每一步取概率最大的词元，接上，再问下一个，直到 `</s>`。这叫**贪心解码（greedy decoding）**。
-# 亲手写一遍，六行：
+# **想法**　最简单的：每一步取概率最大的词元，接上，再问下一个，直到 `</s>`。这叫**贪心解码（greedy
+# decoding）**。亲手写一遍，六行：
 # %% [markdown] lang="en"
 # ## 7 Greedy decoding, and what need not be computed twice
 #
-# From here on we use the model that comes with the book (`weights/numerals/`): the same code and method, but
-# the whole task (numbers, dates, money, both directions) and a longer training.
+# From here on we use the model that comes with the book (`weights/numerals/`): the same code and
+# method, but the whole task (numbers, dates, money, both directions) and a longer training.
 #
 # **Question.** The model gives probabilities, not a translation. How does one get written?
 #
-# **Idea.** The simplest one: take the likeliest token, append it, ask again, until `</s>`. This is **greedy
-# decoding**. By hand, in six lines:
+# **Idea.** The simplest one: take the likeliest token, append it, ask again, until `</s>`. This is
+# **greedy decoding**. By hand, in six lines:
 # %%
 from tiny_transformer.decoding import greedy_decode
 
@@ -921,29 +964,31 @@ ax.set(xlabel="step", yticks=[0, 1, 2], yticklabels=["best", "2nd", "3rd"])
 ax.set_xticks(range(len(looks)), range(1, len(looks) + 1))
 print(f"the smoothed target gives the right token {0.9 + 0.1 / model.config.vocab_size:.4f}")
 # %% [markdown] lang="zh"
-# 它胸有成竹，可每个词元都只给九成：这不是犹豫，是标签平滑教的，目标里正确词元的概率本来就是 0.9 多一点点。
+# 它胸有成竹，可每个词元都只给九成：这不是犹豫，是标签平滑教的，目标里正确词元的概率本来就是 0.9 多
+# 一点点。
 #
 # ### KV 缓存：写过的不必重算
 #
 # **问题**　上面的循环每一步都把已写的**整段**再送进解码器一遍，却只用最后一行。前面的行白算了吗？
 #
-# **想法**　白算了。因果掩码之下，前面位置的键和值不受后来的词元影响，第 3 节刚验过。所以每层存下**自注意力**的键和值，新词
-# 元来了只算自己那一行；**交叉注意力**的键和值来自编码器，从头到尾不变，算一次就够。这就是 **KV 缓存**（KV cache，键值缓存）。
+# **想法**　白算了。因果掩码之下，前面位置的键和值不受后来的词元影响，第 3 节刚验过。所以每层存
+# 下**自注意力**的键和值，新词元来了只算自己那一行；**交叉注意力**的键和值来自编码器，从头到尾不变，
+# 算一次就够。这就是 **KV 缓存**（KV cache，键值缓存）。
 #
 # 不计时，只数数：解码器每一步处理几个位置？
 # %% [markdown] lang="en"
-# It is sure of its words, and gives each of them just nine tenths. That is no doubt; label smoothing has
-# taught it so, as the target gives the right token a little over 0.9.
+# It is sure of its words, and gives each of them just nine tenths. That is no doubt; label
+# smoothing has taught it so, as the target gives the right token a little over 0.9.
 #
 # ### The KV cache: what is written is not computed again
 #
-# **Question.** Each round of the loop above sends **all** that is written through the decoder and uses the
-# last row only. Was the rest for nothing?
+# **Question.** Each round of the loop above sends **all** that is written through the decoder and
+# uses the last row only. Was the rest for nothing?
 #
-# **Idea.** It was. Under the causal mask, keys and values of earlier places do not depend on later tokens, as
-# section 3 has just checked. So each layer keeps the keys and values of **self-attention**, and a new token
-# computes its own row only; those of **cross-attention** come from the encoder, never change, and are
-# computed once. This is the **KV cache**.
+# **Idea.** It was. Under the causal mask, keys and values of earlier places do not depend on later
+# tokens, as section 3 has just checked. So each layer keeps the keys and values of
+# **self-attention**, and a new token computes its own row only; those of **cross-attention** come
+# from the encoder, never change, and are computed once. This is the **KV cache**.
 #
 # No stopwatch, only counting: how many places does the decoder work on in each step?
 # %%
@@ -962,38 +1007,47 @@ def count_places(use_cache):
     for hook in hooks:
         hook.remove()
     return found, target, keys
+
+
 # %%
 plain, plain_target, plain_keys = count_places(use_cache=False)
 cached, cached_target, cached_keys = count_places(use_cache=True)
 T, S = len(plain_target), long_source.shape[1]
-assert plain.ids == cached.ids and tokenizer.decode(cached.ids) == long_number.english
+assert tokenizer.decode(plain.ids) == tokenizer.decode(cached.ids) == long_number.english
 assert math.isclose(plain.log_prob, cached.log_prob, abs_tol=1e-4)
-assert sum(plain_target) == T * (T + 1) // 2 and sum(cached_target) == T
-assert sum(plain_keys) == T * S and sum(cached_keys) == S
-
+assert (sum(plain_target), sum(plain_keys)) == (T * (T + 1) // 2, T * S)
+assert (sum(cached_target), sum(cached_keys)) == (T, S)
+print(f"T = {T}, S = {S}: the same {len(cached.ids)} tokens")
+# %%
+work = {"target places": (plain_target, cached_target), "source keys": (plain_keys, cached_keys)}
 fig, axes = figures.canvas(1, 2, height=2.7)
-for ax, name, pair in zip(axes, ("target places", "source keys"), (0, 1), strict=True):
-    for way, counts in (("no cache", (plain_target, plain_keys)), ("cache", (cached_target, cached_keys))):
-        total = torch.tensor(counts[pair]).cumsum(0)
-        ax.plot(range(1, len(total) + 1), total, marker=".", label=f"{way}: {total[-1]}")
+for ax, (name, counts) in zip(axes, work.items(), strict=True):
+    for way, count in zip(("no cache", "cache"), counts, strict=True):
+        total = torch.tensor(count + [0] * (T - len(count))).cumsum(0)
+        ax.plot(range(1, T + 1), total, marker=".", label=f"{way}: {total[-1]}")
     ax.set(title=f"{name} computed so far", xlabel="token written")
     ax.legend()
+
+
 # %% [markdown] lang="zh"
-# 译文一字不差，算的位置却从 $T(T+1)/2$ 降到 $T$，原文的键从 $T \cdot S$ 降到 $S$。越长省得越多：平方变成了直线。
-# （缓存之后，每个新词元仍要看一遍所有旧键，那一部分还是随长度增长，不过比重算便宜得多。）
+# 译文一字不差，算的位置却从 $T(T+1)/2$ 降到 $T$，原文的键从 $T \cdot S$ 降到 $S$。越长省得越多：平
+# 方变成了直线。（缓存之后，每个新词元仍要看一遍所有旧键，那一部分还是随长度增长，不过比重算便宜得
+# 多。）
 #
-# **练习 4**　写一个批量的贪心循环 `candidate(model, sources)`：`sources` 是长短不一的编号列表（已带 `</s>`），返回每条译文的编
-# 号（不含 `<s>`、`</s>`）。原文要右填充，有的行先写完，别的行还要继续。裁判是**教师强制**：把你的译文一次喂进去，每个位
-# 置概率最大的词元都应当正是下一个。
+# **练习 4**　写一个批量的贪心循环 `candidate(model, sources)`：`sources` 是长短不一的编号列表（已带
+# `</s>`），返回每条译文的编号（不含 `<s>`、`</s>`）。原文要右填充，有的行先写完，别的行还要继续。裁
+# 判是**教师强制**：把你的译文一次喂进去，每个位置概率最大的词元都应当正是下一个。
 # %% [markdown] lang="en"
-# Not a letter differs, and the places computed fall from $T(T+1)/2$ to $T$, the keys of the source from
-# $T \cdot S$ to $S$. The longer the text, the more is saved: a square has become a line. (With the cache, a
-# new token still looks at all old keys; that part grows with the length as before, but costs far less.)
+# Not a letter differs, and the places computed fall from $T(T+1)/2$ to $T$, the keys of the source
+# from $T \cdot S$ to $S$. The longer the text, the more is saved: a square has become a line. (With
+# the cache, a new token still looks at all old keys; that part grows with the length as before, but
+# costs far less.)
 #
-# **Exercise 4.** Write a batched greedy loop, `candidate(model, sources)`: `sources` are lists of ids of
-# different lengths, `</s>` included; return the ids of each translation, without `<s>` and `</s>`. Sources
-# are padded on the right, and some rows end while others go on. The judge is **teacher forcing**: given your
-# translation at once, the likeliest token at each place must be the very next one.
+# **Exercise 4.** Write a batched greedy loop, `candidate(model, sources)`: `sources` are lists of
+# ids of different lengths, `</s>` included; return the ids of each translation, without `<s>` and
+# `</s>`. Sources are padded on the right, and some rows end while others go on. The judge is
+# **teacher forcing**: given your translation at once, the likeliest token at each place must be the
+# very next one.
 # %%
 def candidate(model, sources):  # put yours here
     rows = [torch.tensor(ids) for ids in sources]
@@ -1013,22 +1067,24 @@ print("exercise 4: correct")
 #
 # **问题**　贪心每一步都选眼前最好的。可是第一个词略差、后面越走越顺的译文，它永远看不到。
 #
-# **想法**　**束搜索（beam search）**：同时留着最好的 $k$ 条路（论文第 6.1 节：$k = 4$）。每一步，每条路都试着往下接，所有接法放在
-# 一起按总概率排队，只留前 $k$ 条；碰到 `</s>` 的就是一个候选译文。$k = 1$ 就是贪心。
+# **想法**　**束搜索（beam search）**：同时留着最好的 $k$ 条路（论文第 6.1 节：$k = 4$）。每一步，每
+# 条路都试着往下接，所有接法放在一起按总概率排队，只留前 $k$ 条；碰到 `</s>` 的就是一个候选译
+# 文。$k = 1$ 就是贪心。
 #
-# 附带的模型对学过的写法太有把握，树上几乎只有一根枝。我们问它一个没学过的字：训练数据里“二”从不写成“两”。
+# 附带的模型对学过的写法太有把握，树上几乎只有一根枝。我们问它一个没学过的字：训练数据里“二”从不写
+# 成“两”。
 # %% [markdown] lang="en"
 # ## 8 Beam search: keep several paths
 #
-# **Question.** Greedy takes what is best now. A translation that begins a little worse and then runs
-# smoothly is never seen.
+# **Question.** Greedy takes what is best now. A translation that begins a little worse and then
+# runs smoothly is never seen.
 #
-# **Idea.** **Beam search**: keep the $k$ best paths (section 6.1: $k = 4$). In each step every path tries all
-# continuations; these are ranked together by their total probability, and only $k$ stay. One that meets
-# `</s>` is a candidate translation. With $k = 1$ this is greedy decoding.
+# **Idea.** **Beam search**: keep the $k$ best paths (section 6.1: $k = 4$). In each step every path
+# tries all continuations; these are ranked together by their total probability, and only $k$ stay.
+# One that meets `</s>` is a candidate translation. With $k = 1$ this is greedy decoding.
 #
-# The shipped model is so sure of what it has learnt that the tree would have one branch. Let us ask it for
-# something it has not learnt: its data never writes 两 for 二.
+# The shipped model is so sure of what it has learnt that the tree would have one branch. Let us ask
+# it for something it has not learnt: its data never writes 两 for 二.
 # %%
 from tiny_transformer.beam import beam_search
 
@@ -1040,6 +1096,7 @@ for hypothesis in found:
     text, score = tokenizer.decode(hypothesis.ids), hypothesis.score
     print(f"log P {hypothesis.log_prob:6.2f}   score {score:6.2f}   {text}")
 print(f"{len(nodes)} paths considered in {max(node.length for node in nodes)} steps")
+assert found[0].ids == greedy_decode(model, ids)[0].ids
 # %%
 COLORS = {"kept": figures.BLUE, "ended": figures.GREEN, "dropped": figures.GREY}
 
@@ -1056,6 +1113,8 @@ def draw_tree(ax, nodes):
         ax.text(x, y, text, ha="center", va="center", size=7.5, bbox=box)
     ax.set(xlim=(-0.2, max(n.length for n in nodes) + 0.5), xlabel="step")
     ax.invert_yaxis()
+
+
 # %%
 shown = [node for node in nodes if node.length <= 7]
 fig, ax = figures.canvas(height=4)
@@ -1066,28 +1125,33 @@ ax.spines[:].set_visible(False)
 ax.set(yticks=[], title="beam of 3: blue goes on, green has ended, grey is dropped")
 _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # %% [markdown] lang="zh"
-# 怎样读这棵树：每一列是一步，从上到下按总的 $\log P$ 排队；框里是词元，和这条路到此为止的 $\log P$。它只会越走越小，因为每一
-# 步都乘上一个不大于 1 的概率。绿色的已经写完，不再占名额，所以同一列里蓝色始终有三条。最上面那条路就是贪心会走的。
+# 怎样读这棵树：每一列是一步，从上到下按总的 $\log P$ 排队；框里是词元，和这条路到此为止的
+# $\log P$。它只会越走越小，因为每一步都乘上一个不大于 1 的概率。绿色的已经写完，不再占名额，所以同
+# 一列里蓝色始终有三条。最上面那条路就是贪心会走的。
 #
-# 答案没有一个对（该是 *two thousand and five*），这不怪搜索：“两”它从没见过，只好猜。树让我们看见了它猜的过程。
+# 答案没有一个对（该是 *two thousand and five*），这不怪搜索：“两”它从没见过，只好猜。树让我们看见
+# 了它猜的过程。
 #
 # ### 长度惩罚
 #
 # **问题**　既然越长 $\log P$ 越小，长译文岂不总是吃亏？
 #
-# **想法**　除以一个随长度增长的数再比（Wu 等 2016，arXiv:1609.08144，式 14；论文取 $\alpha = 0.6$）：
+# **想法**　除以一个随长度增长的数再比（Wu 等 2016，arXiv:1609.08144，式 14；论文取
+# $\alpha = 0.6$）：
 #
 # $$\mathrm{score}(Y) = \frac{\log P(Y)}{\mathrm{lp}(Y)}, \qquad \mathrm{lp}(Y) = \left(\frac{5 + |Y|}{6}\right)^{\alpha}$$
 #
-# $\alpha = 0$ 就是不管长度，$\alpha = 1$ 差不多是按词元平均。$|Y|$ 数上 `</s>`，不数 `<s>`。上面那棵树里，最好的两条长短不同，正好拿来比：
+# $\alpha = 0$ 就是不管长度，$\alpha = 1$ 差不多是按词元平均。$|Y|$ 数上 `</s>`，不数 `<s>`。上面那
+# 棵树里，最好的两条长短不同，正好拿来比：
 # %% [markdown] lang="en"
-# How to read the tree: a column is a step, ranked from the top by the total $\log P$; a box shows the token
-# and the $\log P$ of the path so far. It can only fall, since each step multiplies by a probability of at most
-# 1. Green ones are complete and need no place any more, so there are always three blue ones in a column. The
-# topmost path is the one that greedy decoding would take.
+# How to read the tree: a column is a step, ranked from the top by the total $\log P$; a box shows
+# the token and the $\log P$ of the path so far. It can only fall, since each step multiplies by a
+# probability of at most
+# 1. Green ones are complete and need no place any more, so there are always three blue ones in a
+#    column. The topmost path is the one that greedy decoding would take.
 #
-# No answer is right (it should be *two thousand and five*), and the search is not to blame: the model has never
-# seen 两 and must guess. The tree lets us watch it guess.
+# No answer is right (it should be *two thousand and five*), and the search is not to blame: the
+# model has never seen 两 and must guess. The tree lets us watch it guess.
 #
 # ### The length penalty
 #
@@ -1098,8 +1162,8 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 #
 # $$\mathrm{score}(Y) = \frac{\log P(Y)}{\mathrm{lp}(Y)}, \qquad \mathrm{lp}(Y) = \left(\frac{5 + |Y|}{6}\right)^{\alpha}$$
 #
-# $\alpha = 0$ ignores the length, $\alpha = 1$ is about a mean over tokens. $|Y|$ counts `</s>` and not
-# `<s>`. In the tree above, the two best differ in length, so let us compare them:
+# $\alpha = 0$ ignores the length, $\alpha = 1$ is about a mean over tokens. $|Y|$ counts `</s>` and
+# not `<s>`. In the tree above, the two best differ in length, so let us compare them:
 # %%
 from tiny_transformer.decoding import length_penalty
 
@@ -1119,22 +1183,23 @@ for a in alphas:
 # %% [markdown] lang="zh"
 # 不管长度时，短的靠少乘几次险胜；一除，长的就赢了。
 #
-# 什么时候可以停？跑着的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，就是这条路最多还能得的分。如果连
-# 它都比不过手里的译文，就停。提早停下，结果不变。
+# 什么时候可以停？跑着的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，
+# 就是这条路最多还能得的分。如果连它都比不过手里的译文，就停。提早停下，结果不变。
 #
-# 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一比，拿比训练时更长的数
-# 来问（第 9 节细说），因为模型在那里才会犹豫：
+# 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一
+# 比，拿比训练时更长的数来问（第 9 节细说），因为模型在那里才会犹豫：
 # %% [markdown] lang="en"
-# Without regard to length the short one wins narrowly, by having fewer factors; after the division, the long
-# one does.
+# Without regard to length the short one wins narrowly, by having fewer factors; after the division,
+# the long one does.
 #
-# When may the search stop? The $\log P$ of a running path only falls, and its penalty is largest at the
-# maximum length (source tokens plus 50): the quotient of the two is the most it can still reach. If even
-# that does not beat what has been found, stop. Stopping early never changes the result.
+# When may the search stop? The $\log P$ of a running path only falls, and its penalty is largest at
+# the maximum length (source tokens plus 50): the quotient of the two is the most it can still
+# reach. If even that does not beat what has been found, stop. Stopping early never changes the
+# result.
 #
-# Is beam search never worse than greedy? **There is no such law**: the greedy path may be crowded out by others
-# that come to nothing later. Let us compare, on numbers longer than any in training (more in section 9), for
-# there the model does hesitate:
+# Is beam search never worse than greedy? **There is no such law**: the greedy path may be crowded
+# out by others that come to nothing later. Let us compare, on numbers longer than any in training
+# (more in section 9), for there the model does hesitate:
 # %%
 longer = task.longer_items(seed=0, count=200)
 asked = [thing.chinese for thing in longer]
@@ -1143,27 +1208,27 @@ greedy = by_width[1]
 for k, found in by_width.items():
     gains = [mine.score - other.score for mine, other in zip(found, greedy, strict=True)]
     better, worse = sum(x > 1e-4 for x in gains), sum(x < -1e-4 for x in gains)
-    right = sum(x.text == thing.english for x, thing in zip(found, longer, strict=True))
+    exact = sum(x.text == thing.english for x, thing in zip(found, longer, strict=True))
     print(f"beam {k}: {better:3} of {len(asked)} score better than greedy, {worse} worse;", end=" ")
-    print(f"{right} exactly right")
+    print(f"{exact} exactly right")
 # %% [markdown] lang="zh"
-# 读这张表要分清两件事：**搜得好**（分数高）和**译得对**。束搜索只管前者；它把模型心目中最像样的译文找出来，模型自己错
-# 了，找得再仔细也没用。
+# 读这张表要分清两件事：**搜得好**（分数高）和**译得对**。束搜索只管前者；它把模型心目中最像样的译文
+# 找出来，模型自己错了，找得再仔细也没用。
 #
-# > **教程里常见的错**　在概率上乘，不在对数上加：几十个词元乘下来，浮点数就成了 0。还有人碰到第一个 `</s>` 就收工：短译文先到，长
-# > 译文没有机会。
+# > **教程里常见的错**　在概率上乘，不在对数上加：几十个词元乘下来，浮点数就成了 0。还有人碰到第一个
+# `</s>` 就收工：短译文先到，长译文没有机会。
 #
 # ## 9 附带的模型：有多准，错在哪，看哪里
 #
 # ### 用起来
 # %% [markdown] lang="en"
-# Keep two things apart in this table: to **search well** (a higher score) and to **translate right**. Beam search
-# does the former only: it finds what the model likes best, and if the model is wrong, no care in searching
-# will help.
+# Keep two things apart in this table: to **search well** (a higher score) and to **translate
+# right**. Beam search does the former only: it finds what the model likes best, and if the model is
+# wrong, no care in searching will help.
 #
-# > **Where tutorials go wrong.** Multiplying probabilities rather than adding logarithms: after enough
-# > tokens a float is 0. And stopping at the first `</s>`: short translations arrive first, and long ones
-# > never get their turn.
+# > **Where tutorials go wrong.** Multiplying probabilities rather than adding logarithms: after
+# > enough tokens a float is 0. And stopping at the first `</s>`: short translations arrive first,
+# > and long ones never get their turn.
 #
 # ## 9 The model that comes with the book: how good, how wrong, where it looks
 #
@@ -1174,53 +1239,60 @@ lines += ["九百零七万亿", "nine hundred and seven trillion", "一万五", 
 for text, best in zip(lines, translator.translations(lines), strict=True):
     print(f"{text}\n    {best[0].text}    (score {best[0].score:.2f})")
 # %% [markdown] lang="zh"
-# 最后三行是故意为难它。“一万五”在口语里是一万五千，训练数据里却没有这种说法：它答对了，但没人教过，不能指望。“两”它没学过，“你
-# 好”根本不是数。它不会说“我不知道”，只会从学过的词里挑最像的；好在分数离 0 远了，看得出不可信。
+# 最后三行是故意为难它。“一万五”在口语里是一万五千，训练数据里却没有这种说法：它答对了，但没人教
+# 过，不能指望。“两”它没学过，“你好”根本不是数。它不会说“我不知道”，只会从学过的词里挑最像的；
+# 好在分数离 0 远了，看得出不可信。
 #
 # ### 它在看哪里
 #
 # **问题**　写下 *million* 的那一刻，解码器在看原文的哪几个字？
 #
-# **交叉注意力**的权重就是答案：每写一个词元，每层每个头都有一行，分给原文的各个词元，和为 1。`Translator.align` 把它们交出
-# 来，形状是（层，头，`T`，`S`）。
+# **交叉注意力**的权重就是答案：每写一个词元，每层每个头都有一行，分给原文的各个词元，和为
+# 1。`Translator.align` 把它们交出来，形状是（层，头，`T`，`S`）。
 #
-# 先拿一把尺子量：有些格子，我们人知道答案。数字词对数字字（*ninety* 对“九”），年月日各归各。每个头有多少权重放在这些格子上？
+# 先拿一把尺子量：有些格子，我们人知道答案。数字词对数字字（*ninety* 对“九”），年月日各归各。每个
+# 头有多少权重放在这些格子上？
 # %% [markdown] lang="en"
-# The last three are meant to trouble it. 一万五 is, in speech, fifteen thousand, and never occurs in the training
-# data: the answer is right, but nobody taught it, so do not count on it. 两 it has not learnt, and 你好, "hello",
-# is no number at all. It cannot say "I do not know" and picks what looks most like something it has learnt; at
-# least a score so far from 0 tells that it is not to be trusted.
+# The last three are meant to trouble it. 一万五 is, in speech, fifteen thousand, and never occurs
+# in the training data: the answer is right, but nobody taught it, so do not count on it. 两 it has
+# not learnt, and 你好, "hello", is no number at all. It cannot say "I do not know" and picks what
+# looks most like something it has learnt; at least a score so far from 0 tells that it is not to be
+# trusted.
 #
 # ### Where it looks
 #
 # **Question.** At the moment of writing *million*, at which characters does the decoder look?
 #
-# The weights of **cross-attention** tell: for each token it writes, every head of every layer has a row of
-# weights over the source tokens, with sum 1. `Translator.align` hands them over, shaped (layers, heads, `T`,
-# `S`).
+# The weights of **cross-attention** tell: for each token it writes, every head of every layer has a
+# row of weights over the source tokens, with sum 1. `Translator.align` hands them over, shaped
+# (layers, heads, `T`, `S`).
 #
-# First a ruler. For some cells, we people know the answer: a digit word belongs to its digit (*ninety* to 九),
-# year, month and day each to their own. How much of its weight has each head on these cells?
+# First a ruler. For some cells, we people know the answer: a digit word belongs to its digit
+# (*ninety* to 九), year, month and day each to their own. How much of its weight has each head on
+# these cells?
 # %%
-examples = {  # the text, and known cells: {row of the translation: column of the source}
-    "number": ("九千八百七十六万五千四百三十二", {0: 0, 2: 2, 4: 4, 7: 6, 9: 8, 11: 10, 14: 12, 16: 14}),
-    "date": (day.chinese, {0: 6, 2: 8, 3: 10, 6: 0, 7: 1, 8: 2, 9: 3}),
-    "back": (number.english, {0: 0, 2: 2, 4: 4, 8: 8}),
+texts = {"number": item("number", 98_765_432).chinese, "date": day.chinese, "back": right}
+maps = {name: translator.align(text) for name, text in texts.items()}
+known_cells = {  # row of the translation: column of the source
+    "number": {0: 0, 2: 2, 4: 4, 7: 6, 9: 8, 11: 10, 14: 12, 16: 14},
+    "date": {0: 6, 2: 8, 3: 10, 6: 0, 7: 1, 8: 2, 9: 3},
+    "back": {0: 0, 2: 2, 4: 4, 8: 8},
 }
-maps = {name: translator.align(text) for name, (text, _) in examples.items()}
 fig, axes = figures.canvas(1, 3, height=1.8)
-for ax, (name, (_, known)) in zip(axes, examples.items(), strict=True):
+for ax, (name, known) in zip(axes, known_cells.items(), strict=True):
     weights = maps[name].weights[:, :, list(known), list(known.values())]  # (layers, H, cells)
     ax = figures.heatmap(ax, weights.mean(-1), values=True, vmin=0, vmax=1, colorbar=False)
     ax.set(title=name, xlabel="head", yticks=[0, 1], yticklabels=["layer 0", "layer 1"])
+
+
 # %% [markdown] lang="zh"
-# 没人告诉过模型哪个词对哪个字，训练里只有整句对整句。可是第二层（图中的 layer 1）的头，自己把权重放到了该放的格子上；第一层的
-# 头多半在看别的，我们读不懂。挑数字这一例里得分最高的头，看它的全图：
+# 没人告诉过模型哪个词对哪个字，训练里只有整句对整句。可是第二层（图中的 layer 1）的头，自己把权重放
+# 到了该放的格子上；第一层的头多半在看别的，我们读不懂。挑数字这一例里得分最高的头，看它的全图：
 # %% [markdown] lang="en"
-# Nobody has told the model which word belongs to which character; training had whole texts on both sides. Yet
-# the heads of the second layer (layer 1 in the figure) put their weight on the right cells by themselves.
-# Those of the first mostly look at other things, which we cannot read. The whole map of the head that does best
-# on the number:
+# Nobody has told the model which word belongs to which character; training had whole texts on both
+# sides. Yet the heads of the second layer (layer 1 in the figure) put their weight on the right
+# cells by themselves. Those of the first mostly look at other things, which we cannot read. The
+# whole map of the head that does best on the number:
 # %%
 def draw_map(ax, name, layer, head):
     """One head's weights (T, S) while the translation was written."""
@@ -1231,22 +1303,25 @@ def draw_map(ax, name, layer, head):
     if name != "back":  # Chinese characters need not lean
         for text in ax.get_xticklabels():
             text.set(rotation=0, ha="center", rotation_mode="default")
+        text.set_size(6.5)  # </s> is wider than a cell
 
 
 fig, ax = figures.canvas(height=4.6, width=5)
 draw_map(ax, "number", layer=1, head=3)
 # %% [markdown] lang="zh"
-# 一条干净的斜线：写 *ninety* 看“九”，写 *eight* 看“八”，一路到 *two* 看“二”。数字在两种语言里次序相同，所以线是直的。英文的连字
-# 符和 *and* 在中文里没有对应的字，这两处就散开了。
+# 一条干净的斜线：写 *ninety* 看“九”，写 *eight* 看“八”，一路到 *two* 看“二”。数字在两种语言里
+# 次序相同，所以线是直的。三个连字符看的是夹在两个数字中间的那个字：九**千**八、六**万**五、
+# 三**十**二。*and* 在中文里没有对应的字，权重就散开了。
 #
 # 难处在单位上：中文里没有哪个字是 *million*。把写单位词的那四行挑出来，放大看第二层的头 0 和头 1：
 # %% [markdown] lang="en"
-# A clean slanting line: it writes *ninety* and looks at 九, *eight* and looks at 八, all the way down to *two* and
-# 二. Digits come in the same order in both languages, so the line is straight. The *and*, and some of the
-# hyphens, have no character in the Chinese, and there the weight spreads.
+# A clean slanting line: it writes *ninety* and looks at 九, *eight* and looks at 八, all the way
+# down to *two* and 二. Digits come in the same order in both languages, so the line is straight.
+# The three hyphens look at the character between their two digits: 九**千**八, 六**万**五,
+# 三**十**二. For *and* the Chinese has no character, and there the weight spreads.
 #
-# The hard part is the units: no Chinese character means *million*. Take the four rows that wrote a unit, and
-# look closely at heads 0 and 1 of the second layer:
+# The hard part is the units: no Chinese character means *million*. Take the four rows that wrote a
+# unit, and look closely at heads 0 and 1 of the second layer:
 # %%
 found, units = maps["number"], [3, 5, 10, 12]  # the rows that wrote a unit
 names = [found.target_tokens[row] for row in units]
@@ -1257,44 +1332,50 @@ for head, ax in enumerate(axes):
     style = {"values": ".2f", "vmin": 0, "vmax": 1, "colorbar": False}
     ax = figures.heatmap(ax, weights, characters, names, **style)
     ax.set(title=f"layer 1, head {head}", ylabel="writes")
-    print(f"head {head}:", *(f"{n.strip()} <- {characters[w.argmax()]}" for n, w in zip(names, weights)))
-assert found.weights[1, 0, 3].argmax() == 3 and found.weights[1, 1, 3].argmax() == 7
+    seen = [characters[i] for i in weights.argmax(-1)]
+    print(f"head {head}:", *map("{} <- {} ".format, names, seen))
+    assert seen[0] == "百万"[head]
 # %% [markdown] lang="zh"
-# 这就是“万”与 *million* 的交叉。写 *million* 的那一刻，头 0 看的是“百”（八**百**），头 1 看的是四个字之后的“万”：百 × 万 = 百万，一
-# 个英文词由两个隔开的字合成。写下一行的 *hundred* 时，头 0 看“十”（七**十**），头 1 仍看“万”：十 × 万 = 一百个千。到了 *thousand*，头
-# 0 看的是“万”，这一级到此写完。最后一个 *hundred*，头 0 看自己的“百”；后面再没有“万”，头 1 就不看万了。
+# 这就是“万”与 *million* 的交叉。写 *million* 的那一刻，头 0 看的是“百”（八**百**），头 1 看的是
+# 四个字之后的“万”：百 × 万 = 百万，一个英文词由两个隔开的字合成。写下一行的 *hundred* 时，头 0 看
+# “十”（七**十**），头 1 仍看“万”：十 × 万 = 十万，英文叫一百个千。到了 *thousand*，分工没这么整
+# 齐：头 0 看“万”，头 1 把权重分给“千”“万”“五”。最后一个 *hundred* 就是自己的“百”；后面再
+# 没有“万”，头 1 也不再看它。
 #
 # 小心别读过头：注意力图说的是**看哪里**，不是**怎么算**，真正的换算还在前馈网络里。
 #
 # 再看日期。年在前的变成年在后，斜线就断成了两截：
 # %% [markdown] lang="en"
-# There is the crossing of 万 and *million*. At the moment of writing *million*, head 0 looks at 百 (of 八**百**, the
-# hundreds), and head 1 at the 万 four characters further on: hundred times ten thousand is a million, one
-# English word made of two characters that stand apart. At the *hundred* of the next row, head 0 looks at 十 (of
-# 七**十**), and head 1 at 万 again: ten times ten thousand is a hundred thousand. At *thousand*, head 0 looks at 万,
-# with which this group ends. At the last *hundred*, head 0 looks at its own 百; no 万 follows any more, and head 1
-# does not look at it.
+# There is the crossing of 万 and *million*. At the moment of writing *million*, head 0 looks at 百
+# (of 八**百**, the hundreds), and head 1 at the 万 four characters further on: hundred times ten
+# thousand is a million, one English word made of two characters that stand apart. At the *hundred*
+# of the next row, head 0 looks at 十 (of 七**十**), and head 1 at 万 again: ten times ten thousand
+# is a hundred thousand. At *thousand* the parts are less tidy: head 0 looks at 万, head 1 divides
+# its weight between 千, 万 and 五. The last *hundred* is just its own 百; no 万 follows any more,
+# and head 1 does not look at it.
 #
-# Do not read too much into it: such a map shows **where** it looks, and not **what it computes** there, which is
-# up to the feed-forward networks.
+# Do not read too much into it: such a map shows **where** it looks, and not **what it computes**
+# there, which is up to the feed-forward networks.
 #
 # Now the date. The year moves from the front to the end, and the line breaks in two:
 # %%
-fig, axes = figures.canvas(1, 2, height=3.6)
+fig, axes = figures.canvas(1, 2, height=3)
 for head, ax in zip((3, 2), axes, strict=True):
     draw_map(ax, "date", layer=1, head=head)
 # %% [markdown] lang="zh"
-# 左图（头 3）：写“23”时看原文末尾的“二”“三”，写到“2026”就跳回开头的“二〇二六”，调序一目了然。可是写 *November* 时，这个头看的是“日”，没
-# 用上；月份归右图的头 2 管，它看的是“十一月”里的“一”（编码器早已让这个“一”知道自己前面有个“十”）。头 2 又把个位的“3”看到了“十”
-# 上。没有哪一个头包办一切，要合起来看。
+# 左图（头 3）：写“23”时看原文末尾的“二”“三”，写到“2026”就跳回开头的“二〇二六”，调序一目了
+# 然。可是写 *November* 时，这个头看的是“日”，没用上；月份归右图的头 2 管，它看的是“十一月”里的
+# “一”（编码器早已让这个“一”知道自己前面有个“十”）。头 2 写“23”的“3”和“2026”的“6”时，
+# 看的却是“十”。没有哪一个头包办一切，要合起来看。
 #
 # 反方向，英译中：
 # %% [markdown] lang="en"
-# On the left (head 3): for 23 it looks at 二 and 三 near the end of the source, and for 2026 it jumps back to the
-# 二〇二六 at the front: reordering, plain to see. But for *November* this head looks at 日, which is of no use;
-# the month is the business of head 2 on the right, which looks at the 一 of 十一月 (the encoder has long told
-# this 一 that there is a 十 before it). Head 2, in turn, takes the 十 for the 3 of 23. No head does everything;
-# they work together.
+# On the left (head 3): for 23 it looks at 二 and 三 near the end of the source, and for 2026 it
+# jumps back to the 二〇二六 at the front: reordering, plain to see. But for *November* this head
+# looks at 日, which is of no use; the month is the business of head 2 on the right, which looks at
+# the 一 of 十一月 (the encoder has long told this 一 that there is a 十 before it). Head 2, in
+# turn, looks at 十 for the 3 of 23 and for the 6 of 2026. No head does everything; they work
+# together.
 #
 # And the other direction, English to Chinese:
 # %%
@@ -1307,23 +1388,23 @@ for name, row in rows.items():
     seen = [found.source_tokens[found.weights[1, head, row].argmax()] for head in (0, 1)]
     print(f"writes {name}: head 0 looks at {seen[0]!r}, head 1 at {seen[1]!r}")
 # %% [markdown] lang="zh"
-# 同样的分工倒了过来：写“三千”的“千”，一个头看 *thirty*，另一个头看 *million*：三十个百万，就是三千（万）。头 1 写“千”“百”“十”时一直
-# 看着 *million*，写到“万”才移到 *thousand*。
+# 同样的分工倒了过来：写“三千”的“千”，一个头看 *thirty*，另一个头看 *million*：三十个百万，就是
+# 三千（万）。头 1 写“千”“百”“十”时一直看着 *million*，写到“万”才移到 *thousand*。
 #
 # ### 考试
 #
-# 最后是成绩。一千道没背过的题，再加上刚才那 200 个**比训练时更长**的数：训练里的数最多 12 位，只有整数（后面全是零）到 15
-# 位；这里的有 13 到 15 位，每个字都认识，只是句子长了。
+# 最后是成绩。一千道没背过的题，再加上刚才那 200 个**比训练时更长**的数：训练里的数最多 12 位，只有
+# 整数（后面全是零）到 15 位；这里的有 13 到 15 位，每个字都认识，只是句子长了。
 # %% [markdown] lang="en"
-# The same division of labour, turned round: for the 千 of 三千 one head looks at *thirty*, the other at *million*:
-# thirty millions are three thousand 万. While it writes 千, 百 and 十, head 1 keeps to *million*, and moves to
-# *thousand* for the 万.
+# The same division of labour, turned round: for the 千 of 三千 one head looks at *thirty*, the
+# other at *million*: thirty millions are three thousand 万. While it writes 千, 百 and 十, head 1
+# keeps to *million*, and moves to *thousand* for the 万.
 #
 # ### The exam
 #
-# Now the marks: a thousand items that it has not seen, and the 200 numbers **longer than any in training** from
-# above. Training had numbers of up to 12 digits, and only round ones (zeros at the end) of up to 15; these have
-# 13 to 15 digits. Every word is known, only the text is longer.
+# Now the marks: a thousand items that it has not seen, and the 200 numbers **longer than any in
+# training** from above. Training had numbers of up to 12 digits, and only round ones (zeros at the
+# end) of up to 15; these have 13 to 15 digits. Every word is known, only the text is longer.
 # %%
 held_out = task.test_items(seed=0, count=1000)
 reports = {}
@@ -1351,8 +1432,153 @@ for direction in DIRECTIONS:
     mistakes = reports[direction, "longer"].mistakes
     wanted = sum(len(tokenizer.encode(mistake.reference)) for mistake in mistakes)
     given = sum(len(tokenizer.encode(mistake.output)) for mistake in mistakes)
-    print(f"{direction}: {len(mistakes)} mistakes, {given / wanted:.0%} of the tokens they should have")
+    print(
+        f"{direction}: {len(mistakes)} mistakes, {given / wanted:.0%} of the tokens they should have"
+    )
     for verdict in reports[direction, "longer"].verdicts:
         few = [mistake for mistake in mistakes if mistake.verdict == verdict]
         mistake = min(few, key=lambda mistake: len(mistake.source))
         print(f"  {verdict}:\n    {mistake.source}\n    {mistake.output}")
+# %% [markdown] lang="zh"
+# 会的，一道不错；没见过的长度，垮了。数一数词元，就知道它怎么垮的：译文比该有的短，常常整整丢掉一
+# 级。可是最短的那些错题也并不长：*sixty trillion and six* 只有四个词，它译成了“六十万零六”，把
+# “亿”丢了。训练里 *trillion* 和“万亿”只出现在整数里，后面从来没有跟过零头，这样的**组合**它一次
+# 也没见过。
+#
+# 论文选正弦位置编码时说，它**也许**能让模型用到比训练时更长的序列上（第 3.5 节）。在这里，不能。换
+# 一句话：这个模型学会的不是“怎样念数”，而是“怎样念这么长的数”。想让它会更长的，最省事的办法是把
+# 更长的放进训练里。
+#
+# 每个方向一万道题的完整成绩，在[权重的说明](../../tiny_transformer/weights/numerals/README.md)里；
+# 自己重考一遍：
+#
+# ```bash
+# python -m tiny_transformer evaluate --task numerals
+# ```
+#
+# ## 10 换成你自己的语料
+#
+# 任务换成别的语言，代码一行不用改。语料是一个 TSV 文件（原文、制表符、译文），或两个逐行对应的文
+# 件。坏行会报出行号：
+# %% [markdown] lang="en"
+# What it has learnt it knows without a mistake; at lengths it has not seen it breaks down. Counting
+# tokens shows how: the outputs are too short, often a whole group of digits is lost. But the
+# shortest of the failures are not long at all: *sixty trillion and six* has four words, and comes
+# out as 六十万零六, with the 亿 lost. In training, *trillion* and 万亿 occur in round numbers only,
+# with nothing small behind them: the **combination** is new.
+#
+# When the paper chose sinusoids for the positions, it said that they **may** let the model go on to
+# sequences longer than in training (section 3.5). Here they do not. In other words: this model has
+# not learnt how to read numbers, but how to read numbers of this length. To make it read longer
+# ones, the plain way is to put longer ones into the training.
+#
+# The marks on ten thousand items in each direction are in
+# [the notes on the weights](../../tiny_transformer/weights/numerals/README.md); to hold that exam
+# yourself:
+#
+# ```bash
+# python -m tiny_transformer evaluate --task numerals
+# ```
+#
+# ## 10 A corpus of your own
+#
+# For another pair of languages, not a line of code changes. A corpus is one TSV file (source, tab,
+# target), or two files whose lines correspond. Bad lines are reported by number:
+# %%
+from tiny_transformer.data import read_pairs
+
+with tempfile.TemporaryDirectory() as folder:
+    corpus = Path(folder) / "pairs.tsv"
+    lines = ["guten Morgen\tgood morning", "no tab in this line", "leer\t", "danke\tthank you"]
+    corpus.write_text("\n".join(lines), encoding="utf-8")
+    good, bad = read_pairs(corpus)
+print(*good, *bad, sep="\n")
+# %% [markdown] lang="zh"
+# 训练、翻译、打分，三条命令。训练被打断了，把**同一条命令**再敲一遍就接着练；`--help` 列出全部选
+# 项，默认值都在 [recipes.py](../../tiny_transformer/recipes.py) 的 `PAIRS` 里，是按三万句对左右的小
+# 语料定的（小语料要小模型、多 dropout）。
+#
+# ```bash
+# python -m tiny_transformer train --data train.de train.en --out runs/de-en
+# python -m tiny_transformer translate --model runs/de-en --file test.de
+# python -m tiny_transformer evaluate --model runs/de-en --data test.tsv --bleu
+# ```
+#
+# 普通句子没有唯一的译法，精确匹配就不够用了。**BLEU**（Papineni 等 2002）数译文里长一到四个词的片段
+# 有多少也出现在参考译文里，再罚过短的；它便宜、通用，却不知道一字之差可能就是一个亿。分数要连同
+# sacrebleu 打印的签名一起报告，切词的方式不同，分数不能比。
+#
+# 想从头重做附带的模型，或这一章的小模型：
+#
+# ```bash
+# python -m tiny_transformer train --task numerals
+# python -m tiny_transformer train --task numerals --small
+# ```
+#
+# ## 11 带走七句话
+#
+# 1. 考题按**值**留出，判卷的人不是出题的人。
+# 2. 教师强制：译文错开一格，因果掩码让 $T$ 个位置一次学完。
+# 3. 批次按词元数装，长短相近的放在一起，填充就少。
+# 4. 标签平滑的损失有底线，不是 0；它教模型只给九成把握。
+# 5. Adam 的步长就是学习率，所以要预热；最后几个检查点取平均，几乎白得一截分数。
+# 6. KV 缓存不改结果，只把平方变成直线；束搜索找的是模型心目中最好的，不是对的。
+# 7. 交叉注意力会自己学出对齐；没见过的长度和组合，它不会。
+#
+# 本章没有讲、值得接着读的：反向翻译（Sennrich 等 2016，arXiv:1511.06709）、学得到的相对位置（Shaw
+# 等 2018，arXiv:1803.02155）、束越宽译得越差的怪事（Koehn 与 Knowles 2017，arXiv:1706.03872）。
+#
+# 把解码器单独拿出来，换上 RoPE、RMSNorm、SwiGLU，就是今天的大语言模
+# 型：[21 · 走到注意力门前](21_tokens_to_rope.ipynb)。
+#
+# 代
+# 码：[numerals.py](../../tiny_transformer/numerals.py)、[batching.py](../../tiny_transformer/batching.py)、[loss.py](../../tiny_transformer/loss.py)、[training.py](../../tiny_transformer/training.py)、[decoding.py](../../tiny_transformer/decoding.py)、[beam.py](../../tiny_transformer/beam.py)。
+# %% [markdown] lang="en"
+# Train, translate, score: three commands. When training is interrupted, **the same command** again
+# goes on with it. `--help` lists all options; the defaults are `PAIRS` in
+# [recipes.py](../../tiny_transformer/recipes.py), meant for a small corpus of about thirty thousand
+# pairs (small data wants a small model and much dropout).
+#
+# ```bash
+# python -m tiny_transformer train --data train.de train.en --out runs/de-en
+# python -m tiny_transformer translate --model runs/de-en --file test.de
+# python -m tiny_transformer evaluate --model runs/de-en --data test.tsv --bleu
+# ```
+#
+# Ordinary sentences have no single translation, and exact match is not enough. **BLEU** (Papineni
+# et al. 2002) counts how many pieces of one to four words of the output are in the reference too,
+# and punishes brevity; it is cheap and general, and does not know that one word may be worth a
+# hundred million. Report it with the signature that sacrebleu prints: scores over other words
+# cannot be compared.
+#
+# To make the shipped model anew, or the small one of this chapter:
+#
+# ```bash
+# python -m tiny_transformer train --task numerals
+# python -m tiny_transformer train --task numerals --small
+# ```
+#
+# ## 11 Seven sentences to take along
+#
+# 1. Hold out by **value**; and let somebody else mark the papers.
+# 2. Teacher forcing: the target shifted by one; the causal mask lets all $T$ places learn at once.
+# 3. Fill batches by tokens and put like lengths together: less padding.
+# 4. The smoothed loss has a floor that is not 0; it teaches the model to be nine tenths sure.
+# 5. Adam's step is the learning rate, so warm up; the mean of the last checkpoints is a gain for
+#    next to nothing.
+# 6. The KV cache changes no result and turns a square into a line; beam search finds what the model
+#    likes best, not what is right.
+# 7. Cross-attention learns to align by itself; lengths and combinations it has not seen it cannot
+#    do.
+#
+# Not in this chapter and worth reading next: back-translation (Sennrich et al. 2016,
+# arXiv:1511.06709), learned relative positions (Shaw et al. 2018, arXiv:1803.02155), and the
+# curious fact that wider beams can translate worse (Koehn and Knowles 2017, arXiv:1706.03872).
+#
+# Take the decoder alone, give it RoPE, RMSNorm and SwiGLU, and you have a large language model of
+# today: [21 · To the door of attention](21_tokens_to_rope.ipynb).
+#
+# Code: [numerals.py](../../tiny_transformer/numerals.py),
+# [batching.py](../../tiny_transformer/batching.py), [loss.py](../../tiny_transformer/loss.py),
+# [training.py](../../tiny_transformer/training.py),
+# [decoding.py](../../tiny_transformer/decoding.py), [beam.py](../../tiny_transformer/beam.py).
