@@ -127,7 +127,8 @@ for x, top, side in ((0, 6, 1), (4.5, 8, -1)):  # one layer
 ax = figures.diagram(ax, places, arrows, size=(2.7, 0.56), colors=colors)
 for x, side, joins in ((0, -1, (4, 6)), (4.5, 1, (4, 6, 8))):  # the residual connections
     for y in joins:
-        way = {"arrowstyle": "-|>", "color": figures.BLUE, "connectionstyle": f"arc3,rad={side / 2.5}"}
+        arc = f"arc3,rad={side * 0.4}"
+        way = {"arrowstyle": "-|>", "color": figures.BLUE, "connectionstyle": arc}
         ax.annotate("", (x + side * 1.35, y), (x + side * 1.35, y - 2), arrowprops=way)
 _ = ax.set(xlim=(-2.1, 6.6))
 # %% [markdown] lang="zh"
@@ -244,6 +245,8 @@ for ax, (name, (before, after)) in zip(axes, cases.items(), strict=True):
     leaks = moved[:4].gt(0).any()
     assert leaks == (name == "the same tokens twice")
 _ = axes[0].set_ylabel("largest change of a logit")
+
+
 # %% [markdown] lang="zh"
 # 左边：最后一个词变了，前四个位置纹丝不动。右边：处处都动，每个位置都已经“知道”后面写了什么。这样
 # 训练出来的模型，到了真要翻译、后文还不存在的时候，就束手无策。
@@ -423,6 +426,8 @@ w_1, w_2 = (layer.weight[:, :, None] for layer in (ffn.w_1, ffn.w_2))  # (out, i
 channels_first = F.conv1d(x.transpose(1, 2), w_1, ffn.w_1.bias).relu()
 theirs = F.conv1d(channels_first, w_2, ffn.w_2.bias).transpose(1, 2)
 torch.testing.assert_close(ffn(x), theirs, rtol=1e-4, atol=1e-5)
+
+
 # %% [markdown] lang="zh"
 # 最后三行是论文的另一种说法：两次核宽为 1 的卷积，卷积核看不见邻居。
 #
@@ -554,7 +559,7 @@ other = x.clone()
 other[1, 2, 3] += 1
 names = [vocab[i] for i in batch.source.flatten().tolist()]
 fig, axes = figures.canvas(1, 2, height=4.2, width=6)
-for ax, (name, norm) in zip(axes, {"LayerNorm": layer_norm, "BatchNorm": batch_norm}.items()):
+for ax, name, norm in zip(axes, changes, (layer_norm, batch_norm), strict=True):
     moved = (norm(other) != norm(x)).flatten(0, 1)  # (B * S, D)
     ax = figures.show_mask(ax, moved, names, [str(d) for d in range(8)], legend=False)
     ax.plot(3.5, 8.5, "X", color=figures.ROSE)
@@ -669,7 +674,8 @@ ax.set(title="cosine between tokens behind it", ylim=(0, 1.02), xlim=(0, 23))
 ax.get_legend().remove()
 for name in steps:
     ends = norms[name][0], norms[name][-1], likenesses[name][-1]
-    print("{:13} gradient: {:.2g} at the bottom, {:.2g} at the top; cosine {:.2f}".format(name, *ends))
+    words = "gradient: {:.2g} at the bottom, {:.2g} at the top; cosine {:.2f}"
+    print(f"{name:13}", words.format(*ends))
 # %% [markdown] lang="zh"
 # 左图：没有残差（蓝），梯度从顶到底缩小了一万倍以上。只加归一化（红），长度是保住了，可是看右图：不
 # 同的词元越来越像，24 层之后余弦接近 1，谁是谁已经认不出来。有残差的两条（绿、黄），底层的梯度不比
@@ -812,6 +818,8 @@ ax.text(11, 0.34, "1/√L")
 _ = ax.set(title="the top layer", ylim=(0, 1.3), xticks=depths)
 ratio = found["post", 18][-1] / found["post", 18][0]
 print(f"post-norm, 18 layers: the top layer's gradient is {ratio:.0f} times the lowest one's")
+
+
 # %% [markdown] lang="zh"
 # 左图：post-norm 的梯度从顶层到底层一路变小，相差几百倍；pre-norm 各层差不多。右图：顶层的梯
 # 度，post-norm 几乎不随层数变，pre-norm 贴着 $1/\sqrt{L}$ 的虚线走，与证明相符。
@@ -859,6 +867,8 @@ ax = figures.curve(ax, range(20, 241), smooth, xlabel="step", ylabel="loss, mean
 _ = ax.set(ylim=(0, None))
 ends = [curve[-1] for curve in smooth.values()]
 assert ends[0] > ends[1] > ends[2]
+
+
 # %% [markdown] lang="zh"
 # 预热的 post-norm（红）头一百步落在后面，然后反超没有预热的（蓝）；pre-norm（绿）不预热也一路领先。
 # 换个随机种子，次序不变（我们试过 0 到 7）。这只是个玩具，但与 Xiong 等人在真实翻译上的结论一致。如
@@ -883,13 +893,14 @@ def candidate(x, sublayer, norm, kind):  # put yours here; kind is "post" or "pr
     return residual(x, sublayer)
 
 
-x = torch.randn(2, 5, 32, generator=dice)
 for kind in ("post", "pre"):
     judge = nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True, norm_first=kind == "pre")
     for parameter in judge.parameters():
         parameter += 0.2 * torch.randn(parameter.shape, generator=dice)
-    mine = candidate(x, lambda y: judge.self_attn(y, y, y)[0], judge.norm1, kind)
-    mine = candidate(mine, lambda y: judge.linear2(judge.linear1(y).relu()), judge.norm2, kind)
+    attention, think = judge.self_attn, nn.Sequential(judge.linear1, nn.ReLU(), judge.linear2)
+    x = torch.randn(2, 5, 32, generator=dice)
+    mine = candidate(x, lambda y, f=attention: f(y, y, y)[0], judge.norm1, kind)
+    mine = candidate(mine, think, judge.norm2, kind)
     torch.testing.assert_close(mine, judge(x), rtol=1e-4, atol=1e-5)
 print("exercise 2: correct")
 # %% [markdown] lang="zh"
@@ -1067,7 +1078,9 @@ assert moved.tolist() == [[False] * 4 + [True] * 4] * 5
 fig, ax = figures.canvas(height=2.3, width=5.4)
 rows = ["1", "2", "3", "4", "logits"]
 ax = figures.show_mask(ax, moved, rows, [str(t) for t in range(8)], legend=False)
-_ = ax.set(title="moved (blue) by target token 4", xlabel="place in the target", ylabel="after layer")
+_ = ax.set(
+    title="moved (blue) by target token 4", xlabel="place in the target", ylabel="after layer"
+)
 # %% [markdown] lang="zh"
 # 每一层，位置 0 到 3 的变化都恰好是 0。再动填充：一种是多补几列，一种是把 `<pad>` 的嵌入整个换掉。
 # 真词元的 logits 应当都不动。只有一个例外，想一想再往下看：`<pad>` **自己**的分数，因为输出层用的就
@@ -1091,6 +1104,8 @@ model.embedding.weight[0] = kept
 columns = (other != before).any(0).nonzero().flatten().tolist()
 print("another embedding for <pad> moves the scores of:", [vocab[i] for i in columns])
 assert columns == [0]
+
+
 # %% [markdown] lang="zh"
 # ## 11 对账：它就是 `torch.nn.Transformer`
 #
@@ -1185,6 +1200,8 @@ for name, one in {"fresh parameters": fresh, "random parameters": model}.items()
     right, extra = one(batch.source, batch.target_in).logits, torch_logits(twin, one)
     gap = (right - extra)[real].abs().max()
     print(f"{name:18} one LayerNorm too many changes a logit by up to {gap:.5f}")
+
+
 # %% [markdown] lang="zh"
 # 同样的对账，测试里做得更全（pre-norm、各种掩码、float64、梯度）：见
 # [test_parity.py](../../tests/tiny_transformer/test_parity.py)。
