@@ -241,7 +241,7 @@ fig, axes = figures.canvas(1, 2, height=2.5)
 for ax, (name, (before, after)) in zip(axes, cases.items(), strict=True):
     moved = (model(after, changed).logits - model(before, target).logits).abs().amax(-1)[0]
     ax = figures.bars(ax, [vocab[i] for i in target[0].tolist()], moved)
-    ax.set(title=name, xlabel="place")
+    ax.set(title=name, xlabel="place", ylim=(0, 0.5))
     leaks = moved[:4].gt(0).any()
     assert leaks == (name == "the same tokens twice")
 _ = axes[0].set_ylabel("largest change of a logit")
@@ -288,10 +288,10 @@ for name, given in {"shifted": batch.target_in, "not shifted": batch.target_out}
     other = loss(student, batch.source.roll(1, dims=0), given)  # each gets another's source
     print(f"{name:11}  loss with its own source {own:.2f}, with another's {other:.2f}")
 # %% [markdown] lang="zh"
-# 不错开的那个，换了原文也毫不在意：它没有学翻译，只学会了抄。训练的损失再漂亮，也说明不了什么。
+# 不错开的那个，换了原文也几乎不在意：它没有学翻译，只学会了抄。训练的损失再漂亮，也说明不了什么。
 # %% [markdown] lang="en"
-# The one without the shift does not mind at all: it has not learnt to translate, it has learnt to
-# copy. However good its training loss looks, it says nothing.
+# The one without the shift hardly minds: it has not learnt to translate, it has learnt to copy.
+# However good its training loss looks, it says nothing.
 # %% [markdown] lang="zh"
 # ## 3 嵌入：$\sqrt{D}$，和一个矩阵的三份工
 #
@@ -678,8 +678,9 @@ for name in steps:
     print(f"{name:13}", words.format(*ends))
 # %% [markdown] lang="zh"
 # 左图：没有残差（蓝），梯度从顶到底缩小了一万倍以上。只加归一化（红），长度是保住了，可是看右图：不
-# 同的词元越来越像，24 层之后余弦接近 1，谁是谁已经认不出来。有残差的两条（绿、黄），底层的梯度不比
-# 顶层小多少，词元也还分得开一些：原来的自己一直加在里面。
+# 同的词元越来越像，24 层之后余弦接近 1，谁是谁已经认不出来。有残差的两条，底层的梯度与顶层相当
+# （黄），甚至更大（绿：和越加越大，顶层的一点改动就不显眼了）；词元也还分得开一些，因为原来的自己一
+# 直加在里面。
 #
 # 残差也解释了一处设计：每个子层的输出必须与输入同宽，所以处处都是 $D$。
 #
@@ -691,9 +692,10 @@ for name in steps:
 # On the left: without a residual (blue), the gradient shrinks more than ten thousand times on its
 # way down. Normalisation alone (red) keeps its length; but look at the right: different tokens
 # become more and more alike, and after 24 layers their cosine is near 1, so that one cannot tell
-# who is who. In the two with a residual (green, yellow), the gradient at the bottom is not much
-# smaller than at the top, and tokens can still be told apart somewhat better: their former selves
-# are in the sum all the way.
+# who is who. In the two with a residual, the gradient at the bottom is as large as at the top
+# (yellow) or even larger (green: the sum grows and grows, and a small change at the top matters
+# little to it). And tokens can still be told apart somewhat better, for their former selves are in
+# the sum all the way.
 #
 # Residuals also explain a trait of the design: every sublayer's output is as wide as its input,
 # hence $D$ everywhere.

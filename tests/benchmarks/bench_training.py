@@ -3,13 +3,14 @@
     python -m tests.benchmarks.bench_training               (a minute on two cores)
     python -m tests.benchmarks.bench_training --threads 1   (two minutes)
 
-A step: forward, torch's cross-entropy with label smoothing, backward, AdamW. d_model 256, 4 + 4
-layers, 8 heads, feed-forward 1024, vocabulary 8000, 32 rows of up to 32 tokens, a tenth of them
-padding. torch's module has no embeddings and no positions, so it gets ours, and no dropout there.
+A step: forward, cross-entropy with label smoothing, backward, AdamW. d_model 256, 4 + 4 layers, 8
+heads, feed-forward 1024, vocabulary 8000, 32 rows of up to 32 tokens, a tenth of them padding.
+torch's module has no embeddings and no positions, so it gets ours.
 
 Contenders: nn.Transformer; ours with the paper's dropout (after each sublayer); ours with torch's
-(inside the attention and the feed-forward network too). Before anything is timed all must give the
-same logits from the same weights, with dropout off.
+(inside the attention and the feed-forward network too). These three have torch's loss and torch's
+AdamW as it comes. The last is what `train` runs: the paper's dropout, our loss, Adam's fused form.
+Before anything is timed all must give the same logits from the same weights, with dropout off.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from tests.tiny_transformer.reference import torch_twin
 from tiny_transformer.config import TransformerConfig
+from tiny_transformer.loss import label_smoothed_cross_entropy
 from tiny_transformer.model import Transformer
 
 from .timing import Stopwatch, faster, take_turns
@@ -70,22 +72,21 @@ def main() -> None:
     everywhere = Transformer(EVERYWHERE)
     everywhere.load_state_dict(ours.state_dict())
     theirs = TorchTranslator(ours)
-    contenders: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-        "torch.nn.Transformer": theirs,
-        "ours, the paper's dropout": lambda *ids: ours(*ids).logits,
-        "ours, torch's dropout": lambda *ids: everywhere(*ids).logits,
+    contenders = {
+        "torch.nn.Transformer": (theirs, False),
+        "ours, the paper's dropout": (ours, False),
+        "ours, torch's dropout": (everywhere, False),
+        "ours, as `train` runs it": (ours, True),
     }
-    models = dict(zip(contenders, (theirs, ours, everywhere), strict=True))
     batch = [random_ids() for _ in range(3)]
-    check_equal(contenders, models, batch)
+    check_equal([theirs, ours, everywhere], batch)
     for precision in ("fp32", "bf16"):
         steps = {
-            name: one_step(models[name], forward, batch, precision == "bf16")
-            for name, forward in contenders.items()
+            name: one_step(model, batch, precision == "bf16", own_loss)
+            for name, (model, own_loss) in contenders.items()
         }
         times = take_turns(steps, args.rounds + 2)
-        for name, rounds in times.items():
-            times[name] = rounds[2:]  # the first two make buffers
+        times = {name: rounds[2:] for name, rounds in times.items()}  # the first two make buffers
         for name, rounds in times.items():
             ratio = faster(times, name, "torch.nn.Transformer")
             ms = sorted(rounds)[len(rounds) // 2] * 1000
@@ -99,33 +100,43 @@ def random_ids() -> Tensor:
     return ids.masked_fill(torch.arange(LENGTH) >= lengths[:, None], 0)
 
 
-def check_equal(contenders: dict, models: dict[str, nn.Module], batch: list[Tensor]) -> None:
+def logits_of(model: nn.Module, source: Tensor, target: Tensor) -> Tensor:
+    """(B, T, V) of either kind of model."""
+    output = model(source, target)
+    return output if isinstance(output, Tensor) else output.logits
+
+
+def check_equal(models: list[nn.Module], batch: list[Tensor]) -> None:
     """All the same logits at real positions, with dropout off."""
     source, target, _ = batch
     outputs = []
-    for name, forward in contenders.items():
-        models[name].eval()
+    for model in models:
+        model.eval()
         with torch.no_grad():
-            outputs.append(forward(source, target)[target != 0])
-        models[name].train()
+            outputs.append(logits_of(model, source, target)[target != 0])
+        model.train()
     for output in outputs[1:]:
         torch.testing.assert_close(output, outputs[0], atol=1e-4, rtol=0)
 
 
 def one_step(
-    model: nn.Module, forward: Callable[[Tensor, Tensor], Tensor], batch: list[Tensor], bf16: bool
+    model: nn.Module, batch: list[Tensor], bf16: bool, own_loss: bool
 ) -> Callable[[], list[float]]:
     """A function that trains `model` by one step and returns the seconds it took."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=own_loss or None)
     source, target, labels = batch
 
     def step() -> list[float]:
         watch = Stopwatch()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = forward(source, target)
-            loss = F.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), ignore_index=0, label_smoothing=0.1
-            )
+            logits = logits_of(model, source, target)
+            if own_loss:
+                found = label_smoothed_cross_entropy(logits, labels, pad_id=0)
+                loss = found.smoothed / found.tokens
+            else:
+                loss = F.cross_entropy(
+                    logits.flatten(0, 1), labels.flatten(), ignore_index=0, label_smoothing=0.1
+                )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
