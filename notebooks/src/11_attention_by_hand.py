@@ -698,7 +698,7 @@ print("exercise 2: correct")
 # | 交叉注意力 | 目标句 | 源句（编码器的输出） | 源句的填充 | `(B, H, T, S)` |
 #
 # 画出来看。下面的 $q$ 和 $k$ 是手写的，好让你读得懂：每个词的键是它自己的一列；它的查询写着想找哪几
-# 个词（每个强度 10）。真模型学到的对齐，第 12 章再画。
+# 个词（每个强度 10）。真模型学到的对齐，第 13 章再画。
 # %% [markdown] lang="en"
 # ## 5 Three uses: self-, causal and cross-attention
 #
@@ -713,7 +713,7 @@ print("exercise 2: correct")
 #
 # Let us draw them. The $q$ and $k$ below are written by hand so that they can be read: the key of a
 # word is a column of its own; its query says which words it is looking for (with a strength of 10
-# each). What a real model has learnt to align is drawn in chapter 12.
+# each). What a real model has learnt to align is drawn in chapter 13.
 # %%
 source = ["我", "昨天", "买", "了", "一", "本", "书"]
 target = ["I", "bought", "a", "book", "yesterday"]
