@@ -146,7 +146,8 @@ _ = ax.axis("off")
 #
 # **问题**　随手抽一批当考题，剩下的拿去训练，这样分对吗？
 #
-# 短的数会一抽再抽：一位数总共才十个。先看看照这样分，会漏多少题。
+# 短的数会一抽再抽：一位数总共才十个。下一格先数数，照这样分会漏多少题。包里改按**值**来分：值的哈希
+# 决定它归哪边，与抽样的运气无关，换种子、换机器都一样。千以下的数永远归训练，它们是词，不是句子。
 # %% [markdown] lang="en"
 # Two groups above, three below, and not one cut in common. No English word stands for 万: it turns
 # the 三千二百 before it into *thirty-two million*, and the 一十 into *one hundred thousand*. The
@@ -161,8 +162,10 @@ _ = ax.axis("off")
 #
 # **Question.** Take some of the data at random for the test and train on the rest: is that fair?
 #
-# Short numbers come up again and again, as there are just ten of one digit. How many questions
-# would leak?
+# Short numbers come up again and again, as there are just ten of one digit. The next cell first
+# counts how many questions would leak. The package splits by **value** instead: a hash of the value
+# decides on which side it is, whatever the luck of the draw, the seed or the machine. Numbers below
+# a thousand are always trained, as they are words rather than sentences.
 # %%
 task = NumeralsTask.shipped()
 train_items = task.train_items(seed=0, count=20_000)
@@ -172,21 +175,11 @@ leaked = [thing for thing in exam if thing in rest]
 print(f"random split: {len(leaked)} of {len(exam)} test items are in the training set, for example")
 print("  " + "  ".join(thing.chinese for thing in leaked[:6]))
 print(inspect.getsource(is_held_out))
-# %% [markdown] lang="zh"
-# 包里按**值**来分：值的哈希决定它归哪边，与抽样的运气无关，换种子、换机器都一样。千以下的数永远归训
-# 练，它们是词，不是句子。
-# %% [markdown] lang="en"
-# The package splits by **value**: a hash of the value decides on which side it is, whatever the
-# luck of the draw, the seed or the machine. Numbers below a thousand are always trained, as they
-# are words rather than sentences.
-# %%
 test_items = task.test_items(seed=0, count=300)
 assert not any(is_held_out(thing.kind, thing.value) for thing in train_items)
 assert all(is_held_out(thing.kind, thing.value) for thing in test_items)
 share = sum(is_held_out("number", n) for n in range(10**7, 10**7 + 10**5)) / 10**5
 print(f"held out: {share:.1%} of the numbers from 10^7 on")
-for thing in test_items[:4]:
-    print(f"  {thing.chinese}  |  {thing.english}")
 # %% [markdown] lang="zh"
 # ### 谁来判卷
 #
@@ -242,24 +235,20 @@ for stage in stages:
     zh, en = ([stage.token_text(i) for i in stage.encode(text)] for text in number[2:])
     print(f"{stage.vocab_size:4} tokens: zh {len(zh):2}, en {len(en):2}  {'|'.join(en)[:66]}")
 tokenizer = stages[-1]
-first_merges = [tokenizer.token_text(i) for i in range(259, 271)]
-print("the first merges:", first_merges)
+print("the first merges:", [tokenizer.token_text(i) for i in range(259, 271)])
 assert all(tokenizer.decode(tokenizer.encode(text)) == text for text in texts[:2000])
-# %% [markdown] lang="zh"
-# 起初 259 个词元，都是字节：一个汉字占三个字节，英文一个字母一个。粘上几十次，常见的英文词就整块
-# 了；要 512 个，却只找到不足 512 个，因为再没有值得粘的一对。最后的样子：
-# %% [markdown] lang="en"
-# It begins with 259 tokens, all of them bytes: three to a Chinese character, one to a letter. After
-# some dozens of merges the frequent English words are whole. We asked for 512 tokens and got fewer,
-# since no pair was left to merge. This is how it ends:
-# %%
+
 fig, axes = figures.canvas(2, 1, height=1.7)
 for ax, text in zip(axes, number[2:], strict=True):
     ids = tokenizer.encode(text)
     ax = figures.token_strip(ax, [tokenizer.token_text(i) for i in ids], ids)
 # %% [markdown] lang="zh"
-# `␣` 是空格，归它后面的词。每个汉字单独一个词元，每个数字也单独一个，连字符单独一个，这是分词前就定
-# 下的切法：“二千”若粘成一个词元，同一个“二”就有了许多种拼法，数目就更难学。
+# 起初 259 个词元都是特殊词元和字节：一个汉字占三个，英文一个字母一个。粘上几十次，常见的英文词就整
+# 块了。要 512 个，却只找到 460 个，因为再没有出现过两次的一对可粘。
+#
+# 图里是最后的样子，下面的数是编号。`␣` 是空格，归它后面的词。每个汉字单独一个词元，每个数字也单独一
+# 个，连字符单独一个，这是分词前就定下的切法：“二千”若粘成一个词元，同一个“二”就有了许多种拼法，
+# 数目就更难学。
 #
 # ## 3 批次：长短相近的装一车
 #
@@ -270,9 +259,14 @@ for ax, text in zip(axes, number[2:], strict=True):
 # **想法**　**教师强制（teacher forcing）**：不管它写了什么，下一步都把**正确**的前文喂给它。于是译
 # 文只需错开一格：输入在前面加 `<s>`，要它说出的在后面加 `</s>`。
 # %% [markdown] lang="en"
-# `␣` is a space, and belongs to the word behind it. Each Chinese character is a token, so are each
-# digit and the hyphen: these cuts are made before any merge. If 二千 were glued into one token, the
-# same 二 would have many spellings, and numbers would be harder to learn.
+# It begins with 259 tokens, special ones and bytes: three to a Chinese character, one to a letter.
+# After some dozens of merges the frequent English words are whole. We asked for 512 and got 460,
+# since no pair was left that occurs twice.
+#
+# The figure shows how it ends, with the ids below. `␣` is a space, and belongs to the word behind
+# it. Each Chinese character is a token, so are each digit and the hyphen: these cuts are made
+# before any merge. If 二千 were glued into one token, the same 二 would have many spellings, and
+# numbers would be harder to learn.
 #
 # ## 3 Batches: travel with those of your length
 #
@@ -361,9 +355,13 @@ rows = len(examples) // len(bucketed)  # as many to a batch as the others have o
 at_random = [order[i : i + rows] for i in range(0, len(order), rows)]
 
 assert sorted(i for numbers in bucketed for i in numbers) == list(range(len(examples)))
+pad = torch.nn.utils.rnn.pad_sequence  # the judge of our padding; it fills with 0
 for numbers in bucketed:
-    source, target, _ = collate([examples[i] for i in numbers], tokenizer.pad_id)
-    assert max(source.numel(), target.numel()) <= 2048
+    chosen = [examples[i] for i in numbers]
+    source, target_in, target_out = collate(chosen, pad_id=0)
+    assert max(source.numel(), target_in.numel()) <= 2048
+    assert torch.equal(source, pad([torch.tensor(e.source) for e in chosen], True))
+    assert torch.equal(target_out, pad([torch.tensor(e.target[1:]) for e in chosen], True))
 
 
 # %%
@@ -385,24 +383,10 @@ assert padding_share(bucketed) < padding_share(at_random) / 3
 # %% [markdown] lang="zh"
 # 图里各是一批的原文，深色是词元，浅色是填充；标题里的百分比是全部批次的。左边，一个长句让所有短句陪
 # 着它补齐；右边，同一批几乎一样长。
-#
-# 拼批次这件事，用 torch 自己的 `pad_sequence` 核对一遍：
 # %% [markdown] lang="en"
 # Each picture is the source side of one batch, dark is tokens and light is padding; the percentages
 # are of all batches. On the left, one long pair makes all the others wait; on the right, rows are
 # nearly of a length.
-#
-# The padding itself, checked against torch's own `pad_sequence`:
-# %%
-chosen = [examples[i] for i in bucketed[0]]
-source, target_in, target_out = collate(chosen, tokenizer.pad_id)
-pad = torch.nn.utils.rnn.pad_sequence
-theirs = pad([torch.tensor(e.target) for e in chosen], batch_first=True)  # pads with 0
-assert torch.equal(source, pad([torch.tensor(e.source) for e in chosen], batch_first=True))
-assert torch.equal(target_out, theirs[:, 1:])
-real = target_out != tokenizer.pad_id  # (B, T)
-assert torch.equal(target_in[real], theirs[:, :-1][real])  # </s> is never an input
-print(f"source {tuple(source.shape)}, target_in {tuple(target_in.shape)}, {int(real.sum())} real")
 # %% [markdown] lang="zh"
 # ## 4 损失：留一分余地
 #
@@ -624,29 +608,15 @@ for gradient, move in zip(gradients, adam_steps(gradients), strict=True):
 for scale in (0.001, 1, 1000):
     moves = adam_steps([scale * g for g in gradients])
     print(f"gradients x {scale:5}: first moves {', '.join(f'{x:+.3f}' for x in moves[:4])}")
+for beta in (0.98, 0.999):
+    print(f"beta2 = {beta}: half forgotten after {math.log(0.5) / math.log(beta):.0f} steps")
 # %% [markdown] lang="zh"
-# 两件事。第一，梯度放大一百万倍，步子一点没变：Adam 只认方向，**步长就是学习率**。第二，第一步的步
-# 长**恰好**是整个学习率，因为此时 $m$ 与 $\sqrt{v}$ 来自同一个梯度。最初的梯度最没有见识，却迈着最
-# 整齐的大步，所有参数一齐动。预热就是在 $v$ 攒够见识之前，把步子收小。
+# 两件事。第一，梯度放大一百万倍，步子一点没变：Adam 不认梯度的大小，**步子多大由学习率说了算**。第
+# 二，第一步**恰好**是整个学习率，因为此时 $m$ 与 $\sqrt{v}$ 来自同一个梯度。最初的梯度最没有见识，
+# 却迈着最整齐的大步，所有参数一齐动。预热就是在 $v$ 攒够见识之前，把步子收小。
 #
-# $\beta_2$ 管的是 $v$ 的记性。一个梯度过了 $n$ 步还剩 $\beta_2^n$ 的分量：
-# %% [markdown] lang="en"
-# Two things. First, gradients a million times larger change nothing: Adam only knows directions,
-# and **the length of a step is the learning rate**. Second, the very first move is **exactly** one
-# whole learning rate, since $m$ and $\sqrt{v}$ come from the same gradient. The first gradients
-# know least, and yet all parameters march together at full stride. Warm-up keeps the stride short
-# until $v$ has seen something.
-#
-# $\beta_2$ is the memory of $v$. After $n$ steps, a gradient still has $\beta_2^n$ of its say:
-# %%
-ages = torch.arange(0, 400)
-fig, ax = figures.canvas(height=2.6)
-memory = {f"beta2 = {beta}": beta**ages for beta in (0.98, 0.999)}
-ax = figures.curve(ax, ages, memory, xlabel="steps ago", ylabel="what is left of a gradient")
-half = {beta: math.log(0.5) / math.log(beta) for beta in (0.98, 0.999)}
-print(", ".join(f"beta2 = {beta}: half forgotten after {n:.0f} steps" for beta, n in half.items()))
-# %% [markdown] lang="zh"
-# torch 默认的 0.999 记得太久：预热期间损失地形变得快，`v` 还停在从前。论文的 0.98 只看最近百来步。
+# $\beta_2$ 管的是 $v$ 的记性：论文的 0.98 过 34 步忘掉一半，torch 默认的 0.999 要 693 步。训练之初
+# 梯度变得快，记得太久，$v$ 就还停在从前。
 #
 # > **教程里常见的错**　步数从 0 数起：第 0 步，$0^{-0.5}$ 除以零；躲开除零的写法则白白浪费一步，学
 # 习率为 0。还有人把这条曲线乘在 `lr=1e-4` 的优化器上，峰值就小了一万倍：公式给的**就是**学习率，不
@@ -655,8 +625,15 @@ print(", ".join(f"beta2 = {beta}: half forgotten after {n:.0f} steps" for beta, 
 # **练习 2**　写 `candidate(step, d_model, warmup)`，不许用 `min`、`max` 或 `if`。裁判是手算的几个
 # 数。
 # %% [markdown] lang="en"
-# torch's default of 0.999 remembers too long: during warm-up the landscape changes quickly, and `v`
-# lives in the past. With the paper's 0.98 the last hundred steps or so have the say.
+# Two things. First, gradients a million times larger change nothing: Adam does not see their size,
+# and **the learning rate sets the size of a step**. Second, the very first move is **exactly** one
+# whole learning rate, since $m$ and $\sqrt{v}$ come from the same gradient. The first gradients
+# know least, and yet all parameters march together at full stride. Warm-up keeps the stride short
+# until $v$ has seen something.
+#
+# $\beta_2$ is the memory of $v$: with the paper's 0.98 half is forgotten after 34 steps, with
+# torch's default of 0.999 after 693. Early in training gradients change quickly, and with so long a
+# memory $v$ lives in the past.
 #
 # > **Where tutorials go wrong.** Steps counted from 0: then $0^{-0.5}$ divides by zero, and the
 # > usual remedy wastes a step with a learning rate of 0. Or this curve is multiplied onto an
@@ -1521,7 +1498,7 @@ print(*good, *bad, sep="\n")
 # 2. 教师强制：译文错开一格，因果掩码让 $T$ 个位置一次学完。
 # 3. 批次按词元数装，长短相近的放在一起，填充就少。
 # 4. 标签平滑的损失有底线，不是 0；它教模型只给九成把握。
-# 5. Adam 的步长就是学习率，所以要预热；最后几个检查点取平均，几乎白得一截分数。
+# 5. Adam 的步子由学习率说了算，所以要预热；最后几个检查点取平均，几乎白得一截分数。
 # 6. KV 缓存不改结果，只把平方变成直线；束搜索找的是模型心目中最好的，不是对的。
 # 7. 交叉注意力会自己学出对齐；没见过的长度和组合，它不会。
 #
@@ -1564,8 +1541,8 @@ print(*good, *bad, sep="\n")
 # 2. Teacher forcing: the target shifted by one; the causal mask lets all $T$ places learn at once.
 # 3. Fill batches by tokens and put like lengths together: less padding.
 # 4. The smoothed loss has a floor that is not 0; it teaches the model to be nine tenths sure.
-# 5. Adam's step is the learning rate, so warm up; the mean of the last checkpoints is a gain for
-#    next to nothing.
+# 5. With Adam, the learning rate sets the step, so warm up; the mean of the last checkpoints is a
+#    gain for next to nothing.
 # 6. The KV cache changes no result and turns a square into a line; beam search finds what the model
 #    likes best, not what is right.
 # 7. Cross-attention learns to align by itself; lengths and combinations it has not seen it cannot

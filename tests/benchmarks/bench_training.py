@@ -8,8 +8,9 @@ heads, feed-forward 1024, vocabulary 8000, 32 rows of up to 32 tokens, a tenth o
 torch's module has no embeddings and no positions, so it gets ours.
 
 Contenders: nn.Transformer; ours with the paper's dropout (after each sublayer); ours with torch's
-(inside the attention and the feed-forward network too). These three have torch's loss and torch's
-AdamW as it comes. The last is what `train` runs: the paper's dropout, our loss, Adam's fused form.
+(inside the attention and the feed-forward network too). These three have torch's loss, torch's
+AdamW as it comes, and biases in attention. The last is what `train` runs: the paper's dropout and
+no such biases, our loss, Adam's fused form.
 Before anything is timed all must give the same logits from the same weights, with dropout off.
 """
 
@@ -71,15 +72,17 @@ def main() -> None:
     ours = Transformer(PAPER)
     everywhere = Transformer(EVERYWHERE)
     everywhere.load_state_dict(ours.state_dict())
+    plain = Transformer(replace(PAPER, attention_bias=False))
+    plain.load_state_dict(ours.state_dict(), strict=False)  # all but the biases, which are 0 now
     theirs = TorchTranslator(ours)
     contenders = {
         "torch.nn.Transformer": (theirs, False),
         "ours, the paper's dropout": (ours, False),
         "ours, torch's dropout": (everywhere, False),
-        "ours, as `train` runs it": (ours, True),
+        "ours, as `train` runs it": (plain, True),
     }
     batch = [random_ids() for _ in range(3)]
-    check_equal([theirs, ours, everywhere], batch)
+    check_equal([theirs, ours, everywhere, plain], batch)
     for precision in ("fp32", "bf16"):
         steps = {
             name: one_step(model, batch, precision == "bf16", own_loss)
