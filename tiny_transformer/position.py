@@ -7,6 +7,8 @@ Attention itself is blind to order: without these, "dog bites man" is "man bites
 import torch
 from torch import Tensor, nn
 
+from .dropout import Dropout
+
 
 def sinusoids(length: int, d_model: int) -> Tensor:
     """A row of sines and cosines for each position.
@@ -31,7 +33,7 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, d_model: int, dropout: float = 0.0, length: int = 256) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         # not a parameter, and not in the checkpoint: it can be computed anywhere
         self.register_buffer("table", sinusoids(length, d_model), persistent=False)
         self.table: Tensor

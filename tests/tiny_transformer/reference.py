@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tiny_transformer.config import TransformerConfig
+from tiny_transformer.dropout import Dropout
 from tiny_transformer.model import Transformer
 
 # No database and no randomness: a run is the same everywhere. No deadline: CI machines stutter.
@@ -183,11 +184,25 @@ def paper_sinusoids(length: int, d_model: int) -> np.ndarray:
 
 
 class Calls(TorchFunctionMode):
-    """While active, keeps every call of a public torch function: (function, args, kwargs)."""
+    """While active, keeps every call of a public torch function, and of our Dropout."""
 
     def __init__(self) -> None:
         super().__init__()
         self.all: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
+        self.forward = Dropout.forward
+
+    def __enter__(self) -> "Calls":
+        def forward(module: Dropout, x: Tensor) -> Tensor:
+            self.all.append((Dropout, (x, module.p, module.training), {}))
+            return self.forward(module, x)
+
+        Dropout.forward = forward
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        Dropout.forward = self.forward
 
     def __torch_function__(
         self,
@@ -220,7 +235,7 @@ class Calls(TorchFunctionMode):
         """
         found = []
         for func, args, kwargs in self.all:
-            if func is F.dropout:
+            if func is Dropout or func is F.dropout:
                 named = dict(zip(("input", "p", "training"), args, strict=False)) | kwargs
                 p = named.get("p", 0.5) if named.get("training", True) else 0.0
                 found.append((named["input"], p))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tiny_transformer.attention import causal_mask
+from tiny_transformer.dropout import Dropout
 from tiny_transformer.layers import DecoderLayer, EncoderLayer, FeedForward, Residual
 
 from .reference import Calls, is_real, normal, randomise, small
@@ -88,7 +88,8 @@ def test_dropout_is_on_the_sublayers_output_before_the_sum(norm: str) -> None:
     torch.manual_seed(3)
     got = residual(x, lambda _: y)
     torch.manual_seed(3)
-    total = x + F.dropout(y, 0.5)
+    total = x + Dropout(0.5)(y)
+    assert not torch.allclose(total, x + y)
     assert_close(got, normalised(total, residual.norm) if norm == "post" else total, **EXACT)
 
 
