@@ -687,7 +687,9 @@ for name in steps:
 # ### dropout 放在哪里
 #
 # 论文 5.4 节只说了两处：每个**子层的输出**，在加回去之前；以及**嵌入与位置之和**。`nn.Transformer`
-# 还多两处：注意力权重上，和前馈网络中间。挂上钩子，数一数一次前向里真正起作用的 dropout：
+# 还多两处：注意力权重上，和前馈网络中间。（包里的 `Dropout` 做的事与 `nn.Dropout` 一样，只是四个数
+# 合用一次 64 比特的抽签：CPU 上，抽签才是费时的那一步。）挂上钩子，数一数一次前向里真正起作用的
+# dropout：
 # %% [markdown] lang="en"
 # On the left: without a residual (blue), the gradient shrinks more than ten thousand times on its
 # way down. Normalisation alone (red) keeps its length; but look at the right: different tokens
@@ -704,8 +706,9 @@ for name in steps:
 #
 # Section 5.4 of the paper names two places: the **output of each sublayer** before it is added, and
 # the **sums of embeddings and positions**. `nn.Transformer` drops in two more: on the attention
-# weights, and inside the feed-forward network. With hooks we count the dropouts that really work in
-# one forward pass:
+# weights, and inside the feed-forward network. (The package's `Dropout` does what `nn.Dropout` does,
+# but four numbers share one draw of 64 bits: on a CPU the drawing is what takes long.) With hooks we
+# count the dropouts that really work in one forward pass:
 # %%
 dropping = Transformer(replace(small, dropout=0.1))  # 2 + 2 layers, in training mode
 worked = []
