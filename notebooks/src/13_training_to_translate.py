@@ -1048,8 +1048,8 @@ print("exercise 4: correct")
 # 条路都试着往下接，所有接法放在一起按总概率排队，只留前 $k$ 条；碰到 `</s>` 的就是一个候选译
 # 文。$k = 1$ 就是贪心。
 #
-# 附带的模型对学过的写法太有把握，树上几乎只有一根枝。我们问它一个没学过的字：训练数据里“二”从不写
-# 成“两”。
+# 附带的模型对学过的写法太有把握，树上几乎只有一根枝。我们问它一个没学过的说法：口语里的“五万八”
+# 是五万八千，训练数据里没有这样的省略。
 # %% [markdown] lang="en"
 # ## 8 Beam search: keep several paths
 #
@@ -1061,11 +1061,12 @@ print("exercise 4: correct")
 # One that meets `</s>` is a candidate translation. With $k = 1$ this is greedy decoding.
 #
 # The shipped model is so sure of what it has learnt that the tree would have one branch. Let us ask
-# it for something it has not learnt: its data never writes 两 for 二.
+# it for something it has not learnt: in speech 五万八, "five ten-thousands eight", is 58,000; its
+# data never leaves a unit out like that.
 # %%
 from tiny_transformer.beam import beam_search
 
-riddle = "两千零五"
+riddle = "五万八"
 ids = torch.tensor([[*tokenizer.encode(riddle), tokenizer.eos_id]])
 nodes = []
 found = beam_search(model, ids, beam_size=3, n_best=3, trace=nodes)[0]
@@ -1106,8 +1107,8 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # $\log P$。它只会越走越小，因为每一步都乘上一个不大于 1 的概率。绿色的已经写完，不再占名额，所以同
 # 一列里蓝色始终有三条。最上面那条路就是贪心会走的。
 #
-# 答案没有一个对（该是 *two thousand and five*），这不怪搜索：“两”它从没见过，只好猜。树让我们看见
-# 了它猜的过程。
+# 对的答案是 *fifty-eight thousand*。贪心在第二步就错过了它：*fifty* 之后，“ thousand”比连字符的把
+# 握大，而贪心不回头。束搜索把两条路都留着，一直走到底，对的译文就在候选里；只是总分还略输一筹。
 #
 # ### 长度惩罚
 #
@@ -1127,8 +1128,10 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # 1. Green ones are complete and need no place any more, so there are always three blue ones in a
 #    column. The topmost path is the one that greedy decoding would take.
 #
-# No answer is right (it should be *two thousand and five*), and the search is not to blame: the
-# model has never seen 两 and must guess. The tree lets us watch it guess.
+# The right answer is *fifty-eight thousand*. Greedy decoding misses it in the second step: after
+# *fifty*, " thousand" is likelier than the hyphen, and greedy never turns back. The beam keeps both
+# and follows them to the end, so that the right translation is among the candidates; only its total
+# is a little lower.
 #
 # ### The length penalty
 #
@@ -1158,7 +1161,8 @@ for a in alphas:
     winner = max(scores, key=scores.get)
     print(f"alpha {a:3}: {', '.join(f'{x:.2f}' for x in scores.values())}: {winner!r} wins")
 # %% [markdown] lang="zh"
-# 不管长度时，短的靠少乘几次险胜；一除，长的就赢了。
+# 长的多乘了两次，所以吃亏；$\alpha$ 越大，亏补得越多：到 1，长的就反超了，而它正是对的那个。别因
+# 此以为 $\alpha$ 越大越好：补过了头，就会偏爱啰嗦的译文。该取多少，要在验证集上试。
 #
 # 什么时候可以停？跑着的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，
 # 就是这条路最多还能得的分。如果连它都比不过手里的译文，就停。提早停下，结果不变。
@@ -1166,8 +1170,10 @@ for a in alphas:
 # 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一
 # 比，拿比训练时更长的数来问（第 9 节细说），因为模型在那里才会犹豫：
 # %% [markdown] lang="en"
-# Without regard to length the short one wins narrowly, by having fewer factors; after the division,
-# the long one does.
+# The long one has two factors more, and suffers for it; the larger $\alpha$, the more of that is
+# made good, and at 1 the long one wins, which happens to be right. That does not make a larger
+# $\alpha$ better: too much of it favours wordy translations. The value is tried out on a validation
+# set.
 #
 # When may the search stop? The $\log P$ of a running path only falls, and its penalty is largest at
 # the maximum length (source tokens plus 50): the quotient of the two is the most it can still
@@ -1217,8 +1223,8 @@ for text, best in zip(lines, translator.translations(lines), strict=True):
     print(f"{text}\n    {best[0].text}    (score {best[0].score:.2f})")
 # %% [markdown] lang="zh"
 # 最后三行是故意为难它。“一万五”在口语里是一万五千，训练数据里却没有这种说法：它答对了，但没人教
-# 过，不能指望。“两”它没学过，“你好”根本不是数。它不会说“我不知道”，只会从学过的词里挑最像的；
-# 好在分数离 0 远了，看得出不可信。
+# 过，不能指望。“两”它没学过，译文里竟混进一个汉字；“你好”根本不是数。它不会说“我不知道”，只会
+# 从学过的词里挑最像的；好在分数离 0 远了，看得出不可信。
 #
 # ### 它在看哪里
 #
@@ -1231,10 +1237,10 @@ for text, best in zip(lines, translator.translations(lines), strict=True):
 # 头有多少权重放在这些格子上？
 # %% [markdown] lang="en"
 # The last three are meant to trouble it. 一万五 is, in speech, fifteen thousand, and never occurs
-# in the training data: the answer is right, but nobody taught it, so do not count on it. 两 it has
-# not learnt, and 你好, "hello", is no number at all. It cannot say "I do not know" and picks what
-# looks most like something it has learnt; at least a score so far from 0 tells that it is not to be
-# trusted.
+# in the training data: the answer is right, but nobody taught it, so do not count on it. 两, another
+# word for two, it has not learnt, and a Chinese character slips into its English; and 你好, "hello",
+# is no number at all. It cannot say "I do not know" and picks what looks most like something it has
+# learnt; at least a score so far from 0 tells that it is not to be trusted.
 #
 # ### Where it looks
 #
@@ -1288,22 +1294,22 @@ draw_map(ax, "number", layer=1, head=3)
 # %% [markdown] lang="zh"
 # 一条干净的斜线：写 *ninety* 看“九”，写 *eight* 看“八”，一路到 *two* 看“二”。数字在两种语言里
 # 次序相同，所以线是直的。三个连字符看的是夹在两个数字中间的那个字：九**千**八、六**万**五、
-# 三**十**二。*and* 在中文里没有对应的字，权重就散开了。
+# 三**十**二。*and* 在中文里没有对应的字，两处都落在一个“十”上。
 #
-# 难处在单位上：中文里没有哪个字是 *million*。把写单位词的那四行挑出来，放大看第二层的头 0 和头 1：
+# 难处在单位上：中文里没有哪个字是 *million*。把写单位词的那四行挑出来，放大看第二层的头 0、1、2：
 # %% [markdown] lang="en"
 # A clean slanting line: it writes *ninety* and looks at 九, *eight* and looks at 八, all the way
 # down to *two* and 二. Digits come in the same order in both languages, so the line is straight.
 # The three hyphens look at the character between their two digits: 九**千**八, 六**万**五,
-# 三**十**二. For *and* the Chinese has no character, and there the weight spreads.
+# 三**十**二. For *and* the Chinese has no character; both times the weight lands on a 十.
 #
 # The hard part is the units: no Chinese character means *million*. Take the four rows that wrote a
-# unit, and look closely at heads 0 and 1 of the second layer:
+# unit, and look closely at heads 0, 1 and 2 of the second layer:
 # %%
 found, units = maps["number"], [3, 5, 10, 12]  # the rows that wrote a unit
 names = [found.target_tokens[row] for row in units]
 characters = found.source_tokens[:-1]
-fig, axes = figures.canvas(2, 1, height=3.6)
+fig, axes = figures.canvas(3, 1, height=5)
 for head, ax in enumerate(axes):
     weights = found.weights[1, head, units, :-1]  # (4, S), without the end token
     style = {"values": ".2f", "vmin": 0, "vmax": 1, "colorbar": False}
@@ -1311,25 +1317,25 @@ for head, ax in enumerate(axes):
     ax.set(title=f"layer 1, head {head}", ylabel="writes")
     seen = [characters[i] for i in weights.argmax(-1)]
     print(f"head {head}:", *map("{} <- {} ".format, names, seen))
-    assert seen[0] == "百万"[head]
+    assert seen[0] == "百万千"[head]
 # %% [markdown] lang="zh"
-# 这就是“万”与 *million* 的交叉。写 *million* 的那一刻，头 0 看的是“百”（八**百**），头 1 看的是
-# 四个字之后的“万”：百 × 万 = 百万，一个英文词由两个隔开的字合成。写下一行的 *hundred* 时，头 0 看
-# “十”（七**十**），头 1 仍看“万”：十 × 万 = 十万，英文叫一百个千。到了 *thousand*，分工没这么整
-# 齐：头 0 看“万”，头 1 把权重分给“千”“万”“五”。最后一个 *hundred* 就是自己的“百”；后面再
-# 没有“万”，头 1 也不再看它。
+# 这就是“万”与英文单位的交叉。写 *million* 的那一刻，头 0 看的是“百”（八**百**），头 1 看的是四个
+# 字之后的“万”：百 × 万 = 百万，一个英文词由两个隔开的字合成。写下一行的 *hundred* 时，头 0 看“十”
+# （七**十**），头 1 仍看“万”：十 × 万 = 十万，英文叫一百个千。到了 *thousand*，头 1 看“千”
+# （五**千**），头 2 看“万”：七十六万五千，要把“万”和“千”合在一起，才是英文的 765 个千。最后一个
+# *hundred* 就是自己的“百”，头 0 和头 2 都看它；后面再没有“万”，头 1 看别的去了。
 #
 # 小心别读过头：注意力图说的是**看哪里**，不是**怎么算**，真正的换算还在前馈网络里。
 #
 # 再看日期。年在前的变成年在后，斜线就断成了两截：
 # %% [markdown] lang="en"
-# There is the crossing of 万 and *million*. At the moment of writing *million*, head 0 looks at 百
-# (of 八**百**, the hundreds), and head 1 at the 万 four characters further on: hundred times ten
-# thousand is a million, one English word made of two characters that stand apart. At the *hundred*
-# of the next row, head 0 looks at 十 (of 七**十**), and head 1 at 万 again: ten times ten thousand
-# is a hundred thousand. At *thousand* the parts are less tidy: head 0 looks at 万, head 1 divides
-# its weight between 千, 万 and 五. The last *hundred* is just its own 百; no 万 follows any more,
-# and head 1 does not look at it.
+# There is the crossing of 万 and the English units. At the moment of writing *million*, head 0
+# looks at 百 (of 八**百**, the hundreds), and head 1 at the 万 four characters further on: hundred
+# times ten thousand is a million, one English word made of two characters that stand apart. At the
+# *hundred* of the next row, head 0 looks at 十 (of 七**十**), and head 1 at 万 again: ten times ten
+# thousand is a hundred thousand. At *thousand*, head 1 looks at 千 (of 五**千**) and head 2 at 万:
+# 七十六万五千 has a 万 and a 千, and only together are they the 765 thousands of English. The last
+# *hundred* is just its own 百, for heads 0 and 2; no 万 follows any more, and head 1 looks elsewhere.
 #
 # Do not read too much into it: such a map shows **where** it looks, and not **what it computes**
 # there, which is up to the feed-forward networks.
@@ -1337,45 +1343,47 @@ for head, ax in enumerate(axes):
 # Now the date. The year moves from the front to the end, and the line breaks in two:
 # %%
 fig, axes = figures.canvas(1, 2, height=3)
-for head, ax in zip((3, 2), axes, strict=True):
+for head, ax in zip((2, 0), axes, strict=True):
     draw_map(ax, "date", layer=1, head=head)
 # %% [markdown] lang="zh"
-# 左图（头 3）：写“23”时看原文末尾的“二”“三”，写到“2026”就跳回开头的“二〇二六”，调序一目了
-# 然。可是写 *November* 时，这个头看的是“日”，没用上；月份归右图的头 2 管，它看的是“十一月”里的
-# “一”（编码器早已让这个“一”知道自己前面有个“十”）。头 2 写“23”的“3”和“2026”的“6”时，
-# 看的却是“十”。没有哪一个头包办一切，要合起来看。
+# 左图（头 2）：写“23”时看原文末尾的“二”“三”，写到“2026”就跳回开头的“二〇二六”，调序一目了
+# 然。写 *November* 时它看的是“十一月”里的“一”，右图的头 0 看的是“十”：一个英文词，由两个头各管
+# 一半。空格和逗号在中文里没有对应的字，权重就停在“年”“月”上。头 0 写数字时就乱一些，比如写最后的
+# “6”，它看得最多的是“十”。没有哪一个头包办一切，要合起来看。
 #
 # 反方向，英译中：
 # %% [markdown] lang="en"
-# On the left (head 3): for 23 it looks at 二 and 三 near the end of the source, and for 2026 it
-# jumps back to the 二〇二六 at the front: reordering, plain to see. But for *November* this head
-# looks at 日, which is of no use; the month is the business of head 2 on the right, which looks at
-# the 一 of 十一月 (the encoder has long told this 一 that there is a 十 before it). Head 2, in
-# turn, looks at 十 for the 3 of 23 and for the 6 of 2026. No head does everything; they work
-# together.
+# On the left (head 2): for 23 it looks at 二 and 三 near the end of the source, and for 2026 it
+# jumps back to the 二〇二六 at the front: reordering, plain to see. For *November* it looks at the 一
+# of 十一月, and head 0 on the right looks at the 十: one English word, half of it from each head.
+# Blanks and the comma have no character of their own, and there the weight rests on 年 and 月. Head
+# 0 is less tidy with digits: for the last 6 it mostly looks at 十. No head does everything; they
+# work together.
 #
 # And the other direction, English to Chinese:
 # %%
 fig, axes = figures.canvas(1, 2, height=3.4)
-for head, ax in enumerate(axes):
+for head, ax in zip((0, 2), axes, strict=True):
     draw_map(ax, "back", layer=1, head=head)
 found = maps["back"]
 rows = {name: found.target_tokens.index(name) for name in "千百十万"}
 for name, row in rows.items():
-    seen = [found.source_tokens[found.weights[1, head, row].argmax()] for head in (0, 1)]
-    print(f"writes {name}: head 0 looks at {seen[0]!r}, head 1 at {seen[1]!r}")
+    seen = [found.source_tokens[found.weights[1, head, row].argmax()] for head in (0, 2)]
+    print(f"writes {name}: head 0 looks at {seen[0]!r}, head 2 at {seen[1]!r}")
 # %% [markdown] lang="zh"
-# 同样的分工倒了过来：写“三千”的“千”，一个头看 *thirty*，另一个头看 *million*：三十个百万，就是
-# 三千（万）。头 1 写“千”“百”“十”时一直看着 *million*，写到“万”才移到 *thousand*。
+# 同样的分工倒了过来：写“三千”的“千”，头 0 看 *thirty*，头 2 看 *million*：三十个百万，就是三千
+# （万）。写“一十”的“十”，头 0 看 *hundred*，头 2 看 *thousand*：一百个千，就是十（万）。写到
+# “万”，两个头都看 *thousand*。只有写“百”时头 2 看的 *hundred*，我们说不出道理。
 #
 # ### 考试
 #
 # 最后是成绩。一千道没背过的题，再加上刚才那 200 个**比训练时更长**的数：训练里的数最多 12 位，只有
 # 整数（后面全是零）到 15 位；这里的有 13 到 15 位，每个字都认识，只是句子长了。
 # %% [markdown] lang="en"
-# The same division of labour, turned round: for the 千 of 三千 one head looks at *thirty*, the
-# other at *million*: thirty millions are three thousand 万. While it writes 千, 百 and 十, head 1
-# keeps to *million*, and moves to *thousand* for the 万.
+# The same division of labour, turned round: for the 千 of 三千, head 0 looks at *thirty* and head 2
+# at *million*: thirty millions are three thousand 万. For the 十 of 一十, head 0 looks at *hundred*
+# and head 2 at *thousand*: a hundred thousands are ten 万. At 万 both look at *thousand*. Only why
+# head 2 looks at *hundred* when it writes 百, we cannot say.
 #
 # ### The exam
 #
@@ -1418,9 +1426,9 @@ for direction in DIRECTIONS:
         print(f"  {verdict}:\n    {mistake.source}\n    {mistake.output}")
 # %% [markdown] lang="zh"
 # 会的，一道不错；没见过的长度，垮了。数一数词元，就知道它怎么垮的：译文比该有的短，常常整整丢掉一
-# 级。可是最短的那些错题也并不长：*sixty trillion and six* 只有四个词，它译成了“六十万零六”，把
-# “亿”丢了。训练里 *trillion* 和“万亿”只出现在整数里，后面从来没有跟过零头，这样的**组合**它一次
-# 也没见过。
+# 级。可是最短的那些错题也并不长：*twenty trillion and seventy-nine* 不过五个词，它译成了“二十万零
+# 七十九”，把“亿”丢了。训练里 *trillion* 和“万亿”只出现在整数里，后面从来没有跟过零头，这样的
+# **组合**它一次也没见过。
 #
 # 论文选正弦位置编码时说，它**也许**能让模型用到比训练时更长的序列上（第 3.5 节）。在这里，不能。换
 # 一句话：这个模型学会的不是“怎样念数”，而是“怎样念这么长的数”。想让它会更长的，最省事的办法是把
@@ -1440,9 +1448,9 @@ for direction in DIRECTIONS:
 # %% [markdown] lang="en"
 # What it has learnt it knows without a mistake; at lengths it has not seen it breaks down. Counting
 # tokens shows how: the outputs are too short, often a whole group of digits is lost. But the
-# shortest of the failures are not long at all: *sixty trillion and six* has four words, and comes
-# out as 六十万零六, with the 亿 lost. In training, *trillion* and 万亿 occur in round numbers only,
-# with nothing small behind them: the **combination** is new.
+# shortest of the failures are not long at all: *twenty trillion and seventy-nine* comes out as
+# 二十万零七十九, with the 亿 lost. In training, *trillion* and 万亿 occur in round numbers only, with
+# nothing small behind them: the **combination** is new.
 #
 # When the paper chose sinusoids for the positions, it said that they **may** let the model go on to
 # sequences longer than in training (section 3.5). Here they do not. In other words: this model has
