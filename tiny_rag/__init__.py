@@ -1,0 +1,1 @@
+"""A retrieval-augmented generation pipeline from scratch. Chapters 31, 32, 33."""

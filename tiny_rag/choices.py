@@ -1,0 +1,75 @@
+"""Which embedder and which model, as a word on the command line says it.
+
+Nothing heavy is imported before something heavy is asked for.
+"""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from .embeddings import Embedder, HashEmbedder
+from .llm import LLM
+
+EMBEDDER_HELP = "none, hash, openai:MODEL, or the folder of a sentence-transformers model"
+MODEL_HELP = "the folder of a model, or the URL of an OpenAI-compatible server (.../v1)"
+
+
+def make_embedder(choice: str, arrays: Mapping[str, np.ndarray] | None = None) -> Embedder | None:
+    """The embedder that a choice names: see EMBEDDER_HELP. None for "none".
+
+    arrays: what the index keeps of a hash embedder
+    FileNotFoundError if there is no such model, ValueError if it cannot be used
+    """
+    if choice == "none":
+        return None
+    if choice == "hash":
+        return HashEmbedder.from_arrays(arrays) if arrays else HashEmbedder()
+    kind, colon, name = choice.partition(":")
+    if kind == "openai" and colon:
+        from .encoders import OpenAIEmbedder
+
+        if not name:
+            raise ValueError("openai: needs a model, as in openai:text-embedding-3-small")
+        return OpenAIEmbedder(name)
+    from .encoders import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(choice)
+
+
+def make_llm(model: str | None, name: str | None = None) -> LLM | None:
+    """The model that answers: what `model` says, else what $TINY_MODEL says, else None.
+
+    model: a folder, or a URL that starts with http · name: which of the server's models; None asks
+    the server for its list and takes the first
+    The key for a server is $TINY_API_KEY; for api.openai.com also $OPENAI_API_KEY.
+    """
+    model = model or os.environ.get("TINY_MODEL")
+    if not model:
+        return None
+    if model.startswith(("http://", "https://")):
+        from .backends import OpenAILLM
+
+        key = os.environ.get("TINY_API_KEY")
+        if model.startswith("https://api.openai.com/"):
+            key = key or os.environ.get("OPENAI_API_KEY")
+        return OpenAILLM(model, name or first_model(model, key), key)
+    from .backends import TransformersLLM
+
+    return TransformersLLM(model)
+
+
+def first_model(base_url: str, api_key: str | None) -> str:
+    """The name of the first model that a server lists. ValueError if it lists none."""
+    from openai import OpenAI, OpenAIError
+
+    client = OpenAI(base_url=base_url, api_key=api_key or "none", timeout=10, max_retries=1)
+    try:
+        models = [model.id for model in client.models.list()]
+    except (OpenAIError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{base_url} does not say which models it has ({error}); name one: --model-name NAME"
+        ) from error
+    if not models:
+        raise ValueError(f"{base_url} lists no models; name one: --model-name NAME")
+    return models[0]

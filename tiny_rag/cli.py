@@ -1,0 +1,170 @@
+"""The command line: `python -m tiny_rag ask|search|chat|index|info|eval`.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from . import commands
+from .choices import EMBEDDER_HELP, MODEL_HELP
+
+DEFAULT_FOLDER = "tiny-rag-index"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (ValueError, OSError, RuntimeError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
+            return 0
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="tiny_rag",
+        description="Answers from your own files, with citations. Without an index, the questions "
+        "go to a small encyclopedia that comes along, of a star system that does not exist.",
+        epilog='Try: python -m tiny_rag ask "How many moons has Lumo?"',
+    )
+    subparsers = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
+    _index_parser(subparsers)
+    _search_parser(subparsers)
+    _ask_parser(subparsers)
+    _chat_parser(subparsers)
+    _eval_parser(subparsers)
+    _info_parser(subparsers)
+    return parser
+
+
+def _index_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "index",
+        help="Read files and folders into an index.",
+        description="Read pdf, md, txt, html, docx, json and jsonl files into an index. When it is "
+        "run again, what has not changed is not read into it twice, and what is gone is forgotten. "
+        "A file that cannot be read is reported and left out.",
+        epilog="Example: python -m tiny_rag index docs papers/rag.pdf",
+    )
+    parser.set_defaults(run=commands.run_index)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
+    _index_option(parser)
+    parser.add_argument(
+        "--embedder", metavar="WHICH", help=f"{EMBEDDER_HELP} (default: the index's own, else none)"
+    )
+    parser.add_argument("--chunk-size", type=_count, metavar="N", help="tokens each (default 256)")
+    parser.add_argument(
+        "--chunk-overlap",
+        type=int,
+        metavar="N",
+        help="tokens that two share (default 32)",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if any was left out")
+    _json_option(parser)
+
+
+def _search_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "search", help="Show the passages that are found.", description="Find passages; no answer."
+    )
+    parser.set_defaults(run=commands.run_search)
+    parser.add_argument("query", metavar="TEXT", help="what to look for")
+    _retrieval_options(parser)
+    _json_option(parser)
+
+
+def _ask_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "ask",
+        help="Answer a question, with citations.",
+        description="Answer a question from the index. Without a model, the answer is made of the "
+        "sentences that fit best. If nothing fits, it says so.",
+        epilog='Example: python -m tiny_rag ask "Who wrote the sunrise contract?" --model '
+        "http://127.0.0.1:8000/v1",
+    )
+    parser.set_defaults(run=commands.run_ask)
+    parser.add_argument("question", metavar="QUESTION")
+    _retrieval_options(parser)
+    _model_options(parser)
+    _json_option(parser)
+
+
+def _chat_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "chat",
+        help="Ask one question after another.",
+        description="Read questions, one a line, until the end of the input. With a model, a "
+        "question may refer to those before it.",
+    )
+    parser.set_defaults(run=commands.run_chat)
+    _retrieval_options(parser)
+    _model_options(parser)
+
+
+def _eval_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "eval",
+        help="Measure retrieval and answers on questions with known answers.",
+        description="Measure on a JSONL file, one object a line: question, answers, and gold (a "
+        "list of source and quote). Without one, on the questions of the encyclopedia.",
+    )
+    parser.set_defaults(run=commands.run_eval)
+    parser.add_argument("questions", nargs="?", metavar="QUESTIONS.jsonl")
+    parser.add_argument("--answers", action="store_true", help="answers too, not just retrieval")
+    _retrieval_options(parser)
+    _model_options(parser)
+    _json_option(parser)
+
+
+def _info_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("info", help="Say what is in an index.")
+    parser.set_defaults(run=commands.run_info)
+    _index_option(parser)
+    _json_option(parser)
+
+
+def _index_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--index", metavar="DIR", help=f"the index's folder (default {DEFAULT_FOLDER})"
+    )
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="JSON for programs")
+
+
+def _retrieval_options(parser: argparse.ArgumentParser) -> None:
+    _index_option(parser)
+    parser.add_argument("-k", type=_count, metavar="N", help="how many passages (default 6)")
+    parser.add_argument(
+        "--mode",
+        choices=["bm25", "dense", "hybrid"],
+        help="how to search (default: bm25; hybrid if the index has vectors)",
+    )
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL)")
+    parser.add_argument(
+        "--model-name", metavar="NAME", help="which of the server's models (default: its first)"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} must be at least 1")
+    return number

@@ -1,0 +1,132 @@
+"""Where the gold quotes of the questions are: which chunks hold them.
+
+Questions quote the source, and never name a chunk: one file of questions judges every chunk size,
+wherever the chunker cuts. Chapter 32.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .documents import Chunk
+from .questions import Question
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Where one gold quote stands."""
+
+    length: int
+    """Of the quote, in characters."""
+    places: tuple[dict[str, Span], ...]
+    """For each place where it occurs: chunk id -> which part of the quote the chunk holds."""
+
+    @property
+    def holders(self) -> frozenset[str]:
+        """The chunks that count as relevant: those that hold the quote whole.
+
+        Where it was cut so that no chunk does: those with the largest part of it, and those with at
+        least half as much.
+        """
+        found: set[str] = set()
+        for place in self.places:
+            sizes = {name: end - start for name, (start, end) in place.items()}
+            most = max(sizes.values())
+            least = most if most == self.length else most / 2
+            found |= {name for name, size in sizes.items() if size >= least}
+        return frozenset(found)
+
+    def share_in(self, chunk_ids: Collection[str]) -> float:
+        """How much of the quote these chunks hold together, in [0, 1], where they hold most."""
+        return max(
+            _covered([part for name, part in place.items() if name in chunk_ids]) / self.length
+            for place in self.places
+        )
+
+
+Evidence = dict[str, list[Fact]]
+"""Question id -> its gold quotes."""
+
+
+def find_evidence(questions: Iterable[Question], chunks: Iterable[Chunk]) -> Evidence:
+    """Look every gold quote up. chunks: all that will be searched, in any order.
+
+    ValueError names the question whose quote is in no chunk of its source
+    """
+    questions = list(questions)
+    texts = _texts_by_end({gold.source for q in questions for gold in q.gold}, chunks)
+    evidence: Evidence = {}
+    for question in questions:
+        evidence[question.id] = []
+        for gold in question.gold:
+            places = tuple(
+                _parts(pieces, start, start + len(gold.quote))
+                for text, pieces in texts.get(gold.source, [])
+                for start in _occurrences(gold.quote, text)
+            )
+            if not places:
+                raise ValueError(
+                    f"question {question.id!r}: {gold.quote!r} is in no chunk of "
+                    f"{gold.source!r}; index that file, or correct the quote"
+                )
+            evidence[question.id].append(Fact(len(gold.quote), places))
+    return evidence
+
+
+def _texts_by_end(
+    ends: Collection[str], chunks: Iterable[Chunk]
+) -> dict[str, list[tuple[str, list[Chunk]]]]:
+    """End of a path -> (text, chunks) of each document whose source ends so."""
+    by_document: dict[tuple[str, str], list[Chunk]] = {}
+    for chunk in chunks:
+        source = chunk.metadata["source"]
+        if any(end in ends for end in _ends(source)):
+            by_document.setdefault((source, chunk.doc_id), []).append(chunk)
+    texts: dict[str, list[tuple[str, list[Chunk]]]] = {}
+    for (source, _), pieces in by_document.items():
+        pieces.sort(key=lambda chunk: chunk.start)
+        text = _join(pieces)
+        for end in _ends(source):
+            if end in ends:
+                texts.setdefault(end, []).append((text, pieces))
+    return texts
+
+
+def _ends(path: str) -> Iterator[str]:
+    """a/b/c.md, b/c.md, c.md"""
+    parts = path.split("/")
+    return ("/".join(parts[start:]) for start in range(len(parts)))
+
+
+def _join(pieces: Sequence[Chunk]) -> str:
+    """The document's text again, of chunks in order that may overlap; NUL where one is missing."""
+    parts: list[str] = []
+    end = 0
+    for chunk in pieces:
+        parts.append("\0" * (chunk.start - end))
+        parts.append(chunk.text[max(0, end - chunk.start) :])
+        end = max(end, chunk.end)
+    return "".join(parts)
+
+
+def _occurrences(quote: str, text: str) -> Iterator[int]:
+    place = text.find(quote)
+    while place >= 0:
+        yield place
+        place = text.find(quote, place + 1)
+
+
+def _parts(pieces: Sequence[Chunk], start: int, end: int) -> dict[str, Span]:
+    """chunk id -> the part of text[start:end] in it, counted from its beginning."""
+    parts = {c.id: (max(c.start, start) - start, min(c.end, end) - start) for c in pieces}
+    return {name: (first, last) for name, (first, last) in parts.items() if first < last}
+
+
+def _covered(spans: Iterable[Span]) -> int:
+    """How many places lie in at least one span."""
+    total = reach = 0
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reach))
+        reach = max(reach, end)
+    return total
