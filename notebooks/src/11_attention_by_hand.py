@@ -355,7 +355,7 @@ _ = axes[0].set_ylabel("weight for orange")
 # %% [markdown] lang="zh"
 # 色带的每一列是一次查询。最上面一行很冷，只取最像的一条，六种颜色泾渭分明，就是原来那部字典：查
 # “橙”，得到的是黄。往下渐渐变软，温度 0.25 时，得到的真是橙，约为 `[0.97, 0.66, 0.01]`，而字典里
-# 从来没有它。再热下去，对谁都差不多，六色掺成一片灰。
+# 从来没有它。再热下去，对谁都差不多，六色都褪得灰扑扑的。
 #
 # 软字典还有一个好处，也是它能训练的原因：权重随 $q$ 和 $k$ 平滑变化，处处有梯度。硬字典没有：键差一
 # 点点，结果要么不变，要么整个跳走。
@@ -417,7 +417,7 @@ scale = 2**0.5 / 0.1  # the function divides by sqrt(2); this leaves a temperatu
 mixed, _ = scaled_dot_product_attention(scale * on_circle(hues), keys, values)
 torch.testing.assert_close(mixed, picture[1])  # the second row of colours above
 # %% [markdown] lang="zh"
-# 两处对账都通过：一处与 torch 的实现，一处与上面的颜色。后一处顺带说明：查询越长，等效的温度越低，
+# 两处对账都通过：一处与 torch 的实现，一处与上面的颜色。后一处顺带说明：查询向量的模越大，等效的温度越低，
 # 所以模型**学得会**该多挑剔。
 #
 # ### 为什么除以 $\sqrt{d_k}$
@@ -582,11 +582,11 @@ torch.testing.assert_close(out, F.scaled_dot_product_attention(x, x, x, both))
 
 
 # %% [markdown] lang="zh"
-# 真词元的输出**一位都没有变**，不是“变得很小”。
+# 非填充词元的输出**一位都没有变**，不是“变得很小”。
 #
 # ### 一行全被挡住
 #
-# 如果一个查询谁都不许看呢？比如一批里混进一句空话，源句全是填充。照许多教程的写法，给分数加上
+# 如果一个查询谁都不许看呢？比如一批里混进一个空句子，源句全是填充。照许多教程的写法，给分数加上
 # $-\infty$ 再做 softmax，分母是 $0$，得到的是 NaN；而 NaN 会传染，$0 \times \mathrm{NaN}$ 还是
 # NaN。加 `-1e9` 则给出均匀的权重：不许看的全看了。
 # %% [markdown] lang="en"
@@ -666,6 +666,9 @@ for B, H, T, S, Dh in [(1, 1, 1, 1, 1), (2, 3, 4, 4, 8), (2, 1, 3, 7, 5), (1, 2,
         out, weights = candidate(q, k, v, mask)
         torch.testing.assert_close(out, F.scaled_dot_product_attention(q, k, v, mask))
         assert mask is None or not weights.masked_select(~mask).any()
+        (slope,) = torch.autograd.grad(candidate(q.requires_grad_(), k, v, mask)[0].sum(), q)
+        assert slope.isfinite().all(), "NaN on the way back: was a softmax over -inf patched up?"
+        q = q.detach()
 print("exercise 1: correct")
 
 
@@ -697,8 +700,8 @@ print("exercise 2: correct")
 # | 解码器的因果自注意力 | 目标句 | 目标句 | 填充、未来 | `(B, H, T, T)` |
 # | 交叉注意力 | 目标句 | 源句（编码器的输出） | 源句的填充 | `(B, H, T, S)` |
 #
-# 画出来看。下面的 $q$ 和 $k$ 是手写的，好让你读得懂：每个词的键是它自己的一列；它的查询写着想找哪几
-# 个词（每个强度 10）。真模型学到的对齐，第 13 章再画。
+# 画出来看。下面的 $q$ 和 $k$ 是手写的，好让你读得懂：每个词的键是一个 one-hot 向量，只有自己那一维是
+# 1；它的查询写着想找哪几个词（每个强度 10）。真模型学到的对齐，第 13 章再画。
 # %% [markdown] lang="en"
 # ## 5 Three uses: self-, causal and cross-attention
 #
@@ -777,7 +780,7 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 #
 # **问题**　一个头给每个词元只有一行权重，和为 1。“买”想同时知道“谁买”和“买什么”，只能各看一
 # 半，拿回来的是两个值的平均，再也分不清哪个是哪个。论文第 3.2.2 节说的就是这件事：只有一个头
-# 时，**平均**会妨碍它。
+# 时，**取平均**妨碍模型同时关注不同的内容。
 #
 # **想法**　把宽度 $D$ 切成 $H$ 份，每份做一次自己的注意力，各有各的 $W^Q$、$W^K$、$W^V$，最后拼起
 # 来，再由 $W^O$ 混合：
@@ -869,8 +872,8 @@ for ax, (title, part) in zip(axes, panels.items(), strict=True):
 # 对的切法：头 0 里四个词元都在，各出属于它的那一份（`.0`）。错的切法：“头 0”装着前两个词元的全
 # 部，“头 1”装着后两个的全部。
 #
-# 后果有多严重？如果拼的时候也照样 `view` 回去，切了再拼能原样复原，这样的测试骗得过。骗不过的是这个
-# 问题：改动一个词元，哪些输出会动？
+# 后果有多严重？如果拼的时候也照样 `view` 回去，“切了再拼应当复原”这样的测试就被骗过了。骗不过的是
+# 这个问题：改动一个词元，哪些输出会动？
 # %% [markdown] lang="en"
 # Cut rightly, head 0 has all four tokens, each with the part that belongs to it (`.0`). Cut
 # wrongly, "head 0" holds everything of the first two tokens, and "head 1" everything of the last
@@ -1088,7 +1091,7 @@ torch.testing.assert_close(sizes, torch.full((5000,), 256**0.5))
 # 好到头。每个位置的向量一样长，$\sqrt{d_{\text{model}}/2}$，不像编号那样越往后越大。
 #
 # > **教程里常见的错**　一是指数加倍：公式里的 $2i$ 就是**偶数列的列号**；循环写成
-# `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，针慢得太快，几乎不动的列多出一倍（下面数
+# `for i in range(0, d, 2)`，却仍用 `10000 ** (2 * i / d)`，转速降得太快，几乎不动的列多出一倍（下面数
 # 给你看），等于白占着宽度。二是列的次序：有的实现（tensor2tensor 也是）把正弦全放前一半，余弦全放后
 # 一半。两种次序只差一个列的排列，从头训练都可以；但把一种次序训练出来的权重装进另一种，模型就认不得
 # 位置了。
@@ -1200,7 +1203,7 @@ torch.testing.assert_close(R @ rotation(-7, 64), torch.eye(64))  # and back
 fig, axes = figures.canvas(1, 3, height=2.6)
 names = [str(t) for t in range(10)]
 for ax, (title, k) in zip(axes, {"pos - 1": -1, "pos": 0, "pos + 3": 3}.items(), strict=True):
-    q = 40 * pe[:10] @ rotation(k, 64).T  # what a q_proj can do; the keys stay as they are
+    q = 40 * pe[:10] @ rotation(k, 64).T  # as a q_proj can; 40: sharp weights; keys as they are
     weights = scaled_dot_product_attention(q, pe[:10], pe[:10])[1]
     ax = figures.attention_map(ax, weights, names)
     ax.set(title=f"looks at {title}", ylabel="query" if k == -1 else "", xlabel="key")
@@ -1210,7 +1213,7 @@ for ax, (title, k) in zip(axes, {"pos - 1": -1, "pos": 0, "pos + 3": 3}.items(),
 # 而是直接**转** $q$ 和 $k$。
 #
 # 论文还试过可以学习的位置向量（表 3 的 E 行），结果几乎一样；最后选正弦，是因为它也许能推广到比训练
-# 时更长的句子。**也许**：公式给得出任何位置的向量，模型会不会用是另一回事，第 13 章会量给你看。
+# 时更长的句子。**也许**：公式给得出任何位置的向量，模型会不会用是另一回事，第 13 章还会碰到它。
 #
 # ### 奇数的 $d_{\text{model}}$
 #
@@ -1224,8 +1227,8 @@ for ax, (title, k) in zip(axes, {"pos - 1": -1, "pos": 0, "pos + 3": 3}.items(),
 #
 # The paper also tried learnt position vectors (Table 3, row E), with nearly identical results; it
 # chose the sinusoids because they may extend to longer texts than those of training. **May**: the
-# formula has a vector for any position; whether the model can use it is another matter, and chapter
-# 13 measures it.
+# formula has a vector for any position; whether the model can use it is another matter, and comes up
+# again in chapter 13.
 #
 # ### An odd $d_{\text{model}}$
 #

@@ -142,8 +142,8 @@ _ = ax.set(xlim=(-2.1, 6.6))
 # - **解码器的输入**（target in）：`<s>` 加译文；
 # - **解码器该说的**（target out）：译文加 `</s>`。
 #
-# 后两个是同一句话错开一格：第 $t$ 个位置看着 `<s>` 到第 $t$ 个词，要说出下一个。源和译文不同文，也
-# 不同长。
+# 后两个是同一句话错开一格：第 $t$ 个位置看着 `<s>` 到第 $t$ 个词，要说出下一个。源和译文语言不同，长短
+# 也不同。
 #
 # 拿三个中文数字作例子，译法来自包里的 `numerals`（第 13 章就训练它）。为了看得清楚，每个汉字、每个
 # 英文单词各算一个词元；`collate` 把三对例子排成矩形，短的在右边补 `<pad>`，即**填充**。
@@ -480,8 +480,8 @@ _ = axes[0].set_ylabel("input changed at")
 #
 # $$\mathrm{LN}(x)_{btd} = \gamma_d\,\frac{x_{btd} - \mu_{bt}}{\sqrt{\sigma^2_{bt} + \epsilon}} + \beta_d, \qquad \mu_{bt} = \frac{1}{D}\sum_d x_{btd}, \qquad \sigma^2_{bt} = \frac{1}{D}\sum_d (x_{btd} - \mu_{bt})^2$$
 #
-# BatchNorm 的公式一样，只是把 $\mu_{bt}$、$\sigma^2_{bt}$ 换成 $\mu_d$、$\sigma^2_d$，对 $b$ 和 $t$
-# 求平均。两样都手算，再与 torch 对照：
+# $\gamma$ 和 $\beta$ 是学来的缩放和平移，$\epsilon$ 是一个小数，免得除以零。BatchNorm 的公式一样，只是把
+# $\mu_{bt}$、$\sigma^2_{bt}$ 换成 $\mu_d$、$\sigma^2_d$，对 $b$ 和 $t$ 求平均。两样都手算，再与 torch 对照：
 # %% [markdown] lang="en"
 # The feed-forward network has the diagonal alone; in the encoder's self-attention everything is
 # connected; with the causal mask, news travels only to later places. Take attention away, and the
@@ -502,6 +502,7 @@ _ = axes[0].set_ylabel("input changed at")
 #
 # $$\mathrm{LN}(x)_{btd} = \gamma_d\,\frac{x_{btd} - \mu_{bt}}{\sqrt{\sigma^2_{bt} + \epsilon}} + \beta_d, \qquad \mu_{bt} = \frac{1}{D}\sum_d x_{btd}, \qquad \sigma^2_{bt} = \frac{1}{D}\sum_d (x_{btd} - \mu_{bt})^2$$
 #
+# $\gamma$ and $\beta$ are learnt, a scale and a shift; the small $\epsilon$ keeps the divisor from 0.
 # The formula of BatchNorm is the same with $\mu_d$ and $\sigma^2_d$, averaged over $b$ and $t$, in
 # place of $\mu_{bt}$ and $\sigma^2_{bt}$. We compute both by hand and compare with torch:
 # %%
@@ -626,7 +627,7 @@ assert torch.equal(pre(x, nothing), x)
 # %% [markdown] lang="zh"
 # 子层什么也不说时，post-norm（论文的写法，先加再归一化）输出 $\mathrm{LN}(x)$，pre-norm（先归一化再
 # 进子层）原样输出 $x$。两者的差别，第 7 节细看。先比有没有残差：24 个前馈子层叠起来，量一量损失对每
-# 一层输入的梯度有多长。
+# 一层输入的梯度，范数有多大。
 # %% [markdown] lang="en"
 # If the sublayer says nothing, post-norm (the paper's: add, then normalise) gives $\mathrm{LN}(x)$;
 # pre-norm (normalise, then the sublayer) gives $x$ as it was. Section 7 looks at this difference.
@@ -731,7 +732,7 @@ assert torch.equal(first, second)
 #
 # ### Xavier
 #
-# 一个 $n \times m$ 的矩阵，若每个数的方差是 $1/n$，信号往前走大小不变；是 $1/m$，梯度往回走大小不
+# 一个 $n \times m$ 的矩阵（输入宽 $n$，输出宽 $m$），若每个数的方差是 $1/n$，信号往前走大小不变；是 $1/m$，梯度往回走大小不
 # 变。Xavier 初始化（Glorot 与 Bengio 2010）取两者的折中：
 #
 # $$\mathrm{Var}(W) = \frac{2}{n + m}, \qquad W \sim U(-a, a), \quad a = \sqrt{\frac{6}{n + m}}$$
@@ -745,7 +746,7 @@ assert torch.equal(first, second)
 #
 # ### Xavier
 #
-# In an $n \times m$ matrix, numbers of variance $1/n$ keep a signal's size on its way forward;
+# In an $n \times m$ matrix ($n$ inputs, $m$ outputs), numbers of variance $1/n$ keep a signal's size on its way forward;
 # variance $1/m$ keeps a gradient's size on its way back. Xavier initialisation (Glorot and Bengio
 # 2010) is the compromise:
 #
@@ -774,7 +775,7 @@ for name, initialise in {"Xavier": nn.init.xavier_uniform_, "default": lambda w:
 #
 # $$\text{post-norm: } x_{l+1} = \mathrm{LN}(x_l + f(x_l)) \qquad\qquad \text{pre-norm: } x_{l+1} = x_l + f(\mathrm{LN}(x_l))$$
 #
-# 差别在那条直路上。pre-norm 的直路从头到尾只有加法；post-norm 的直路每走一层就穿过一个 LayerNorm，
+# 差别在那条直路上。pre-norm 的直路从头到尾只有加法；post-norm 的直路每过一个子层就穿过一个 LayerNorm，
 # 几十次下来，梯度还是被改了样。（pre-norm 的和没有归一化过，所以整叠末尾要补一个
 # LayerNorm；post-norm 不需要，论文也没有。）
 #
@@ -1015,7 +1016,7 @@ for ax, weights, row, text in zip(axes, cross[:, 0], batch.source, batch.target_
     ax.set(xlabel="", ylabel="")
 # %% [markdown] lang="zh"
 # 三句话，第一个头：行是译文，列是原文，填充的列全白，权重恰好是 0。参数是随机的，图案还没有意义；第
-# 13 章训练之后再画同一张图，就会看见“万”与 *thousand* 交叉着对齐。
+# 13 章训练之后再画同类的图，就会看见“万”与 *million*、*thousand* 交叉着对齐。
 #
 # ### 记忆只算一次
 #
@@ -1024,8 +1025,8 @@ for ax, weights, row, text in zip(axes, cross[:, 0], batch.source, batch.target_
 # %% [markdown] lang="en"
 # Three sentences, the first head: rows are the target, columns the source; padded columns are
 # white, with weights of exactly 0. The parameters are random, so the patterns mean nothing yet.
-# Chapter 13 draws the same picture of a trained model, where 万 and *thousand* are aligned
-# crosswise.
+# Chapter 13 draws such pictures of a trained model, where 万 is aligned crosswise with *million*
+# and *thousand*.
 #
 # ### The memory is computed once
 #
@@ -1088,7 +1089,7 @@ _ = ax.set(
 )
 # %% [markdown] lang="zh"
 # 每一层，位置 0 到 3 的变化都恰好是 0。再动填充：一种是多补几列，一种是把 `<pad>` 的嵌入整个换掉。
-# 真词元的 logits 应当都不动。只有一个例外，想一想再往下看：`<pad>` **自己**的分数，因为输出层用的就
+# 非填充词元的 logits 应当都不动。只有一个例外，想一想再往下看：`<pad>` **自己**的分数，因为输出层用的就
 # 是嵌入矩阵的那一行。
 # %% [markdown] lang="en"
 # In every layer, places 0 to 3 move by exactly 0. Now push the padding: first more columns of it,
@@ -1336,8 +1337,8 @@ ax.set(xlabel="vocabulary implied by the rounded number of parameters")
 _ = ax.set(xlim=(35_000, 44_000), ylim=(10.6, -1.2))
 # %% [markdown] lang="zh"
 # base 和它的九个变体共十行，一个约 41,100 的词表全都说得通（黄带）；big 要的却是 36,000 左右，与黄
-# 带不沾边。**没有一个词表能同时给出 65 和 213。** 论文没有交代怎么数的，我们也不猜；能说的只是：各
-# 行之间的差，也就是层数、宽度、$d_k$ 各值多少参数，与我们的算式处处相符。
+# 带不沾边。**没有一个词表能同时给出 65 和 213。** 论文没有交代怎么数的，我们也不猜；能说的只是：那
+# 十行之间的差，也就是层数、宽度、$d_k$ 各值多少参数，与我们的算式处处相符。
 #
 # **练习 4**　写 `candidate(config)`，用一行行的算式（不建模型）数出任意配置的参数，`attention_bias`
 # 和 `norm` 也要算进去。

@@ -319,8 +319,7 @@ with torch.no_grad():
 print(f"{t + 1} places at once = {t + 1} runs, logits {tuple(at_once.shape)}")
 # %% [markdown] lang="zh"
 # > **教程里常见的错**　把同一条译文既当输入又当目标，不错开：模型只要照抄就得满分，损失很快降到底，
-# 翻译时却一个字也写不出来。另一种错法是把 `</s>` 也喂进输入再错开：长短不齐的批次里，切掉的“最后一
-# 列”是填充，`</s>` 还在。
+列”对短的行来说是填充（`… </s> <pad>` 切成 `… </s>`），`</s>` 还留在输入里。
 #
 # ### 填充是白算的
 #
@@ -332,8 +331,8 @@ print(f"{t + 1} places at once = {t + 1} runs, logits {tuple(at_once.shape)}")
 # %% [markdown] lang="en"
 # > **Where tutorials go wrong.** The same target as input and as goal, not shifted: the model need
 # > only copy, the loss drops to its floor, and in translation it cannot write a word. Or the `</s>`
-# > goes into the input and then "the last column" is cut off: in a batch of unequal rows that
-# > column is padding, and the `</s>` stays.
+# > goes into the input and then "the last column" is cut off: for the shorter rows of a batch that
+# > column is padding (`… </s> <pad>` becomes `… </s>`), and the `</s>` stays.
 #
 # ### Padding is work for nothing
 #
@@ -484,7 +483,7 @@ print(f"smoothing 0.1: lowest at p = {lowest[0.1][0]:.3f}, with {lowest_loss(V):
 # 除法只做一次。
 #
 # **练习 1**　不用 `label_smoothed_cross_entropy`，也不用 `F.cross_entropy`，写出
-# `candidate(logits, targets, smoothing)`：logits `(N, V)`，目标 `(N,)`，填充编号为 0，返回真词元的
+# `candidate(logits, targets, smoothing)`：logits `(N, V)`，目标 `(N,)`，填充编号为 0，返回非填充词元的
 # 平均损失。裁判是 torch。
 # %% [markdown] lang="en"
 # Without smoothing, the curve falls towards 0 and for ever asks for more confidence. With it, the
@@ -725,7 +724,8 @@ _ = axes[0].legend(), axes[2].legend()
 # 左图两条线形状相同，隔着差不多一条底线的距离；损失贴到底线上时，`nll` 也就停在
 # $-\ln 0.9 \approx 0.105$ 附近。右图才是我们要的：没背过的数，有多少**一字不差**。它比损失爬得晚，
 # 因为一个数的十来个词元要全对才算对：每个词元对九成，十个全对就只有三成多。右图末尾还有个毛病：损失
-# 已经平了，分数却上下乱跳，前后不过一百多步，能差出十几分。等会儿治它。
+# 大体平了，分数却上下乱跳，前后不过一百多步，能差出约二十分。等会儿治它。（nat 是以 $e$ 为底的信息单
+# 位，像比特是以 2 为底的。）
 #
 # 正式考一次，题目与验证用的不同，束宽为 4（第 8 节讲束搜索）。`train` 最后存下的不是最后一步的参
 # 数，而是几个检查点的平均：
@@ -734,8 +734,9 @@ _ = axes[0].legend(), axes[2].legend()
 # `nll` stays near $-\ln 0.9 \approx 0.105$. The right panel shows what we want: how many unseen
 # numbers come out **to the letter**. It climbs later than the loss falls, since a number needs some
 # ten tokens right at once: with nine out of ten tokens right, only one number in three is. And
-# something is wrong at its end: the loss is flat, yet the score jumps up and down, by ten points
-# and more within less than two hundred steps. We shall cure that.
+# something is wrong at its end: the loss is all but flat, yet the score jumps up and down, by some
+# twenty points within less than two hundred steps. We shall cure that. (A nat is the unit of
+# information to the base $e$, as a bit is to the base 2.)
 #
 # Now the exam, with other questions than those of the validation, and a beam of 4 (section 8). What
 # `train` leaves in the end are not the parameters of the last step but the mean of a few
@@ -941,8 +942,8 @@ ax.set(xlabel="step", yticks=[0, 1, 2], yticklabels=["best", "2nd", "3rd"])
 ax.set_xticks(range(len(looks)), range(1, len(looks) + 1))
 print(f"the smoothed target gives the right token {0.9 + 0.1 / model.config.vocab_size:.4f}")
 # %% [markdown] lang="zh"
-# 它胸有成竹，可每个词元都只给九成：这不是犹豫，是标签平滑教的，目标里正确词元的概率本来就是 0.9 多
-# 一点点。
+# 它胸有成竹，可每个词元都只给九成出头：这不是犹豫，是标签平滑教的。目标里正确词元的概率是 0.9 多一点
+# 点，它给得比目标还略高一些。
 #
 # ### KV 缓存：写过的不必重算
 #
@@ -954,8 +955,9 @@ print(f"the smoothed target gives the right token {0.9 + 0.1 / model.config.voca
 #
 # 不计时，只数数：解码器每一步处理几个位置？
 # %% [markdown] lang="en"
-# It is sure of its words, and gives each of them just nine tenths. That is no doubt; label
-# smoothing has taught it so, as the target gives the right token a little over 0.9.
+# It is sure of its words, and gives each of them little more than nine tenths. That is no doubt;
+# label smoothing has taught it so: the target gives the right token just over 0.9, and the model
+# slightly more than that.
 #
 # ### The KV cache: what is written is not computed again
 #
@@ -1105,7 +1107,8 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # %% [markdown] lang="zh"
 # 怎样读这棵树：每一列是一步，从上到下按总的 $\log P$ 排队；框里是词元，和这条路到此为止的
 # $\log P$。它只会越走越小，因为每一步都乘上一个不大于 1 的概率。绿色的已经写完，不再占名额，所以同
-# 一列里蓝色始终有三条。最上面那条路就是贪心会走的。
+# 一列里蓝色始终有三条；排在它们后面的是灰色，哪怕已经写完也作废。贪心走的是从 `<s>` 经 fifty、
+# thousand 到 `</s>`（−1.18）那一条。
 #
 # 对的答案是 *fifty-eight thousand*。贪心在第二步就错过了它：*fifty* 之后，“ thousand”比连字符的把
 # 握大，而贪心不回头。束搜索把两条路都留着，一直走到底，对的译文就在候选里；只是总分还略输一筹。
@@ -1123,10 +1126,10 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # 棵树里，最好的两条长短不同，正好拿来比：
 # %% [markdown] lang="en"
 # How to read the tree: a column is a step, ranked from the top by the total $\log P$; a box shows
-# the token and the $\log P$ of the path so far. It can only fall, since each step multiplies by a
-# probability of at most
-# 1. Green ones are complete and need no place any more, so there are always three blue ones in a
-#    column. The topmost path is the one that greedy decoding would take.
+# the token and the $\log P$ of the path so far. It can only fall, since no probability is above one.
+# Green ones are complete and need no place any more, so there are always three blue ones in a
+# column; a grey one ranks below those, and is dropped even if it was complete. Greedy decoding would
+# take the path from `<s>` by *fifty* and " thousand" to the `</s>` at −1.18.
 #
 # The right answer is *fifty-eight thousand*. Greedy decoding misses it in the second step: after
 # *fifty*, " thousand" is likelier than the hyphen, and greedy never turns back. The beam keeps both
@@ -1164,11 +1167,11 @@ for a in alphas:
 # 长的多乘了两次，所以吃亏；$\alpha$ 越大，亏补得越多：到 1，长的就反超了，而它正是对的那个。别因
 # 此以为 $\alpha$ 越大越好：补过了头，就会偏爱啰嗦的译文。该取多少，要在验证集上试。
 #
-# 什么时候可以停？跑着的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，
+# 什么时候可以停？还没写完的路，$\log P$ 只减不增，惩罚最多到最大长度（原文词元数加 50）为止；两者一除，
 # 就是这条路最多还能得的分。如果连它都比不过手里的译文，就停。提早停下，结果不变。
 #
 # 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一
-# 比，拿比训练时更长的数来问（第 9 节细说），因为模型在那里才会犹豫：
+# 比，拿训练里没有的那种大数来问（第 9 节细说），因为模型在那里才会犹豫：
 # %% [markdown] lang="en"
 # The long one has two factors more, and suffers for it; the larger $\alpha$, the more of that is
 # made good, and at 1 the long one wins, which happens to be right. That does not make a larger
@@ -1195,7 +1198,7 @@ for k, found in by_width.items():
     print(f"beam {k}: {better:3} of {len(asked)} score better than greedy, {worse} worse;", end=" ")
     print(f"{exact} exactly right")
 # %% [markdown] lang="zh"
-# 读这张表要分清两件事：**搜得好**（分数高）和**译得对**。束搜索只管前者；它把模型心目中最像样的译文
+# 这 200 题里没碰上更差的，可道理上碰得上。读这张表要分清两件事：**搜得好**（分数高）和**译得对**。束搜索只管前者；它把模型心目中最像样的译文
 # 找出来，模型自己错了，找得再仔细也没用。
 #
 # > **教程里常见的错**　在概率上乘，不在对数上加：几十个词元乘下来，浮点数就成了 0。还有人碰到第一个
@@ -1205,7 +1208,7 @@ for k, found in by_width.items():
 #
 # ### 用起来
 # %% [markdown] lang="en"
-# Keep two things apart in this table: to **search well** (a higher score) and to **translate
+# None of these 200 came out worse, though they may. Keep two things apart in this table: to **search well** (a higher score) and to **translate
 # right**. Beam search does the former only: it finds what the model likes best, and if the model is
 # wrong, no care in searching will help.
 #
@@ -1224,7 +1227,7 @@ for text, best in zip(lines, translator.translations(lines), strict=True):
 # %% [markdown] lang="zh"
 # 最后三行是故意为难它。“一万五”在口语里是一万五千，训练数据里却没有这种说法：它答对了，但没人教
 # 过，不能指望。“两”它没学过，译文里竟混进一个汉字；“你好”根本不是数。它不会说“我不知道”，只会
-# 从学过的词里挑最像的；好在分数离 0 远了，看得出不可信。
+# 从学过的词里挑最像的；分数离 0 远了，有时看得出不可信，可没学过的“一万五”分数全表最高，靠不住。
 #
 # ### 它在看哪里
 #
@@ -1240,7 +1243,8 @@ for text, best in zip(lines, translator.translations(lines), strict=True):
 # in the training data: the answer is right, but nobody taught it, so do not count on it. 两, another
 # word for two, it has not learnt, and a Chinese character slips into its English; and 你好, "hello",
 # is no number at all. It cannot say "I do not know" and picks what looks most like something it has
-# learnt; at least a score so far from 0 tells that it is not to be trusted.
+# learnt. A score far from 0 is a warning at times, but 一万五, never learnt, has the best of all: do not
+# rely on it.
 #
 # ### Where it looks
 #
@@ -1269,12 +1273,13 @@ for ax, (name, known) in zip(axes, known_cells.items(), strict=True):
 
 
 # %% [markdown] lang="zh"
-# 没人告诉过模型哪个词对哪个字，训练里只有整句对整句。可是第二层（图中的 layer 1）的头，自己把权重放
-# 到了该放的格子上；第一层的头多半在看别的，我们读不懂。挑数字这一例里得分最高的头，看它的全图：
+# 没人告诉过模型哪个词对哪个字，训练里只有整句对整句。可是第二层（图中的 layer 1）的头大多自己把权重
+# 放到了该放的格子上；第一层的头在前两例里多半在看别的，我们读不懂。挑数字这一例里得分最高的头，看它的全图：
 # %% [markdown] lang="en"
 # Nobody has told the model which word belongs to which character; training had whole texts on both
-# sides. Yet the heads of the second layer (layer 1 in the figure) put their weight on the right
-# cells by themselves. Those of the first mostly look at other things, which we cannot read. The
+# sides. Yet most heads of the second layer (layer 1 in the figure) put their weight on the right
+# cells by themselves. Those of the first, in the first two examples, mostly look at other things,
+# which we cannot read. The
 # whole map of the head that does best on the number:
 # %%
 def draw_map(ax, name, layer, head):
@@ -1323,7 +1328,8 @@ for head, ax in enumerate(axes):
 # 字之后的“万”：百 × 万 = 百万，一个英文词由两个隔开的字合成。写下一行的 *hundred* 时，头 0 看“十”
 # （七**十**），头 1 仍看“万”：十 × 万 = 十万，英文叫一百个千。到了 *thousand*，头 1 看“千”
 # （五**千**），头 2 看“万”：七十六万五千，要把“万”和“千”合在一起，才是英文的 765 个千。最后一个
-# *hundred* 就是自己的“百”，头 0 和头 2 都看它；后面再没有“万”，头 1 看别的去了。
+# *hundred* 就是自己的“百”，头 0 和头 2 都看它；后面再没有“万”，头 1 看别的去了。也有说不出道理
+# 的：写 *thousand* 时头 0 看后面的“百”，写 *million* 时头 2 看前面的“千”。
 #
 # 小心别读过头：注意力图说的是**看哪里**，不是**怎么算**，真正的换算还在前馈网络里。
 #
@@ -1336,6 +1342,8 @@ for head, ax in enumerate(axes):
 # thousand is a hundred thousand. At *thousand*, head 1 looks at 千 (of 五**千**) and head 2 at 万:
 # 七十六万五千 has a 万 and a 千, and only together are they the 765 thousands of English. The last
 # *hundred* is just its own 百, for heads 0 and 2; no 万 follows any more, and head 1 looks elsewhere.
+# For some cells we see no reason: head 0 looks at the later 百 when it writes *thousand*, head 2 at the
+# earlier 千 when it writes *million*.
 #
 # Do not read too much into it: such a map shows **where** it looks, and not **what it computes**
 # there, which is up to the feed-forward networks.
@@ -1377,8 +1385,9 @@ for name, row in rows.items():
 #
 # ### 考试
 #
-# 最后是成绩。一千道没背过的题，再加上刚才那 200 个**比训练时更长**的数：训练里的数最多 12 位，只有
-# 整数（后面全是零）到 15 位；这里的有 13 到 15 位，每个字都认识，只是句子长了。
+# 最后是成绩。一千道没背过的题，再加上刚才那 200 个**更大的数**：训练里的数最多 12 位，13 到 15 位的
+# 只有末尾一长串零的**圆整数**（像“九百零七万亿”）；这 200 个是 13 到 15 位而不圆整的数。每个字它都
+# 认识。
 # %% [markdown] lang="en"
 # The same division of labour, turned round: for the 千 of 三千, head 0 looks at *thirty* and head 2
 # at *million*: thirty millions are three thousand 万. For the 十 of 一十, head 0 looks at *hundred*
@@ -1387,9 +1396,9 @@ for name, row in rows.items():
 #
 # ### The exam
 #
-# Now the marks: a thousand items that it has not seen, and the 200 numbers **longer than any in
-# training** from above. Training had numbers of up to 12 digits, and only round ones (zeros at the
-# end) of up to 15; these have 13 to 15 digits. Every word is known, only the text is longer.
+# Now the marks: a thousand items that it has not seen, and the 200 **larger numbers** from above.
+# Training had numbers of up to 12 digits, and of 13 to 15 only **round** ones that end in a long row
+# of zeros (like 907 trillion); these have 13 to 15 digits and are not round. It knows every word.
 # %%
 held_out = task.test_items(seed=0, count=1000)
 reports = {}
@@ -1425,14 +1434,33 @@ for direction in DIRECTIONS:
         mistake = min(few, key=lambda mistake: len(mistake.source))
         print(f"  {verdict}:\n    {mistake.source}\n    {mistake.output}")
 # %% [markdown] lang="zh"
-# 会的，一道不错；没见过的长度，垮了。数一数词元，就知道它怎么垮的：译文比该有的短，常常整整丢掉一
-# 级。可是最短的那些错题也并不长：*twenty trillion and seventy-nine* 不过五个词，它译成了“二十万零
-# 七十九”，把“亿”丢了。训练里 *trillion* 和“万亿”只出现在整数里，后面从来没有跟过零头，这样的
-# **组合**它一次也没见过。
+# 会的，一道不错；更大的数，垮了：译文比该有的短，常常整整丢掉一级。是因为题目太长吗？数一数就知道：
+# %% [markdown] lang="en"
+# What it has learnt it knows without a mistake; with the larger numbers it breaks down: the outputs
+# are too short, often a whole group of digits is lost. Are the texts too long for it? Let us count:
+# %%
+def num_tokens(things):
+    """How many tokens each has, the longer of its two sides."""
+    sides = [[thing.chinese for thing in things], [thing.english for thing in things]]
+    encoded = [tokenizer.encode_batch(texts) for texts in sides]
+    return [max(map(len, pair)) for pair in zip(*encoded, strict=True)]
+
+
+longest = max(num_tokens(task.train_items(seed=0, count=20_000)))
+not_longer = [x for x, n in zip(longer, num_tokens(longer), strict=True) if n <= longest]
+print(f"trained on up to {longest} tokens; {len(not_longer)} of the {len(longer)} have no more")
+for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
+    wrong = {mistake.reference for mistake in reports[direction, "longer"].mistakes}
+    right = sum(getattr(x, wanted) not in wrong for x in not_longer)
+    print(f"{direction}: {right} of these {len(not_longer)} right")
+# %% [markdown] lang="zh"
+# 不是长度：一大半题目并不比训练里最长的长，照样错。新的是**组合**：训练里 *trillion* 和“万亿”后面只
+# 有零，从没跟过别的数。*twenty trillion and seventy-nine* 不过五个词，它译成“二十万零七十九”，
+# 把“亿”丢了。蓝点里也有 13 到 15 位的数，那些是圆整数，一个没错。
 #
-# 论文选正弦位置编码时说，它**也许**能让模型用到比训练时更长的序列上（第 3.5 节）。在这里，不能。换
-# 一句话：这个模型学会的不是“怎样念数”，而是“怎样念这么长的数”。想让它会更长的，最省事的办法是把
-# 更长的放进训练里。
+# 论文选正弦位置编码时说，它**也许**能让模型用到比训练时更长的序列上（第 3.5 节）。这场考试说明不了这
+# 一点，因为更长的题同时也是新组合。能说的是：这个模型学会的不是“怎样念数”，而是“怎样念它见过的那
+# 几种数”。想让它会更多，最省事的办法是把更多种放进训练里。
 #
 # 每个方向一万道题的完整成绩，在[权重的说明](../../tiny_transformer/weights/numerals/README.md)里；
 # 自己重考一遍：
@@ -1446,16 +1474,16 @@ for direction in DIRECTIONS:
 # 任务换成别的语言，代码一行不用改。语料是一个 TSV 文件（原文、制表符、译文），或两个逐行对应的文
 # 件。坏行会报出行号：
 # %% [markdown] lang="en"
-# What it has learnt it knows without a mistake; at lengths it has not seen it breaks down. Counting
-# tokens shows how: the outputs are too short, often a whole group of digits is lost. But the
-# shortest of the failures are not long at all: *twenty trillion and seventy-nine* comes out as
-# 二十万零七十九, with the 亿 lost. In training, *trillion* and 万亿 occur in round numbers only, with
-# nothing small behind them: the **combination** is new.
+# It is not the length: more than half of them are no longer than what it was trained on, and go wrong
+# all the same. New is the **combination**: in training, nothing but zeros ever followed *trillion* or
+# 万亿. *twenty trillion and seventy-nine* comes out as 二十万零七十九, with the 亿 lost. Some of the
+# blue points have 13 to 15 digits too; those are round numbers, and all of them are right.
 #
 # When the paper chose sinusoids for the positions, it said that they **may** let the model go on to
-# sequences longer than in training (section 3.5). Here they do not. In other words: this model has
-# not learnt how to read numbers, but how to read numbers of this length. To make it read longer
-# ones, the plain way is to put longer ones into the training.
+# sequences longer than in training (section 3.5). This exam cannot tell, since what is longer is a
+# new combination as well. It does tell that this model has not learnt how to read numbers, but how to
+# read the kinds of numbers it has seen. To make it read more, the plain way is to put more kinds into
+# the training.
 #
 # The marks on ten thousand items in each direction are in
 # [the notes on the weights](../../tiny_transformer/weights/numerals/README.md); to hold that exam
@@ -1508,7 +1536,7 @@ print(*good, *bad, sep="\n")
 # 4. 标签平滑的损失有底线，不是 0；它教模型只给九成把握。
 # 5. Adam 的步子由学习率说了算，所以要预热；最后几个检查点取平均，几乎白得一截分数。
 # 6. KV 缓存不改结果，只把平方变成直线；束搜索找的是模型心目中最好的，不是对的。
-# 7. 交叉注意力会自己学出对齐；没见过的长度和组合，它不会。
+# 7. 交叉注意力会自己学出对齐；没见过的组合，它不会。
 #
 # 本章没有讲、值得接着读的：反向翻译（Sennrich 等 2016，arXiv:1511.06709）、学得到的相对位置（Shaw
 # 等 2018，arXiv:1803.02155）、束越宽译得越差的怪事（Koehn 与 Knowles 2017，arXiv:1706.03872）。
@@ -1553,8 +1581,7 @@ print(*good, *bad, sep="\n")
 #    gain for next to nothing.
 # 6. The KV cache changes no result and turns a square into a line; beam search finds what the model
 #    likes best, not what is right.
-# 7. Cross-attention learns to align by itself; lengths and combinations it has not seen it cannot
-#    do.
+# 7. Cross-attention learns to align by itself; combinations it has not seen it cannot do.
 #
 # Not in this chapter and worth reading next: back-translation (Sennrich et al. 2016,
 # arXiv:1511.06709), learned relative positions (Shaw et al. 2018, arXiv:1803.02155), and the
