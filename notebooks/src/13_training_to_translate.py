@@ -319,7 +319,8 @@ with torch.no_grad():
 print(f"{t + 1} places at once = {t + 1} runs, logits {tuple(at_once.shape)}")
 # %% [markdown] lang="zh"
 # > **教程里常见的错**　把同一条译文既当输入又当目标，不错开：模型只要照抄就得满分，损失很快降到底，
-列”对短的行来说是填充（`… </s> <pad>` 切成 `… </s>`），`</s>` 还留在输入里。
+# 翻译时却一个字也写不出来。另一种错法是把 `</s>` 也喂进输入再错开：长短不齐的批次里，切掉的“最后一
+# 列”对短的行来说是填充（`… </s> <pad>` 切成 `… </s>`），`</s>` 还留在输入里。
 #
 # ### 填充是白算的
 #
@@ -1433,6 +1434,8 @@ for direction in DIRECTIONS:
         few = [mistake for mistake in mistakes if mistake.verdict == verdict]
         mistake = min(few, key=lambda mistake: len(mistake.source))
         print(f"  {verdict}:\n    {mistake.source}\n    {mistake.output}")
+
+
 # %% [markdown] lang="zh"
 # 会的，一道不错；更大的数，垮了：译文比该有的短，常常整整丢掉一级。是因为题目太长吗？数一数就知道：
 # %% [markdown] lang="en"
@@ -1454,7 +1457,7 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
     right = sum(getattr(x, wanted) not in wrong for x in not_longer)
     print(f"{direction}: {right} of these {len(not_longer)} right")
 # %% [markdown] lang="zh"
-# 不是长度：一大半题目并不比训练里最长的长，照样错。新的是**组合**：训练里 *trillion* 和“万亿”后面只
+# 不是长度：四分之三的题目并不比训练里最长的长，照样错了一多半，英译中几乎全错。新的是**组合**：训练里 *trillion* 和“万亿”后面只
 # 有零，从没跟过别的数。*twenty trillion and seventy-nine* 不过五个词，它译成“二十万零七十九”，
 # 把“亿”丢了。蓝点里也有 13 到 15 位的数，那些是圆整数，一个没错。
 #
@@ -1474,8 +1477,8 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
 # 任务换成别的语言，代码一行不用改。语料是一个 TSV 文件（原文、制表符、译文），或两个逐行对应的文
 # 件。坏行会报出行号：
 # %% [markdown] lang="en"
-# It is not the length: more than half of them are no longer than what it was trained on, and go wrong
-# all the same. New is the **combination**: in training, nothing but zeros ever followed *trillion* or
+# It is not the length: three in four of them are no longer than what it was trained on, and most of
+# these go wrong all the same. New is the **combination**: in training, nothing but zeros ever followed *trillion* or
 # 万亿. *twenty trillion and seventy-nine* comes out as 二十万零七十九, with the 亿 lost. Some of the
 # blue points have 13 to 15 digits too; those are round numbers, and all of them are right.
 #
