@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
 import qwen_blog.cli
+import tiny_rag.cli
 import tiny_transformer.cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,8 +64,10 @@ def test_ci_runs_the_two_commands_as_printed() -> None:
     assert headless in ci
 
 
-def test_the_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
-    transformer, qwen = blocks(ENGLISH, "python")
+def test_the_python_examples_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformer, qwen, rag = blocks(ENGLISH, "python")
     exec(compile(transformer, "README.md", "exec"), {})
     shape, alignment = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([1, 3, 512])"
@@ -72,6 +76,9 @@ def test_the_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "model.layers.0.self_attn.q_proj" in out
     assert len(out.splitlines()[-1].split(",")) == 8
+    monkeypatch.chdir(ROOT)
+    exec(compile(rag, "README.md", "exec"), {})
+    assert "README.md" in capsys.readouterr().out
 
 
 def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,3 +105,23 @@ def test_the_translations_are_printed_as_shown(capsys: pytest.CaptureFixture[str
     assert f"```\n{capsys.readouterr().out}```" in ENGLISH
     assert tiny_transformer.cli.main(shlex.split(evaluation)[3:]) == 0
     assert "zh-en, held out: 200 of 200 right" in capsys.readouterr().out
+
+
+def test_the_questions_to_the_encyclopedia_and_to_this_page_are_answered(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("README.md", "README.zh.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINY_MODEL", raising=False)
+    lines = [line for line in ENGLISH.splitlines() if line.startswith("python -m tiny_rag")]
+    examples = [line for line in lines if "--model" not in line and "--embedder" not in line]
+    said = []
+    for example in examples:
+        assert tiny_rag.cli.main(shlex.split(example)[3:]) == 0
+        said.append(capsys.readouterr().out)
+    assert len(said) == 6
+    for expected, found in zip(
+        ("112", "13,700", "2 documents", "README", "README", "256"), said, strict=True
+    ):
+        assert expected in found
