@@ -4,33 +4,40 @@ Nothing heavy is imported before something heavy is asked for.
 """
 
 import os
-from collections.abc import Mapping
-
-import numpy as np
+from pathlib import Path
 
 from .embeddings import Embedder, HashEmbedder
 from .llm import LLM
 
-EMBEDDER_HELP = "none, hash, openai:MODEL, or the folder of a sentence-transformers model"
+EMBEDDER_HELP = "none, hash, hash:DIM, openai:MODEL, or the folder of a sentence-transformers model"
 MODEL_HELP = "the folder of a model, or the URL of an OpenAI-compatible server (.../v1)"
 
 
-def make_embedder(choice: str, arrays: Mapping[str, np.ndarray] | None = None) -> Embedder | None:
+def full_choice(choice: str) -> str:
+    """The same choice, so that it means the same in every working folder."""
+    kind = choice.partition(":")[0]
+    if kind not in ("none", "hash", "openai") and Path(choice).is_dir():
+        return str(Path(choice).resolve())
+    return choice
+
+
+def make_embedder(choice: str) -> Embedder | None:
     """The embedder that a choice names: see EMBEDDER_HELP. None for "none".
 
-    arrays: what the index keeps of a hash embedder
     FileNotFoundError if there is no such model, ValueError if it cannot be used
     """
     if choice == "none":
         return None
-    if choice == "hash":
-        return HashEmbedder.from_arrays(arrays) if arrays else HashEmbedder()
     kind, colon, name = choice.partition(":")
-    if kind == "openai" and colon:
+    if kind == "hash":
+        if colon and not name.isdecimal():
+            raise ValueError(f"{choice!r} needs a number, as in hash:1024")
+        return HashEmbedder(int(name)) if colon else HashEmbedder()
+    if kind == "openai":
         from .encoders import OpenAIEmbedder
 
         if not name:
-            raise ValueError("openai: needs a model, as in openai:text-embedding-3-small")
+            raise ValueError(f"{choice!r} needs a model, as in openai:text-embedding-3-small")
         return OpenAIEmbedder(name)
     from .encoders import SentenceTransformerEmbedder
 

@@ -4,21 +4,26 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2
 """
 
 import argparse
+import io
 import os
 import sys
 from typing import Any
 
 from . import commands
 from .choices import EMBEDDER_HELP, MODEL_HELP
-
-DEFAULT_FOLDER = "tiny-rag-index"
+from .commands import DEFAULT_FOLDER
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = build_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a text may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except (ValueError, OSError, RuntimeError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
@@ -107,11 +112,12 @@ def _chat_parser(subparsers: Any) -> None:
         "chat",
         help="Ask one question after another.",
         description="Read questions, one a line, until the end of the input. With a model, a "
-        "question may refer to those before it.",
+        "question may refer to those before it. Exit code 1 if one could not be answered.",
     )
     parser.set_defaults(run=commands.run_chat)
     _retrieval_options(parser)
     _model_options(parser)
+    _json_option(parser)
 
 
 def _eval_parser(subparsers: Any) -> None:
@@ -119,7 +125,8 @@ def _eval_parser(subparsers: Any) -> None:
         "eval",
         help="Measure retrieval and answers on questions with known answers.",
         description="Measure on a JSONL file, one object a line: question, answers, and gold (a "
-        "list of source and quote). Without one, on the questions of the encyclopedia.",
+        "list of source and quote). Without one, on the encyclopedia that comes along and its "
+        "questions.",
     )
     parser.set_defaults(run=commands.run_eval)
     parser.add_argument("questions", nargs="?", metavar="QUESTIONS.jsonl")
@@ -160,6 +167,13 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL)")
     parser.add_argument(
         "--model-name", metavar="NAME", help="which of the server's models (default: its first)"
+    )
+    parser.add_argument(
+        "--min-relevance",
+        type=float,
+        metavar="X",
+        help="say that there is no answer if no passage has this share of the question's words "
+        "(default 0.3); 0 where questions and files have different languages",
     )
 
 

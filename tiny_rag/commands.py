@@ -3,22 +3,26 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from .choices import make_embedder, make_llm
+from .choices import full_choice, make_embedder, make_llm
 from .chunking import TokenChunker
 from .citations import Citation
+from .counting import count_tokens
 from .documents import Problem
 from .embeddings import HashEmbedder
-from .generation import Answer, AnswerOptions, stream_answer
-from .index import Index, IndexReport, saved_choice
+from .generation import Answer, AnswerOptions, AnswerStream, answer, stream_answer
+from .index import Index, IndexReport
+from .index_files import read_settings
 from .llm import LLM, Message
+from .relevance import IndexCoverage
 
+DEFAULT_FOLDER = "tiny-rag-index"
 SHOWN = 160  # characters of a passage
 
 
@@ -27,31 +31,31 @@ def run_index(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     folder = _folder(args)
-    index = _to_update(args, folder)
+    index, paths = _to_update(args, folder)
     with tqdm(unit=" chunks", disable=None) as bar:
-        report = index.update(
-            args.paths, lambda left_out: _note(f"left out: {left_out}"), bar.update
-        )
-    index.fit()
+        report = index.update(paths, _left_out, bar.update)
     index.save(folder)
     if args.json:
         _print_json({"index": str(folder)} | asdict(report))
     else:
         print(_summary(folder, report))
+    if 2 * report.embedded > report.chunks:  # not again for every small change
+        _check_embedder(index)
     return 1 if args.strict and report.problems else 0
 
 
 def run_search(args: argparse.Namespace) -> int:
     """Print the passages, best first."""
+    if not args.query.strip():
+        raise ValueError(f"the text {args.query!r} is empty; say what to look for")
     with _opened(args) as index:
         hits = index.retriever(args.mode).retrieve(args.query, args.k or 6)
-    if args.json:
-        for hit in hits:
-            _print_json({"score": hit.score} | asdict(hit.chunk))
-        return 0
     if not hits:
         _note("nothing found")
     for number, hit in enumerate(hits, start=1):
+        if args.json:
+            _print_json({"score": hit.score} | asdict(hit.chunk))
+            continue
         place = _place(str(hit.chunk.metadata["source"]), hit.chunk.metadata.get("page"))
         print(f"[{number}] {place}  (score {hit.score:.3f})\n    {_snippet(hit.chunk.text)}")
     return 0
@@ -61,30 +65,40 @@ def run_ask(args: argparse.Namespace) -> int:
     """Answer one question."""
     llm = make_llm(args.model, args.model_name)
     with _opened(args) as index:
-        _answer(args.question, index, llm, args, [])
+        options = answer_options(index, llm, args.k, args.min_relevance)
+        stream = stream_answer(args.question, index.retriever(args.mode), llm, options)
+        _print_answer(stream, args.json)
     return 0
 
 
 def run_chat(args: argparse.Namespace) -> int:
-    """Answer questions until the input ends. Something that fails is told, and the chat goes on."""
+    """Answer questions until the input ends. What fails is told, and the chat goes on.
+
+    0; 1 if a question could not be answered
+    """
     from .rewriting import rewrite_query
 
     llm = make_llm(args.model, args.model_name)
-    args.json = False
     history: list[Message] = []
+    failed = 0
     with _opened(args) as index:
+        options = answer_options(index, llm, args.k, args.min_relevance)
+        retriever = index.retriever(args.mode)
         for question in _questions():
             try:
                 query = rewrite_query(question, history, llm) if llm and history else None
-                answer = _answer(question, index, llm, args, history, query)
+                stream = stream_answer(question, retriever, llm, options, history, query)
+                answered = _print_answer(stream, args.json)
             except (ValueError, RuntimeError) as error:
-                _note(f"error: {error}")
+                failed = 1
+                _print_json({"question": question, "error": str(error)}) if args.json else print()
+                print(f"error: {error}", file=sys.stderr, flush=True)
                 continue
             history += [
                 {"role": "user", "content": question},
-                {"role": "assistant", "content": answer.text},
+                {"role": "assistant", "content": answered.text},
             ]
-    return 0
+    return failed
 
 
 def run_eval(args: argparse.Namespace) -> int:
@@ -94,37 +108,59 @@ def run_eval(args: argparse.Namespace) -> int:
     llm = make_llm(args.model, args.model_name) if args.answers else None
     with _sample_folder() as sample, _opened(args) as index:
         questions = Path(args.questions) if args.questions else sample / "questions.jsonl"
-        rows = evaluate_index(index, questions, args.mode, args.k or 10, args.answers, llm)
-        for row in rows:
-            _print_json(row) if args.json else print(row["text"])
+        answering: Callable[[str], Answer] | None = None
+        if args.answers:
+            retriever = index.retriever(args.mode)
+            options = answer_options(index, llm, args.k, args.min_relevance)
+            answering = lambda question: answer(question, retriever, llm, options)  # noqa: E731
+        for row in evaluate_index(index, questions, args.mode, args.k or 10, answering):
+            _print_json(row) if args.json else print(row["text"], flush=True)
     return 0
 
 
 def run_info(args: argparse.Namespace) -> int:
-    """Say what an index holds."""
+    """Say what an index holds. Its embedder is not loaded."""
+    args.mode = "bm25"
     with _opened(args) as index:
+        settings = index.settings
+        if args.index or _folder(args).exists():
+            settings = read_settings(_folder(args))
         found = {
             "documents": len({chunk.doc_id for chunk in index.chunks}),
             "files": len(index.sources),
             "chunks": len(index),
-            "chunk size": index.chunker.chunk_size,
-            "chunk overlap": index.chunker.chunk_overlap,
-            "vectors": f"{index.store.model_id}, dim {index.store.dim}" if index.store else "none",
+            "chunk_size": settings.chunk_size,
+            "chunk_overlap": settings.chunk_overlap,
+            "embedder": settings.choice,
+            "model_id": settings.model_id,
+            "dim": settings.dim,
         }
     if args.json:
         _print_json(found)
-    else:
-        for name, value in found.items():
-            print(f"{name:14} {value}")
+        return 0
+    for name, value in found.items():
+        if value is not None:
+            print(f"{name.replace('_', ' '):14} {value}")
     return 0
+
+
+def answer_options(
+    index: Index, llm: LLM | None, k: int | None = None, min_relevance: float | None = None
+) -> AnswerOptions:
+    """How the command line answers: relevance by the index's words, whatever the mode."""
+    usual = AnswerOptions()
+    return AnswerOptions(
+        k=k or usual.k,
+        count=getattr(llm, "count", count_tokens),  # a model in a folder counts exactly
+        relevance=IndexCoverage(index.words, index.chunks),
+        min_relevance=usual.min_relevance if min_relevance is None else min_relevance,
+    )
 
 
 # --- Which index. ---
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    from .cli import DEFAULT_FOLDER
-
     return Path(args.index or DEFAULT_FOLDER)
 
 
@@ -132,17 +168,18 @@ def _folder(args: argparse.Namespace) -> Path:
 def _opened(args: argparse.Namespace) -> Iterator[Index]:
     """The index that is asked for; the encyclopedia's, made on the spot, if there is none."""
     folder = _folder(args)
-    if args.index is None and not folder.exists():
+    measured = args.command == "eval" and not args.questions  # the encyclopedia's own questions
+    if args.index is None and (measured or not folder.exists()):
+        vectors = args.mode in ("dense", "hybrid") or (args.command == "eval" and not args.mode)
         with _sample_folder() as sample:
-            vectors = getattr(args, "mode", None) in ("dense", "hybrid")
             index = Index(embedder=HashEmbedder() if vectors else None)
-            index.update([sample / "en", sample / "zh"])
-            index.fit()
-            _note("no index here, so this asks the encyclopedia that comes along")
+            index.update([sample / "en", sample / "zh"], _left_out)
+            if not measured:
+                _note("no index here, so this asks the encyclopedia that comes along")
             yield index
         return
-    choice, arrays = saved_choice(folder)
-    yield Index.open(folder, make_embedder(choice, arrays))
+    choice = "none" if args.mode == "bm25" else read_settings(folder).choice
+    yield Index.open(folder, make_embedder(choice))
 
 
 @contextmanager
@@ -151,59 +188,97 @@ def _sample_folder() -> Iterator[Path]:
         yield folder
 
 
-def _to_update(args: argparse.Namespace, folder: Path) -> Index:
-    """The index in the folder, or a new one. Other sizes or another embedder: from the start."""
+def _to_update(args: argparse.Namespace, folder: Path) -> tuple[Index, list[Path]]:
+    """The index in the folder, or a new one, and what to read into it."""
     size, overlap = args.chunk_size, args.chunk_overlap
+    asked = full_choice(args.embedder) if args.embedder else None
+    paths = [Path(path) for path in args.paths]
     try:
-        choice, arrays = saved_choice(folder)
+        old = read_settings(folder)
     except FileNotFoundError:
+        _check_free(folder)
         chunker = TokenChunker(size or 256, 32 if overlap is None else overlap)
-        choice = args.embedder or "none"
-        return Index(chunker, make_embedder(choice), choice)
-    old = Index.open(folder, make_embedder(choice, arrays))
-    wanted = TokenChunker(
-        size or old.chunker.chunk_size, old.chunker.chunk_overlap if overlap is None else overlap
-    )
-    new_choice = args.embedder or choice
-    if (wanted, new_choice) == (old.chunker, choice):
-        return old
+        choice = asked or "none"
+        return Index(chunker, make_embedder(choice), choice), paths
+    sizes = size or old.chunk_size, old.chunk_overlap if overlap is None else overlap
+    if (*sizes, asked or old.choice) == (old.chunk_size, old.chunk_overlap, old.choice):
+        return Index.open(folder, make_embedder(old.choice)), paths
+    new = Index(TokenChunker(*sizes), make_embedder(asked or old.choice), asked or old.choice)
     _note("other settings than before: everything is read again")
-    args.paths = [*args.paths, *(source for source in old.sources if Path(source).exists())]
-    return Index(wanted, make_embedder(new_choice), new_choice)
+    return new, paths + _read_before(Index.open(folder), paths)
+
+
+def _read_before(old: Index, paths: list[Path]) -> list[Path]:
+    """The files of an index that the paths do not hold. Says which are not there any more."""
+    roots = [path.absolute() for path in paths]
+    others = [
+        source
+        for source in map(Path, old.sources)
+        if not any(source.absolute().is_relative_to(root) for root in roots)
+    ]
+    for source in others:
+        if not source.exists():
+            _note(f"left out: {source}: it is not there any more")
+    return [source for source in others if source.exists()]
+
+
+def _check_free(folder: Path) -> None:
+    """ValueError if an index in this folder would mix with other files."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a new folder for the index")
+    if folder.is_dir() and not (folder / "LOCK").exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} has files in it and no index; name a new folder for the index")
+
+
+def _check_embedder(index: Index) -> None:
+    """Say so if the embedder cannot read the corpus, or not to the end of a chunk."""
+    embedder = index.embedder
+    if embedder is None or isinstance(embedder, HashEmbedder):  # reads everything, and all of it
+        return
+    from .reading import check_reading
+
+    limit = getattr(embedder, "max_tokens", None)
+    if limit is not None and limit < index.chunker.chunk_size:
+        _note(
+            f"{embedder.model_id} reads {limit} tokens of a text, and chunks have up to "
+            f"{index.chunker.chunk_size}: the rest is not searched by meaning. Index again with "
+            f"--chunk-size {limit}"
+        )
+    for reading in check_reading(embedder, [chunk.text for chunk in index.chunks]):
+        if reading.failed:
+            name = {"zh": "Chinese", "en": "other"}[reading.language]
+            _note(
+                f"{embedder.model_id} does not seem to read the {name} texts here: of two halves, "
+                f"it knew the right one {reading.encoder:.0%} of the time (chance is 50%), words "
+                f"alone {reading.bm25:.0%}. Search with --mode bm25, or index again with an "
+                "encoder for this language"
+            )
 
 
 # --- Answers. ---
 
 
-def _answer(
-    question: str,
-    index: Index,
-    llm: LLM | None,
-    args: argparse.Namespace,
-    history: list[Message],
-    query: str | None = None,
-) -> Answer:
+def _print_answer(stream: AnswerStream, as_json: bool) -> Answer:
     """Print the answer as it comes, then what it cites."""
-    options = AnswerOptions(k=args.k or 6)
-    stream = stream_answer(question, index.retriever(args.mode), llm, options, history, query)
     for piece in stream:
-        if not args.json:
+        if not as_json:
             print(piece, end="", flush=True)
-    answer = stream.answer
-    if args.json:
-        _print_json(asdict(answer))
-        return answer
+    answered = stream.answer
+    if as_json:
+        _print_json(asdict(answered))
+        return answered
     print()
-    for citation in answer.citations:
+    for citation in answered.citations:
         print(f"  [{citation.number}] {_cited(citation)}")
-    return answer
+    sys.stdout.flush()
+    return answered
 
 
 def _cited(citation: Citation) -> str:
     return f"{_place(citation.source, citation.page)}: {_snippet(citation.quote)}"
 
 
-def _place(source: str, page: Any) -> str:
+def _place(source: str, page: int | None) -> str:
     """A path as short as it can be said, and the page."""
     path = Path(source)
     for base in (Path.cwd(), Path(str(files("tiny_rag") / "data" / "universe"))):
@@ -233,10 +308,12 @@ def _questions() -> Iterator[str]:
 
 
 def _summary(folder: Path, report: IndexReport) -> str:
-    text = f"{folder}: {report.documents} documents, {report.chunks} chunks"
-    changes = f"{report.added} new or changed, {report.removed} gone, {report.embedded} embedded"
+    changes = [f"{report.added} new or changed", f"{report.removed} gone"]
+    changes += [f"{report.moved} moved"] if report.moved else []
+    changes += [f"{report.embedded} embedded"] if report.embedded else []
     left_out = f"; {len(report.problems)} warnings" if report.problems else ""
-    return f"{text} ({changes}{left_out})"
+    text = f"{folder}: {report.documents} documents, {report.chunks} chunks"
+    return f"{text} ({', '.join(changes)}{left_out})"
 
 
 def _print_json(value: Any) -> None:

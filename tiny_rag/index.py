@@ -49,7 +49,7 @@ class IndexReport:
     added: int = 0
     """Documents whose text is new: of new files and of changed ones."""
     moved: int = 0
-    """Documents that are in another file now."""
+    """Documents that now count as another file's: renamed, or found there first."""
     removed: int = 0
     """Documents that are in no file any more, or were before they changed."""
     embedded: int = 0

@@ -4,55 +4,56 @@ Every row has its 95% interval (a bootstrap over the questions), and retrieval r
 the p-value of a paired randomisation test against the first (`stats`). Chapter 32 reads one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from .evaluation import Report, evaluate_answers, evaluate_retrieval
 from .evidence import find_evidence
-from .generation import AnswerOptions, answer
+from .generation import Answer
 from .index import Index, Mode
-from .llm import LLM
 from .questions import read_questions
+
+_SHOWN = ("nDCG", "Recall", "MRR")
 
 
 def evaluate_index(
-    index: Index, questions: Path, mode: Mode | None, k: int, answers: bool, llm: LLM | None = None
+    index: Index,
+    questions: Path,
+    mode: Mode | None,
+    k: int,
+    answer: Callable[[str], Answer] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row for each mode that the index can do, or for the one given; then the answers' scores.
 
+    answer: how to answer a question; None leaves the answers out
     returns dicts with "text", a line to print, and the same numbers for programs
     ValueError if a gold quote is not in the index
     """
     asked = read_questions(questions)
     evidence = find_evidence(asked, index.chunks)
-    possible = get_args(Mode) if index.embedder else ("bm25",)
+    possible = get_args(Mode) if index.embedder is not None else ("bm25",)
     first: Report | None = None
     for name in [mode] if mode else possible:
         report = evaluate_retrieval(index.retriever(name), asked, evidence, k)
         yield _row(name, report, [m for m in report.scores if m.partition("@")[0] in _SHOWN], first)
         first = first or report
-    if answers:
-        retriever = index.retriever(mode)
-        options = AnswerOptions()
-        report = evaluate_answers(
-            lambda question: answer(question, retriever, llm, options), asked, evidence
-        )
-        for metric in report.scores:
-            yield _row("answers", report, [metric], None)
-
-
-_SHOWN = ("nDCG", "Recall", "MRR")
+    if answer is not None:
+        report = evaluate_answers(answer, asked, evidence)
+        for metric, scores in report.scores.items():
+            if scores:  # no question may be of its kind
+                yield _row("answers", report, [metric], None)
 
 
 def _row(name: str, report: Report, metrics: list[str], first: Report | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name}
+    """metrics: all of the same questions · first: what to compare with, by the first metric"""
+    count = len(report.scores[metrics[0]])
+    row: dict[str, Any] = {"name": name, "questions": count}
     cells = [f"{name:8}"]
     for metric in metrics:
         low, high = report.interval(metric)
-        mean, count = report.mean(metric), len(report.scores[metric])
-        row[metric] = {"mean": mean, "low": low, "high": high, "questions": count}
-        cells.append(f"{metric} {mean:.3f} [{low:.3f}, {high:.3f}]")
+        row[metric] = {"mean": report.mean(metric), "low": low, "high": high}
+        cells.append(f"{metric} {report.mean(metric):.3f} [{low:.3f}, {high:.3f}]")
     cells.append(f"{count} questions")
     if first is not None:
         row["p"] = report.compare(first, metrics[0]).p_value

@@ -56,7 +56,7 @@ class Rows:
         return self._of.get(name, [])
 
     def add(self, chunks: Sequence[Chunk]) -> int:
-        """Put chunks behind the others; their ids must be new. Returns how many texts were embedded.
+        """Put chunks of new ids behind the others. Returns how many texts were embedded.
 
         What the embedder raises passes through, and then nothing has changed.
         """
