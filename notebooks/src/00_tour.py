@@ -49,6 +49,7 @@ import inspect
 import math
 import string
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +102,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb) | 文字怎样变成向量，向量怎样知道自己的位置？ |
 # | [22 · GQA、掩码、KV 缓存](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
+# | [31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb) | 一堆文件怎样变成可以检索的东西？ |
+# | [32 · 把检索量出来](32_measuring_retrieval.ipynb) | 按词找、按向量找、合起来找，哪个准？怎样知道？ |
+# | [33 · 有据可查](33_grounded_answers.ipynb) | 回答怎样带上出处？找不到时怎样拒答？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -116,6 +120,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb) | How does text become vectors, and how does a vector know its place? |
 # | [22 · GQA, masks, the KV cache](22_attention_and_cache.ipynb) | How do tokens tell each other things, and why need the past not be computed again? |
 # | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
+# | [31 · from a PDF to a vector](31_from_pdf_to_vector.ipynb) | How do files become something to search in? |
+# | [32 · measuring retrieval](32_measuring_retrieval.ipynb) | By words, by vectors, by both: which finds more, and how do we know? |
+# | [33 · grounded answers](33_grounded_answers.ipynb) | How does an answer come with its sources, and how does it refuse? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
@@ -136,11 +143,34 @@ texts = ["三千二百一十万零五", "二〇二六年十一月二十三日", 
 for source, translation in zip(texts, Translator.load().translate(texts), strict=True):
     print(f"{source}  ->  {translation}")
 # %% [markdown] lang="zh"
-# 它怎么做到的，是第 11 到 13 章的事。本章剩下的篇幅讲另一种机器：今天的大语言模型只留下其中的一半，解码
-# 器，然后做得很大。
+# 它怎么做到的，是第 11 到 13 章的事。再看一样：`tiny_rag` 从文件里找答案，并且说明出处。它带着一部小百科，
+# 写的是一个虚构的恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。既然是编的，就没有哪个模型能事先知道，
+# 只能去读：
 # %% [markdown] lang="en"
-# How it does that is the matter of chapters 11 to 13. The rest of this chapter is about another
-# machine: today's large language models keep one half of it, the decoder, and make it very large.
+# How it does that is the matter of chapters 11 to 13. Something else: `tiny_rag` finds answers in
+# files and says where it found them. It brings a small encyclopedia of a star system that does not
+# exist; the star is Yan (砚星), its planet Lumo (露摩). As it is invented, no model can know any of it
+# beforehand, and reading is the only way:
+# %%
+from tiny_rag import Index, answer
+from tiny_rag.universe import corpus_folders
+
+index = Index()
+_ = index.update(corpus_folders())
+asked = ["双井条约是哪一年签的？", "砚星有几颗行星？", "Who won the world cup in 1998?"]
+for question in asked:
+    reply = answer(question, index.retriever())
+    print(f"{question}\n    {reply.text}")
+    for cited in reply.citations:
+        print(f"    [{cited.number}] {Path(cited.source).name}")
+# %% [markdown] lang="zh"
+# 最后一问书里没有，它就不答；它并不是每次都认得出来，有多准，第 33 章会量。怎么做到的，第 31 到 33 章会讲。本章剩下的篇幅讲这一切的核心，今天的大语言模型：
+# 它只留下翻译机器的一半，解码器，然后做得很大。
+# %% [markdown] lang="en"
+# The last is not in the book, and it does not answer. It does not always notice; chapter 33 measures
+# how often. How it works is in chapters 31 to 33. The rest of this
+# chapter is about what all of this turns on, today's large language models: they keep one half of the
+# translation machine, the decoder, and make it very large.
 # %% [markdown] lang="zh"
 # ## 2　一句话变成整数
 #
@@ -150,8 +180,7 @@ for source, translation in zip(texts, Translator.load().translate(texts), strict
 # 怎么切，是从文本里学来的。**BPE（byte-pair encoding，字节对编码）** 从 256 个单独的字节出发，反复
 # 做一件事：找出最常相邻的一对，粘成一个新词元。
 #
-# 我们编几句话来训练它。这一章的例子都发生在一个虚构的恒星系里：恒星叫砚星（Yan），行星叫露摩（Lumo），
-# 露摩的每颗卫星用一个频道通话。既然是编的，就没有哪个模型能事先知道。
+# 我们编几句话来训练它。这一章的例子都发生在刚才那个虚构的恒星系里：露摩的每颗卫星用一个频道通话。
 # %% [markdown] lang="en"
 # ## 2. A sentence becomes integers
 #
@@ -162,9 +191,8 @@ for source, translation in zip(texts, Translator.load().translate(texts), strict
 # does one thing again and again: it takes the pair that most often stands side by side, and glues it
 # into a new token.
 #
-# We make up a few lines to train it. The examples of this chapter live in a fictional star system: the
-# star is Yan (砚星), its planet Lumo (露摩), and each moon of Lumo calls on a channel of its own. As it is
-# made up, no model can know about it beforehand.
+# We make up a few lines to train it. The examples of this chapter live in that fictional star system,
+# where each moon of Lumo calls on a channel of its own.
 # %%
 from qwen_blog import Tokenizer
 
@@ -722,6 +750,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 机器怎样翻译一句话？ | [第 12 章](12_encoder_and_decoder.ipynb)、[第 13 章](13_training_to_translate.ipynb) |
 # | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
+# | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
 #
@@ -732,7 +761,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # 包里的代码也可以一边看测试一边读，测试就是说明书：
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog
+# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag
 # ```
 #
 # 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
@@ -749,6 +778,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | How does a machine translate a sentence? | chapters [12](12_encoder_and_decoder.ipynb) and [13](13_training_to_translate.ipynb) |
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
 # | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
+# | How can an answer be checked? | chapters [31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
 #
 # The model of this chapter is yours to play with:
 #
@@ -762,7 +792,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # You can also read the package beside its tests; they are its manual:
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog
+# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag
 # ```
 #
 # Next: [11 · attention, by hand](11_attention_by_hand.ipynb).
