@@ -77,6 +77,6 @@ def first_model(base_url: str, api_key: str | None) -> str:
         raise ValueError(
             f"{base_url} does not say which models it has ({error}); name one: --model-name NAME"
         ) from error
-    if not models:
+    if not models or not isinstance(models[0], str):
         raise ValueError(f"{base_url} lists no models; name one: --model-name NAME")
     return models[0]

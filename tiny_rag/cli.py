@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="tiny_rag",
         description="Answers from your own files, with citations. Without an index, the questions "
         "go to a small encyclopedia that comes along, of a star system that does not exist.",
-        epilog='Try: python -m tiny_rag ask "How many moons has Lumo?"',
+        epilog='Try: python -m tiny_rag ask "What is moonglass?"',
     )
     subparsers = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="command"
@@ -75,7 +75,7 @@ def _index_parser(subparsers: Any) -> None:
         "--chunk-overlap",
         type=int,
         metavar="N",
-        help="tokens that two share (default 32)",
+        help="tokens that two share (default: an eighth of the size)",
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 if any was left out")
     _json_option(parser)
@@ -97,7 +97,7 @@ def _ask_parser(subparsers: Any) -> None:
         help="Answer a question, with citations.",
         description="Answer a question from the index. Without a model, the answer is made of the "
         "sentences that fit best. If nothing fits, it says so.",
-        epilog='Example: python -m tiny_rag ask "Who wrote the sunrise contract?" --model '
+        epilog='Example: python -m tiny_rag ask "Who composed The Drowned Bell?" --model '
         "http://127.0.0.1:8000/v1",
     )
     parser.set_defaults(run=commands.run_ask)

@@ -18,7 +18,7 @@ from .documents import Problem
 from .embeddings import HashEmbedder
 from .generation import Answer, AnswerOptions, AnswerStream, answer, stream_answer
 from .index import Index, IndexReport
-from .index_files import read_settings
+from .index_files import Settings, read_settings
 from .llm import LLM, Message
 from .relevance import IndexCoverage
 
@@ -86,7 +86,7 @@ def run_chat(args: argparse.Namespace) -> int:
         retriever = index.retriever(args.mode)
         for question in _questions():
             try:
-                query = rewrite_query(question, history, llm) if llm and history else None
+                query = rewrite_query(question, history, llm) if llm else None
                 stream = stream_answer(question, retriever, llm, options, history, query)
                 answered = _print_answer(stream, args.json)
             except (ValueError, RuntimeError) as error:
@@ -190,22 +190,29 @@ def _sample_folder() -> Iterator[Path]:
 
 def _to_update(args: argparse.Namespace, folder: Path) -> tuple[Index, list[Path]]:
     """The index in the folder, or a new one, and what to read into it."""
-    size, overlap = args.chunk_size, args.chunk_overlap
-    asked = full_choice(args.embedder) if args.embedder else None
     paths = [Path(path) for path in args.paths]
+    asked = full_choice(args.embedder) if args.embedder else None
     try:
         old = read_settings(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         _check_free(folder)
-        chunker = TokenChunker(size or 256, 32 if overlap is None else overlap)
+        sizes = _sizes(args, TokenChunker())
         choice = asked or "none"
-        return Index(chunker, make_embedder(choice), choice), paths
-    sizes = size or old.chunk_size, old.chunk_overlap if overlap is None else overlap
-    if (*sizes, asked or old.choice) == (old.chunk_size, old.chunk_overlap, old.choice):
-        return Index.open(folder, make_embedder(old.choice)), paths
-    new = Index(TokenChunker(*sizes), make_embedder(asked or old.choice), asked or old.choice)
+        return Index(TokenChunker(*sizes), make_embedder(choice), choice), paths
+    sizes, choice = _sizes(args, old), asked or old.choice
+    if (sizes, choice) == ((old.chunk_size, old.chunk_overlap), old.choice):
+        return Index.open(folder, make_embedder(choice)), paths
+    new = Index(TokenChunker(*sizes), make_embedder(choice), choice)
     _note("other settings than before: everything is read again")
     return new, paths + _read_before(Index.open(folder), paths)
+
+
+def _sizes(args: argparse.Namespace, usual: TokenChunker | Settings) -> tuple[int, int]:
+    """Chunk size and overlap: as asked for, else as usual; of another size an eighth."""
+    size, overlap = args.chunk_size or usual.chunk_size, args.chunk_overlap
+    if overlap is None:
+        overlap = usual.chunk_overlap if size == usual.chunk_size else size // 8
+    return size, overlap
 
 
 def _read_before(old: Index, paths: list[Path]) -> list[Path]:
