@@ -59,6 +59,10 @@ class IndexReport:
     has no text any more is forgotten."""
 
 
+Files = dict[str, dict[str, None]]
+"""Path -> ids of its documents, as the keys of a dict: an ordered set, quick to look into."""
+
+
 @dataclass
 class _Update:
     """What an update has to remember on its way."""
@@ -66,13 +70,15 @@ class _Update:
     report: IndexReport
     on_problem: Callable[[Problem], None] | None
     on_chunks: Callable[[int], None] | None
+    noted: set[Problem] = field(default_factory=set)
     met: set[str] = field(default_factory=set)
     """The documents that were read. Each belongs to the file in which it was met first."""
     new: set[str] = field(default_factory=set)
     """Those that were not there, or not so: they may be half done if the update fails."""
 
     def note(self, problem: Problem) -> None:
-        if problem not in self.report.problems and not _in_index(Path(problem.source).parent):
+        if problem not in self.noted and not _in_index(Path(problem.source).parent):
+            self.noted.add(problem)
             self.report.problems.append(problem)
             if self.on_problem:
                 self.on_problem(problem)
@@ -95,7 +101,7 @@ class Index:
         self.chunker = chunker or TokenChunker()
         self.choice = choice or _choice_of(embedder)
         self.rows = Rows(embedder)
-        self._files: dict[str, list[str]] = {}  # path -> ids of its documents
+        self._files: Files = {}  # path -> ids of its documents
         self._origins: dict[str, Origin] = {}  # id of a document -> where its chunks come from
         self._fitted = False
         self._left_out: str | None = None  # the model of vectors that were not opened
@@ -200,7 +206,7 @@ class Index:
 
     def _read(self, roots: Sequence[Path], run: _Update) -> None:
         """Read the roots, add what is new, and note which file holds what."""
-        found: dict[str, list[str]] = {}
+        found: Files = {}
         new = (chunk for chunks in self._changed(roots, found, run) for chunk in chunks)
         while batch := list(islice(new, BATCH)):
             self._fitted = False
@@ -215,9 +221,7 @@ class Index:
                 del self._files[source]
         self._files |= found
 
-    def _changed(
-        self, roots: Sequence[Path], found: dict[str, list[str]], run: _Update
-    ) -> Iterator[list[Chunk]]:
+    def _changed(self, roots: Sequence[Path], found: Files, run: _Update) -> Iterator[list[Chunk]]:
         """The chunks to add, by document. Fills `found`: path -> ids of all its documents."""
         for root in roots:
             for document in load_path(root, run.note):
@@ -232,9 +236,7 @@ class Index:
                         continue
                     yield self._take(document, chunks, run)
                 run.met.add(document.id)
-                names = found.setdefault(source, [])
-                if document.id not in names:
-                    names.append(document.id)
+                found.setdefault(source, {})[document.id] = None
 
     def _is_current(self, document: Document, roots: Sequence[Path]) -> bool:
         """Whether its chunks may stay as they are."""
@@ -313,16 +315,16 @@ class Index:
         sizes = made.chunk_size, made.chunk_overlap
         index = cls(chunker or TokenChunker(*sizes), choice=made.choice)
         index.rows = Rows.of(contents.chunks, contents.words, contents.store, contents.embedder)
-        index._files, index._origins = dict(contents.files), dict(contents.origins)
+        index._files = {path: dict.fromkeys(names) for path, names in contents.files.items()}
+        index._origins = dict(contents.origins)
         index._fitted = True
         index._left_out = made.model_id if embedder is None else None
         return index
 
     def _contents(self) -> Contents:
-        files, origins = self._files, self._origins
-        return Contents(
-            self.settings, self.chunks, self.words, self.store, self.embedder, files, origins
-        )
+        files = {path: list(names) for path, names in self._files.items()}
+        parts = self.chunks, self.words, self.store, self.embedder
+        return Contents(self.settings, *parts, files, self._origins)
 
     def _check_whole(self) -> None:
         if self._left_out is not None:
