@@ -387,7 +387,7 @@ for lang in ("zh", "en"):
         f"{lang}: {over} of {len(sizes)} windows are too long, {unread:.0%} of the text is not read"
     )
 # %% [markdown] lang="zh"
-# 中文的块没有一个装得下，一小半文字从来没有进过向量；英文一个也没超。用英文文档调好的配置，一声不响
+# 中文的块没有一个装得下，四分之一的文字从来没有进过向量；英文一个也没超。用英文文档调好的配置，一声不响
 # 地毁掉中文。
 #
 # 所以包里凡是长度都以词元计，数法可以换：`TokenChunker(256, 32, count=exact)`。默认的
@@ -402,7 +402,7 @@ for lang in ("zh", "en"):
 # **想法**　两个字符之间都是一道缝，有的缝好切，有的不好切。先给每道缝打分，从“切断一个字符”到“一节
 # 的开头”：
 # %% [markdown] lang="en"
-# In Chinese not one window fits, and nearly half of the text never gets into a vector; in English
+# In Chinese not one window fits, and a quarter of the text never gets into a vector; in English
 # none is too long. A setup that was tuned on English documents ruins Chinese ones in silence.
 #
 # Therefore every length in the package is in tokens, and the way of counting is yours:
@@ -634,10 +634,10 @@ for ax, lang in zip(axes, ("zh", "en"), strict=True):
     ax.set_yticklabels([kind.name.lower() for kind in kinds])
 _ = axes[1].legend(loc="center right")
 # %% [markdown] lang="zh"
-# 上限 96 个词元，三种切法各交一份成绩单。按字符开窗：中文的窗几乎个个超限（字符不是词元），英文的窗
+# 上限 96 个词元，三种切法各交一份成绩单。按字符开窗：中文的窗有三分之二超限（字符不是词元），英文的窗
 # 大半从词的中间开始。按行装箱，毛病更多：`replace(" ", "")` 把英文粘成了一个词，没有一块还是原文，引
 # 用再也对不上；`range(0, tokens, ...)` 拿**词元数**当**字符位置**，英文的长行只切到前面一小截；切完长
-# 行忘了跳过，后面又把**整行**装了一遍，所以总字数远多于原文，还超限；重叠也是按字符算的。
+# 行忘了跳过，后面又把**整行**装了一遍，所以中文多出了字数，还超限；重叠也是按字符算的。
 #
 # 最后一列是同一把尺子：每道题的依据是原文里的一句话，能不能在某一块里完整地找到它？`TokenChunker` 也
 # 丢了一些，那是比块还长、或者正好横跨两块的句子；按行装箱的英文丢光了。
@@ -656,12 +656,12 @@ _ = axes[1].legend(loc="center right")
 # 一段，这样 *ship* 和 *ships* 也有共同之处。数字整个算：
 # %% [markdown] lang="en"
 # With a limit of 96 tokens, three ways of cutting get their marks. Windows of characters: in Chinese
-# nearly all are too long (characters are not tokens), in English most begin in mid-word. Packing
+# two thirds are too long (characters are not tokens), in English most begin in mid-word. Packing
 # lines is worse: `replace(" ", "")` glues English into one word, no piece is text of the document
 # any more, and no citation can be found again; `range(0, tokens, ...)` takes **numbers of tokens**
 # for **places of characters**, so of a long English line only the beginning is cut; after that
-# nobody skipped the line, and the **whole line** is packed once more, which is why there is far more
-# text than there was, and pieces that are too long; and the overlap is in characters.
+# nobody skipped the line, and the **whole line** is packed once more, which is why there is more
+# Chinese than there was, and pieces that are too long; and the overlap is in characters.
 #
 # The last column measures all by one rule: what a question rests on is a sentence of the source. Is
 # it whole in some piece? `TokenChunker` loses a few too, sentences that are longer than a chunk or
@@ -1040,13 +1040,16 @@ store.upsert(chunks, vectors)
 for question in asking:
     print(question)
     for hit in store.search(embedder.encode_query(question), k=3):
-        page = hit.chunk.metadata.get("page")
-        print(f"  {hit.score:.3f}  {place(hit.chunk)} page {page}: {hit.chunk.text[:24]!r}")
+        chunk, source = hit.chunk, by_place[place(hit.chunk)]
+        pages = [page_of(source, offset) for offset in (chunk.start, chunk.end - 1)]
+        print(f"  {hit.score:.3f}  {place(chunk)} pages {pages}: {chunk.text[-24:]!r}")
 # %% [markdown] lang="zh"
-# 走通了：两种语言各自找到 `ships.pdf` 第 3 页，第一名遥遥领先。找到的是 `Chunk`，起止偏移、页码、标题
+# 走通了：两种语言各自找到 `ships.pdf`，第一名遥遥领先；这一块从第 2 页末尾开始，跨进第 3 页（英文的一
+# 直到第 4 页），那句话就在第 3 页上。找到的是 `Chunk`，起止偏移、页码、标题
 # 都在它身上，引用就有了着落（[第 33 章](33_grounded_answers.ipynb)）。把这一次的全部分数画出来：
 # %% [markdown] lang="en"
-# And there it is: either language finds its `ships.pdf`, page 3, far ahead of the second. A hit is a
+# And there it is: either language finds its `ships.pdf`, far ahead of the second; the chunk begins at
+# the end of page 2 and goes on to page 3, where the sentence is (the English one even to page 4). A hit is a
 # `Chunk`, with its offsets, page and headings, which is all that a citation needs
 # ([chapter 33](33_grounded_answers.ipynb)). All scores of this one search:
 # %%
