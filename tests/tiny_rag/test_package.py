@@ -6,15 +6,6 @@ import sys
 import tiny_rag
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "openai", "jieba", "faiss", "pypdf"}
-    "torch",
-    "transformers",
-    "sentence_transformers",
-    "openai",
-    "jieba",
-    "faiss",
-    "pypdf",
-    "docx",
-}
 
 
 def test_the_public_names_are_there() -> None:
