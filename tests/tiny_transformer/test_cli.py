@@ -135,6 +135,8 @@ def test_a_stopped_training_goes_on_to_the_very_same_model(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background jobs ignore Ctrl-C, and so would their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(tmp_path / "checkpoints" / "step-000008", process)
     process.send_signal(how)
