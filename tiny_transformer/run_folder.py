@@ -89,6 +89,11 @@ class RunFolder:
         """Write checkpoints/step-<state["step"]>, then delete all but the newest `keep`."""
         final = self.folder / CHECKPOINTS / f"step-{state['step']:06}"
         temporary = final.with_name(final.name + ".tmp")
+        if final.exists() or temporary.exists():
+            raise ValueError(
+                f"{final} is there already: another process trains in this folder; stop one of "
+                "them, then give the same command again"
+            )
         temporary.mkdir(parents=True)
         write_tensors(parameters(model), temporary / WEIGHTS)
         write_tensors(_optimizer_tensors(model, optimizer), temporary / OPTIMIZER)

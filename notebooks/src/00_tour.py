@@ -103,6 +103,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [22 · GQA、掩码、KV 缓存](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
 # | [31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb) | 一堆文件怎样变成可以检索的东西？ |
+# | [32 · 把检索量出来](32_measuring_retrieval.ipynb) | 按词找、按向量找、合起来找，哪个准？怎样知道？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -119,6 +120,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [22 · GQA, masks, the KV cache](22_attention_and_cache.ipynb) | How do tokens tell each other things, and why need the past not be computed again? |
 # | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
 # | [31 · from a PDF to a vector](31_from_pdf_to_vector.ipynb) | How do files become something to search in? |
+# | [32 · measuring retrieval](32_measuring_retrieval.ipynb) | By words, by vectors, by both: which finds more, and how do we know? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
@@ -160,11 +162,11 @@ for question in asked:
     for cited in reply.citations:
         print(f"    [{cited.number}] {Path(cited.source).name}")
 # %% [markdown] lang="zh"
-# 最后一问书里没有，它就不答；它并不是每次都认得出来，有多准，还没有量给你看。怎么找到的，第 31 章会讲。本章剩下的篇幅讲这一切的核心，今天的大语言模型：
+# 最后一问书里没有，它就不答；它并不是每次都认得出来，怎么找到的，第 31、32 章会讲。本章剩下的篇幅讲这一切的核心，今天的大语言模型：
 # 它只留下翻译机器的一半，解码器，然后做得很大。
 # %% [markdown] lang="en"
 # The last is not in the book, and it does not answer, though it does not always notice. How passages
-# are found is in chapter 31. The rest of this
+# are found is in chapters 31 and 32. The rest of this
 # chapter is about what all of this turns on, today's large language models: they keep one half of the
 # translation machine, the decoder, and make it very large.
 # %% [markdown] lang="zh"

@@ -19,7 +19,7 @@
 # 要讲的代码都在 [tiny_rag](../../tiny_rag) 里，一个模块讲一件事。
 #
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一
-# 章：32 · BM25、混合与重排：把检索量出来。
+# 章：[32 · BM25、混合与重排：把检索量出来](32_measuring_retrieval.ipynb)。
 # %% [markdown] lang="en"
 # # 31 · From a PDF to a vector
 #
@@ -45,7 +45,7 @@
 # The code we explain is in [tiny_rag](../../tiny_rag), one idea a module.
 #
 # Previous: [23 · The whole decoder](23_the_whole_decoder.ipynb). Next:
-# 32 · BM25, hybrid, rerank: measuring retrieval.
+# [32 · BM25, hybrid, rerank: measuring retrieval](32_measuring_retrieval.ipynb).
 # %%
 import sys
 
@@ -908,14 +908,14 @@ for name, tried in (("without idf", HashEmbedder()), ("with idf", embedder)):
     first, five = measure(tried, chunks, texts)
     print(f"{name:12} right chunk first {first:.1%}, in the first five {five:.1%}")
 # %% [markdown] lang="zh"
-# 误差范围、统计检验、更好的指标，都是下一章的事。
+# 误差范围、统计检验、更好的指标，都是[下一章](32_measuring_retrieval.ipynb)的事。
 #
 # ### 5.5 它不懂什么
 #
 # 这种向量认**字**不认**意**。换个说法，它就不认识了；中文的问题，找不到英文的答案：
 # %% [markdown] lang="en"
-# Error bars, tests and better metrics are the business of the next
-# chapter.
+# Error bars, tests and better metrics are the business of [the next
+# chapter](32_measuring_retrieval.ipynb).
 #
 # ### 5.5 What it does not know
 #
@@ -1346,7 +1346,7 @@ except ValueError as error:
 #
 # 换之前先问两件事。它的上限是多少词元？`SentenceTransformerEmbedder.max_tokens` 告诉你，块不要比它
 # 长。它读得懂你的语言吗？一个只会英文的编码器也会给中文打分，分数毫无意义却一样自信；怎么发
-# 现，下一章来量。
+# 现，[下一章](32_measuring_retrieval.ipynb)来量。
 #
 # ## 10 带走七句话
 #
@@ -1362,7 +1362,7 @@ except ValueError as error:
 # 2017（arXiv:1607.04606，字母片段）、Malkov 与 Yashunin 2016（arXiv:1603.09320，近似搜索 HNSW）。
 #
 # 这一章说“找到了”，凭的是一道题。五百道题呢？BM25 会不会更好，两个合起来呢，差别是真的还是运气？
-# 32 · BM25、混合与重排：把检索量出来。
+# [32 · BM25、混合与重排：把检索量出来](32_measuring_retrieval.ipynb)。
 #
 # 代
 # 码：[encoding.py](../../tiny_rag/encoding.py)、[documents.py](../../tiny_rag/documents.py)、[boundaries.py](../../tiny_rag/boundaries.py)、[chunking.py](../../tiny_rag/chunking.py)、[embeddings.py](../../tiny_rag/embeddings.py)、[store.py](../../tiny_rag/store.py)、[generations.py](../../tiny_rag/generations.py)。
@@ -1397,7 +1397,7 @@ except ValueError as error:
 # Ask two things first. How many tokens does it read? `SentenceTransformerEmbedder.max_tokens` says
 # so; no chunk should be longer. Does it read your language? An encoder that knows only English
 # scores Chinese too, without meaning and with no less confidence; how to find out is measured in
-# the next chapter.
+# [the next chapter](32_measuring_retrieval.ipynb).
 #
 # ## 10 Seven sentences to take along
 #
@@ -1417,7 +1417,7 @@ except ValueError as error:
 #
 # This chapter says "found" because of one question. What of five hundred? Is BM25 better, are both
 # together, and is the difference real or luck?
-# 32 · BM25, hybrid, rerank: measuring retrieval.
+# [32 · BM25, hybrid, rerank: measuring retrieval](32_measuring_retrieval.ipynb).
 #
 # Code: [encoding.py](../../tiny_rag/encoding.py), [documents.py](../../tiny_rag/documents.py),
 # [boundaries.py](../../tiny_rag/boundaries.py), [chunking.py](../../tiny_rag/chunking.py),
