@@ -58,7 +58,8 @@ class TokenChunker:
         and ends after its end. Markdown code blocks that fit into a chunk are not cut.
         Metadata: that of the document, and where known, of the first visible character of the
         chunk: "page" (from 1), "headings" (titles, from the outermost) and, if the chunk starts
-        inside a code block, "code" (its language, may be "").
+        inside a code block, "code" (its language, may be ""). If the chunk reaches into further
+        pages: "page_starts", the offsets in the document at which those begin.
         ValueError if a single character has more tokens than a chunk may have
         """
         text, context = document.text, _Context(document)
@@ -176,7 +177,8 @@ class _Context:
         self.headings = _headings(document)
         self.blocks = code_blocks(document.text)
         self._paths = _paths(self.headings)
-        whole = {"pages", "headings"} if self.headings else {"pages"}  # as long as the document
+        whole = {"pages", "page_starts"}  # said anew for each chunk
+        whole |= {"headings"} if self.headings else set()
         self._shared = {k: v for k, v in document.metadata.items() if k not in whole}
 
     def metadata(self, start: int, end: int) -> dict[str, Any]:
@@ -186,6 +188,8 @@ class _Context:
         metadata = dict(self._shared)
         if (page := page_of(self.document, place)) is not None:
             metadata["page"] = page
+            if later := [at for at in self.document.metadata["pages"] if place < at < end]:
+                metadata["page_starts"] = later
         if last := bisect_right(self.headings, place, key=lambda heading: heading.offset):
             metadata["headings"] = list(self._paths[last - 1])
         last = bisect_right(self.blocks, start, key=lambda block: block.start)

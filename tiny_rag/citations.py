@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from .documents import Hit
+from .documents import Hit, page_at
 
 _OPEN, _CLOSE = r"\[【［", r"\]】］"
 _NUMBER = "[0-9０-９]{1,4}"  # longer ones number no passage, and int() has its limits
@@ -40,7 +40,7 @@ class Citation:
     source: str
     """The chunk's metadata["source"]; "" where it has none."""
     page: int | None
-    """The page, from 1, on which the chunk starts; None where the source has no pages."""
+    """The page, from 1, on which the quote starts; None where the source has no pages."""
     start: int
     """The place is `document.text[start:end]`, in characters ..."""
     end: int
@@ -54,7 +54,7 @@ class Citation:
         quote = chunk.text[start:end]
         first = chunk.start + start
         source = str(chunk.metadata.get("source", ""))
-        return cls(number, source, chunk.metadata.get("page"), first, first + len(quote), quote)
+        return cls(number, source, page_at(chunk, start), first, first + len(quote), quote)
 
 
 def parse_citations(text: str, n: int) -> list[int]:

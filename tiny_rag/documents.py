@@ -50,7 +50,8 @@ class Chunk:
     start: int
     end: int
     metadata: dict[str, Any]
-    """"source", and where they are known "page" (from 1) and "headings" (from the outermost)."""
+    """"source", and where they are known "headings" (from the outermost), "page" (from 1), and for
+    a chunk of several pages "page_starts": where in the document each later page begins."""
 
     @classmethod
     def of(cls, document: Document, start: int, end: int, metadata: dict[str, Any]) -> Self:
@@ -91,6 +92,17 @@ def page_of(document: Document, offset: int) -> int | None:
         raise ValueError(f"offset={offset} must be from 0 to {len(document.text)}")
     pages = document.metadata.get("pages")
     return max(1, bisect_right(pages, offset)) if pages else None
+
+
+def page_at(chunk: Chunk, offset: int = 0) -> int | None:
+    """The page, from 1, on which `chunk.text[offset]` stands; None if pages are not known.
+
+    White space at the start of a chunk counts as on the page of what follows it.
+    """
+    page = chunk.metadata.get("page")
+    if not isinstance(page, int):  # a JSON document may call anything its page
+        return None
+    return page + bisect_right(chunk.metadata.get("page_starts", []), chunk.start + offset)
 
 
 def load_path(

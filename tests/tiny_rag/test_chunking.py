@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tiny_rag.chunking import TokenChunker
 from tiny_rag.counting import TokenizerCounter, count_tokens
-from tiny_rag.documents import Document, content_hash
+from tiny_rag.documents import Document, content_hash, page_at, page_of
 
 PROPERTY = settings(max_examples=150, derandomize=True, deadline=None)
 
@@ -346,6 +346,28 @@ def test_before_the_first_heading_there_are_none():
 def test_a_field_of_a_record_that_is_called_headings_stays_what_it_is(foreign):
     (chunk,) = TokenChunker().split(document("好。", headings=foreign))
     assert chunk.metadata["headings"] == foreign
+
+
+def test_the_page_of_every_character_is_that_of_the_document():
+    text = "one two\nthree\n\n  four five\nsix\n"
+    source = document(text, pages=[0, 8, 14, 14, 27])  # the third page is empty
+    for size in (1, 5, 12, len(text)):
+        for chunk in TokenChunker(size, 0, len).split(source):
+            for at, character in enumerate(chunk.text):
+                if not character.isspace():
+                    assert page_at(chunk, at) == page_of(source, chunk.start + at)
+    (whole,) = TokenChunker(len(text), 0, len).split(source)
+    assert [page_at(whole, text.index(word)) for word in ("one", "three", "four", "six")] == [
+        1, 2, 4, 5,
+    ]  # fmt: skip
+
+
+def test_a_page_that_a_json_document_names_in_its_own_way_is_none():
+    (chunk,) = TokenChunker().split(document("text", page="iv", page_starts="?"))
+    assert page_at(chunk) is None
+    assert "page_starts" not in chunk.metadata
+    (chunk,) = TokenChunker().split(document("text", page=7))
+    assert page_at(chunk, 3) == 7
 
 
 def test_pages_are_those_of_the_first_visible_character():

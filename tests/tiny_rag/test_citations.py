@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tiny_rag.chunking import TokenChunker
 from tiny_rag.citations import (
     Citation,
     cite,
@@ -194,3 +195,10 @@ def test_a_part_of_a_chunk_is_cited_with_the_offsets_of_the_document():
     citation = Citation.of(1, hit(3, 14, page=2), 7, 11)
     assert citation.quote == "它很老。"
     assert DOCUMENT.text[citation.start : citation.end] == "它很老。"
+
+
+def test_a_quote_is_on_the_page_on_which_it_starts():
+    (chunk,) = TokenChunker().split(DOCUMENT)  # page 2 begins inside it
+    whole = Citation.of(1, Hit(chunk, 1.0))
+    second = Citation.of(1, Hit(chunk, 1.0), 3, 10)
+    assert (whole.page, second.page, second.quote) == (1, 2, "砚星是橙色的。")
