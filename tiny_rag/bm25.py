@@ -141,24 +141,26 @@ class BM25Index:
         best = _best(scores[found], k)
         return found[best], scores[found[best]]
 
-    def coverage(self, query: str, row: int) -> float:
-        """The share of what is asked that stands in the row, in [0, 1]: each term by its idf.
+    def matched(self, query: str, row: int) -> tuple[float, float]:
+        """(what the row has of a query, what there is to have): sums of idf over its terms.
 
-        Terms that no row has count too, and most: who asks for something unknown gets a low
-        share. Words that ask (`without_question_words`) are left out. 0 if nothing is asked.
-        Always with Lucene's idf, which no word makes 0 or infinite.
+        A term that no row has weighs 1, and no term weighs more; each counts once. Words that ask
+        (`without_question_words`) are left out. Always with Lucene's idf, which no word makes 0 or
+        infinite, and as if there were 100 rows at least: fewer don't tell which words are rare.
         """
         self.build()
         self._inverted.check_row(row)
+        rows = max(len(self), 100)
+        unknown = float(inverse_document_frequency(np.array(0), rows, "lucene"))
         asked = held = 0.0
-        for name in set(self.tokenize(terms.without_question_words(query))):
+        for name in sorted(set(self.tokenize(terms.without_question_words(query)))):
             term = self._vocabulary.get(name)
             df = np.array(0 if term is None else self._df[term])
-            mass = float(inverse_document_frequency(df, len(self), "lucene"))
+            mass = float(inverse_document_frequency(df, rows, "lucene")) / unknown
             asked += mass
             if term is not None and self._has(term, row):
                 held += mass
-        return held / asked if asked else 0.0
+        return held, asked
 
     def idf(self, term: str) -> float:
         """The idf of a term. KeyError if no row has it."""

@@ -172,8 +172,8 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
         "--min-relevance",
         type=float,
         metavar="X",
-        help="say that there is no answer if no passage has this share of the question's words "
-        "(default 0.3); 0 where questions and files have different languages",
+        help="say that there is no answer if no passage has to do with the question by so much "
+        "(default 0.6; more refuses more); 0 where questions and files have different languages",
     )
 
 

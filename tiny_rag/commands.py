@@ -20,7 +20,7 @@ from .generation import Answer, AnswerOptions, AnswerStream, answer, stream_answ
 from .index import Index, IndexReport
 from .index_files import Settings, read_settings
 from .llm import LLM, Message
-from .relevance import IndexCoverage
+from .relevance import WordRelevance
 
 DEFAULT_FOLDER = "tiny-rag-index"
 SHOWN = 160  # characters of a passage
@@ -152,7 +152,7 @@ def answer_options(
     return AnswerOptions(
         k=k or usual.k,
         count=getattr(llm, "count", count_tokens),  # a model in a folder counts exactly
-        relevance=IndexCoverage(index.words, index.chunks),
+        relevance=WordRelevance(index.words, index.chunks),
         min_relevance=usual.min_relevance if min_relevance is None else min_relevance,
     )
 

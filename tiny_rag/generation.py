@@ -17,7 +17,7 @@ from .documents import Hit
 from .extractive import ExtractiveAnswerer
 from .llm import LLM, Completion, Message, Usage
 from .prompts import Prompt, fit_prompt, is_refusal, refusal
-from .relevance import IndexCoverage, Relevance, term_coverage
+from .relevance import Relevance, WordRelevance
 from .retrieval import BM25Retriever, Retriever
 
 NO_USAGE = Usage(0, 0)
@@ -52,11 +52,12 @@ class AnswerOptions:
     count: Callable[[str], int] = count_tokens
     """Counts the tokens of a text; the model's own tokenizer makes the budget exact."""
     relevance: Relevance | None = None
-    """How much the hits have to do with the question. None compares words: by the index of a
-    BM25Retriever, else by `term_coverage`. Where question and corpus have different languages, give
-    another or set min_relevance=0."""
-    min_relevance: float = 0.3
-    """Refuse below this; `relevance.calibrate` finds it. 0: only where nothing is found."""
+    """How much the hits have to do with the question. None compares words, by the index of the
+    BM25Retriever that the retriever is or is built on; where there is none, everything found counts
+    as relevant."""
+    min_relevance: float = 0.6
+    """Refuse below this; `relevance.calibrate` finds it, chapter 33 says what it does. 0: refuse
+    only where nothing is found, as where question and corpus have different languages."""
     extractor: ExtractiveAnswerer = field(default_factory=ExtractiveAnswerer)
     """Answers where there is no model."""
 
@@ -168,7 +169,7 @@ class _Task:
         query = query or question
         hits = retriever.retrieve(query, options.k)
         relevance = options.relevance or _relevance_for(retriever)
-        if not hits or relevance(query, hits) < options.min_relevance:
+        if not hits or (relevance and relevance(query, hits) < options.min_relevance):
             return _refuse(question, hits)
         if llm is None:
             extract = options.extractor.answer(query, hits)
@@ -190,10 +191,13 @@ class _Task:
         return Answer(text, cite(text, self.hits), self.hits, completion.usage, False)
 
 
-def _relevance_for(retriever: Retriever) -> Relevance:
+def _relevance_for(retriever: Retriever) -> Relevance | None:
+    """By the words of the BM25Retriever that it is, or is built on; None if there is none."""
     if isinstance(retriever, BM25Retriever):
-        return IndexCoverage(retriever.index, retriever.chunks)
-    return term_coverage
+        return WordRelevance(retriever.index, retriever.chunks)
+    inner = getattr(retriever, "retriever", None)
+    parts = getattr(retriever, "retrievers", [] if inner is None else [inner])
+    return next(filter(None, map(_relevance_for, parts)), None)
 
 
 def _refuse(question: str, hits: list[Hit]) -> Answer:

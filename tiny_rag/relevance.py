@@ -1,10 +1,15 @@
 """Relevance: does what was found have to do with the question at all? If not, no answer is better.
 
 A retriever always finds its k best, also for a question that the corpus knows nothing about, and
-its scores have no scale: a BM25 score of 7 is much for one question and little for another. The
-share of what is asked that stands in a hit has one, from 0 to 1. Below a threshold the pipeline
-refuses; `calibrate` finds the threshold from questions that are known to have an answer or none.
-Chapter 33 draws the two distributions.
+its best score does not tell: a sum over words, it is high for any long question. The share of the
+question that was found does not tell either: of a short question, one common word is half. Their
+product does,
+
+    relevance = found * found / asked
+
+with `found` and `asked` as sums of idf, in units of a word that is nowhere. Below a threshold the
+pipeline refuses; `calibrate` finds it from questions that are known to have an answer or none.
+Chapter 33 draws the three.
 
 Leaves out: a question whose words are all there and whose answer is not ("Who built the station?"
 where only its year stands). There a model that reads the passages must refuse.
@@ -17,40 +22,30 @@ from itertools import pairwise
 
 from .bm25 import BM25Index
 from .documents import Chunk, Hit
-from .terms import tokenize, without_question_words
 
 Relevance = Callable[[str, Sequence[Hit]], float]
 """relevance(question, hits): how much the best of the hits has to do with the question, >= 0."""
 
 
-def term_coverage(question: str, hits: Sequence[Hit]) -> float:
-    """The largest share of the question's terms that one hit and its headings have, in [0, 1].
-
-    Every term counts the same, as no index is asked. 0 without hits.
-    """
-    asked = set(tokenize(without_question_words(question)))
-    shares = [0.0]
-    for hit in hits:
-        titles = map(str, hit.chunk.metadata.get("headings") or ())
-        held = set(tokenize("\n".join([*titles, hit.chunk.text])))
-        shares.append(len(asked & held) / max(1, len(asked)))
-    return max(shares)
-
-
 @dataclass(frozen=True)
-class IndexCoverage:
-    """The largest `BM25Index.coverage` of a hit: rare words count more, unknown ones most."""
+class WordRelevance:
+    """By the words that question and passage share, as an index of the corpus weighs them."""
 
     index: BM25Index
     chunks: Sequence[Chunk]
     """Row i of the index is the text of chunks[i]."""
 
     def __call__(self, question: str, hits: Sequence[Hit]) -> float:
-        """In [0, 1]; 0 without hits. Hits that are not in the index count 0."""
+        """>= 0; 0 without hits. Hits that are not in the index count 0.
+
+        A passage that has all of a question of n rare words has about n.
+        """
         rows = (self._rows.get(hit.chunk.id) for hit in hits)
-        return max(
-            (self.index.coverage(question, row) for row in rows if row is not None), default=0.0
-        )
+        return max((self._of(question, row) for row in rows if row is not None), default=0.0)
+
+    def _of(self, question: str, row: int) -> float:
+        found, asked = self.index.matched(question, row)
+        return found * found / asked if asked else 0.0
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:

@@ -359,48 +359,53 @@ def test_missing_arrays_are_named(name):
 # --- What a row says about a question. ---
 
 
-def test_coverage_is_the_share_of_the_idf_asked():
+def test_what_matches_is_counted_in_words_that_nobody_has():
     index = words_index(["a b", "a c", "a d"])
-    a, b, new = (math.log(1 + (3 - df + 0.5) / (df + 0.5)) for df in (3, 1, 0))
-    assert index.coverage("a b", 0) == pytest.approx(1)
-    assert index.coverage("a b", 1) == pytest.approx(a / (a + b))
-    assert index.coverage("b b a", 1) == pytest.approx(a / (a + b))  # a word counts once
-    assert index.coverage("a b new", 0) == pytest.approx((a + b) / (a + b + new))
-    assert index.coverage("new", 0) == 0
-    assert index.coverage("b", 2) == 0
-    assert index.coverage("d", 0) == 0
-    assert index.coverage("d", 2) == 1
+    unknown = math.log(1 + (100 + 0.5) / 0.5)  # three rows say little of which words are rare
+    a, b = (math.log(1 + (100 - df + 0.5) / (df + 0.5)) / unknown for df in (3, 1))
+    assert index.matched("a b", 0) == pytest.approx((a + b, a + b))
+    assert index.matched("a b", 1) == pytest.approx((a, a + b))
+    assert index.matched("b b a", 1) == pytest.approx((a, a + b))  # a word counts once
+    assert index.matched("a b new", 0) == pytest.approx((a + b, a + b + 1))
+    assert index.matched("new newer", 0) == pytest.approx((0, 2))
+    assert index.matched("d", 0) == pytest.approx((0, b))
+    assert index.matched("d", 2) == pytest.approx((b, b))
+    assert index.matched("", 0) == (0, 0)
 
 
 @PROPERTY
-@given(TEXTS, QUERIES)
-def test_coverage_of_every_row_is_counted_from_its_text(texts, query):
+@given(TEXTS, QUERIES, st.sampled_from([0, 60, 200]))
+def test_what_matches_of_every_row_is_counted_from_its_text(texts, query, more):
+    texts = [*texts, *["a"] * more]
     index, asked = words_index(texts), set(query.split())
     df = {word: sum(word in text.split() for text in texts) for word in asked}
-    mass = {word: math.log(1 + (len(texts) - df[word] + 0.5) / (df[word] + 0.5)) for word in asked}
+    n = max(100, len(texts))
+    mass = {word: math.log(1 + (n - df[word] + 0.5) / (df[word] + 0.5)) for word in asked}
+    unknown = math.log(1 + (n + 0.5) / 0.5)
     for row, text in enumerate(texts):
         found = sum(mass[word] for word in asked & set(text.split()))
-        expected = found / sum(mass.values()) if asked else 0
-        assert index.coverage(query, row) == pytest.approx(expected)
+        expected = (found / unknown, sum(mass.values()) / unknown)
+        assert index.matched(query, row) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_coverage_is_the_same_for_all_variants(variant):
+def test_what_matches_is_the_same_for_all_variants(variant):
     index = words_index(["a b", "a c", "a d"], variant)
     expected = words_index(["a b", "a c", "a d"])
     for query in ("a", "a b", "b new", ""):
-        assert index.coverage(query, 1) == expected.coverage(query, 1)
+        assert index.matched(query, 1) == expected.matched(query, 1)
 
 
-def test_coverage_leaves_out_the_words_that_ask():
+def test_words_that_ask_need_no_match():
     index = BM25Index()
     index.add(["月环站于二一八七年建成。", "The port opened in 2187."])
     about, asked = "月环站，建成，是", "请问，月环站，建成，是什么时候呢？"
-    assert 0 < index.coverage(asked, 0) == index.coverage(about, 0) < 1
-    assert index.coverage("月环站何时？", 0) == 1
-    assert index.coverage("什么？", 0) == 0
-    assert index.coverage("when did the port open?", 1) == 1
-    assert index.coverage("", 0) == 0
+    assert index.matched(asked, 0) == index.matched(about, 0)
+    assert 0 < index.matched(asked, 0)[0] < index.matched(asked, 0)[1]
+    for question, row in [("月环站何时？", 0), ("when did the port open?", 1)]:
+        found, of = index.matched(question, row)
+        assert found == of > 0
+    assert index.matched("什么？", 0)[0] == 0
 
 
 # --- Wrong use. ---
@@ -434,7 +439,7 @@ def test_wrong_arguments_are_refused():
         with pytest.raises(IndexError, match=f"row {row} is not one of the 2 rows"):
             index.remove([0, row])
         with pytest.raises(IndexError, match=f"row {row} is not one of the 2 rows"):
-            index.coverage("a", row)
+            index.matched("a", row)
     assert len(index) == 2
     with pytest.raises(KeyError, match="no row has the term 'zzz'"):
         index.idf("zzz")

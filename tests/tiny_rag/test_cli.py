@@ -17,7 +17,7 @@ from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.generations import current_generation
 from tiny_rag.index import Index
 from tiny_rag.llm import LLMError, ScriptedLLM
-from tiny_rag.relevance import IndexCoverage
+from tiny_rag.relevance import WordRelevance
 
 MOONS = "# Moons\n\nLumo has two moons. The larger moon is Issin, and it is made of ice."
 STATION = "星环站建于2140年。站长是林河。站上住着三百人。"
@@ -316,7 +316,7 @@ def test_relevance_is_that_of_the_words_and_a_model_counts_its_own_tokens(embedd
     index.update(["docs"])
     llm = ScriptedLLM([])
     usual = commands.answer_options(index, llm)
-    assert usual.relevance == IndexCoverage(index.words, index.chunks)
+    assert usual.relevance == WordRelevance(index.words, index.chunks)
     assert usual.count("a b") == commands.count_tokens("a b")
     llm.count = len
     options = commands.answer_options(index, llm, 3, 0.5)

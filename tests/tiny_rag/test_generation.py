@@ -9,11 +9,12 @@ import pytest
 from tiny_rag.bm25 import BM25Index
 from tiny_rag.counting import count_tokens
 from tiny_rag.documents import Chunk, Document, Hit
+from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.generation import AnswerOptions, answer, stream_answer
 from tiny_rag.llm import LLMError, ScriptedLLM, Usage
 from tiny_rag.prompts import MESSAGE_TOKENS, build_prompt, refusal
-from tiny_rag.relevance import term_coverage
-from tiny_rag.retrieval import BM25Retriever
+from tiny_rag.relevance import WordRelevance
+from tiny_rag.retrieval import MMR, BM25Retriever, HybridRetriever
 
 TEXTS = ["The mass of Yan is nine tons.", "Lumo has two moons.", "砚星的质量是九吨。"]
 QUESTION = "What is the mass of Yan?"
@@ -35,6 +36,16 @@ class Shelf:
     def retrieve(self, query, k):
         self.queries.append((query, k))
         return self.hits[:k]
+
+
+def words(texts=TEXTS):
+    chunks = [hit.chunk for hit in hits(texts)]
+    index = BM25Index()
+    index.add(texts)
+    return BM25Retriever(index, chunks)
+
+
+OVER_WORDS = AnswerOptions(relevance=WordRelevance(words().index, words().chunks))
 
 
 def streamed(*arguments, **options):
@@ -167,7 +178,8 @@ def test_a_budget_without_room_for_any_passage_is_refused_before_the_model_is_as
 )
 def test_where_nothing_relevant_is_found_no_model_is_asked(llm, question, said):
     for shelf in (Shelf([]), Shelf(hits())):
-        for found in (answer(question, shelf, llm), streamed(question, shelf, llm)[1]):
+        arguments = question, shelf, llm, OVER_WORDS
+        for found in (answer(*arguments), streamed(*arguments)[1]):
             assert (found.text, found.refused, found.citations) == (said, True, [])
             assert found.usage == Usage(0, 0)
             assert found.hits == shelf.hits
@@ -182,16 +194,21 @@ def test_the_threshold_decides_and_zero_answers_whatever_is_found():
 
 
 def test_over_a_bm25_index_rare_words_weigh_more():
-    texts = [f"The mass of the moon {name} is known." for name in "abcdefgh"]
-    chunks = [hit.chunk for hit in hits(texts)]
-    index = BM25Index()
-    index.add(chunk.text for chunk in chunks)
-    retriever = BM25Retriever(index, chunks)
+    retriever = words([f"The mass of the moon m{n} is known." for n in range(100)])
     # Of its terms most are there, but not those that tell what it is about.
     question = "What is known of the price of coffee?"
-    assert term_coverage(question, retriever.retrieve(question, 6)) > 0.3
     assert answer(question, retriever, ScriptedLLM([])).refused
-    assert not answer("What is known of the moon c?", retriever, ScriptedLLM(["It is."])).refused
+    assert not answer("What is known of the moon m7?", retriever, ScriptedLLM(["It is."])).refused
+
+
+def test_the_words_decide_also_where_the_bm25_retriever_is_wrapped_in_others():
+    off_topic = "Who bakes bread on Tuesdays?"
+    for inner in (words(), HybridRetriever([Shelf(hits()), words()])):
+        for retriever in (inner, MMR(inner, HashEmbedder(64))):
+            assert answer(off_topic, retriever, ScriptedLLM([])).refused
+            assert not answer(QUESTION, retriever, ScriptedLLM(["Nine [1]."])).refused
+    # Nothing weighs words here: what was found counts.
+    assert not answer(off_topic, Shelf(hits()), ScriptedLLM(["Nobody."])).refused
 
 
 def test_relevance_judges_what_was_searched_for():

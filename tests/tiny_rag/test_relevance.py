@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tiny_rag.bm25 import BM25Index
 from tiny_rag.documents import Chunk, Document, Hit
-from tiny_rag.relevance import IndexCoverage, Threshold, calibrate, term_coverage
+from tiny_rag.relevance import Threshold, WordRelevance, calibrate
 
 PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 TEXTS = ["Yan has a mass of nine.", "Lumo has two moons.", "砚星的质量是九。"]
@@ -20,44 +20,38 @@ def chunks(texts=TEXTS, **metadata):
 HITS = [Hit(chunk, 1.0) for chunk in chunks()]
 
 
-def test_the_best_single_hit_counts():
-    assert term_coverage("Yan mass", HITS) == 1
-    assert term_coverage("Yan moons", HITS) == 0.5  # two hits have one each
-    assert term_coverage("Orbit time", HITS) == 0
-    assert term_coverage("Yan", []) == 0
-    assert term_coverage("砚星的质量？", HITS) == 1
-    assert term_coverage("", HITS) == 0
-
-
-def test_words_that_ask_and_repeated_words_do_not_count():
-    assert term_coverage("What mass?", HITS) == 1
-    assert term_coverage("Yan Yan Yan orbit", HITS) == 0.5
-    assert term_coverage("砚星的质量是多少？", HITS) == 1
-
-
-def test_headings_count_for_the_text_below_them():
-    found = [Hit(chunk, 1.0) for chunk in chunks(["It has a mass."], headings=["Yan"])]
-    assert term_coverage("Yan mass", found) == 1
-
-
-def indexed():
+def indexed(texts=TEXTS):
     index = BM25Index()
-    index.add(TEXTS)
+    index.add(texts)
     return index
 
 
-def test_with_an_index_it_is_the_coverage_of_the_best_hit():
-    relevance, index = IndexCoverage(indexed(), chunks()), indexed()
-    question = "How many moons has Yan?"
-    rows = [index.coverage(question, row) for row in range(3)]
-    assert relevance(question, HITS) == max(rows) > min(rows)
-    assert relevance(question, HITS[:1]) == rows[0]
-    assert relevance(question, []) == 0
+def test_it_is_what_the_best_hit_has_times_its_share_of_what_is_asked():
+    index, relevance = indexed(), WordRelevance(indexed(), chunks())
+    question = "How many moons has Yan, and how many rings?"
+    matched = [index.matched(question, row) for row in range(3)]
+    each = [found * found / asked for found, asked in matched]
+    assert relevance(question, HITS) == pytest.approx(max(each))
+    assert relevance(question, HITS[:1]) == pytest.approx(each[0])
+    assert relevance(question, HITS[2:]) == each[2] == 0
+    assert relevance(question, []) == relevance("", HITS) == 0
+
+
+def test_a_common_word_is_no_answer_to_a_short_question_nor_many_to_a_long_one():
+    """What the share alone, and the sum alone, let through."""
+    filler = [f"The station of the moon m{n} is known for its port." for n in range(100)]
+    texts = [*filler, "Moonglass is quarried on Lumo."]
+    relevance = WordRelevance(indexed(texts), found := chunks(texts))
+    hits = [Hit(chunk, 1.0) for chunk in found]
+    short = "A cheap port?"
+    long = "Of coffee known for its smell, is the price for the farmers of the moon known?"
+    assert relevance(short, hits) < 0.6 > relevance(long, hits)
+    assert relevance("Where is moonglass quarried?", hits) > 1
 
 
 def test_a_hit_from_elsewhere_counts_nothing():
     stranger = Hit(chunks(["Yan has moons."])[0], 1.0)
-    assert IndexCoverage(indexed(), chunks())("Yan", [stranger]) == 0
+    assert WordRelevance(indexed(), chunks())("Yan", [stranger]) == 0
 
 
 # --- The threshold. ---
