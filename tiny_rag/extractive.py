@@ -29,6 +29,8 @@ from .terms import without_question_words
 _BLOCK_LINE = re.compile(
     r"^[^\S\n]*(?:#{1,6}[^\S\n].*\n?|(?:[-*+]|\d{1,3}[.)])[^\S\n])", re.MULTILINE
 )
+_BULLET = re.compile(r"\A[-*+][^\S\n]+(?=\S)")
+_BOLD = re.compile(r"(?<![A-Za-z0-9*])\*\*(?=\S)([^*]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
 _CJK = "[\u2e80-\u9fff\uff00-\uffef]"
 _CJK_LINE_END = re.compile(rf"(?<={_CJK})\s*\n\s*(?={_CJK})")
 _ENDED = re.compile(r"[。！？…!?.;；:：|]\W*$")
@@ -78,7 +80,7 @@ class ExtractiveAnswerer:
     """At least 1."""
     min_share: float = 0.15
     """The first sentence must have this share of what is asked (of the sum of all idf)."""
-    min_gain: float = 0.3
+    min_gain: float = 0.4
     """A further sentence must add this share of what the first one scored, by terms new to it."""
     b: float = 0.25
     """0: length counts nothing; 1: a sentence twice as long scores half. Below the
@@ -92,7 +94,7 @@ class ExtractiveAnswerer:
     def answer(self, question: str, hits: Sequence[Hit]) -> Extract:
         """The best sentences for the question. hits: best first; hits[i - 1] is cited as [i]."""
         chosen = self._choose(question, self._sentences(hits))
-        quotes = [f"{_one_line(disarm(sentence.text))} [{sentence.number}]" for sentence in chosen]
+        quotes = [f"{_plain(disarm(sentence.text))} [{sentence.number}]" for sentence in chosen]
         places = [Citation.of(s.number, hits[s.number - 1], s.start, s.end) for s in chosen]
         return Extract(" ".join(quotes), places)
 
@@ -193,6 +195,10 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _one_line(text: str) -> str:
-    """The text without its line breaks; between Chinese characters nothing takes their place."""
+def _plain(text: str) -> str:
+    """A sentence on one line, without Markdown's marks of a list item and of bold.
+
+    Between Chinese characters nothing takes the place of a line break.
+    """
+    text = _BOLD.sub(r"\1", _BULLET.sub("", text))
     return " ".join(_CJK_LINE_END.sub("", text).split())

@@ -137,6 +137,21 @@ def test_line_breaks_of_a_pdf_do_not_reach_the_text():
     assert ExtractiveAnswerer().answer("砚星是几吨？", found).text == "砚星的质量是九吨。 [1]"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("- **Mass** of Yan: nine tons.", "Mass of Yan: nine tons."),
+        ("* The mass of Yan is **nine** tons.", "The mass of Yan is nine tons."),
+        ("砚星的**质量**是九吨。", "砚星的质量是九吨。"),
+        ("The mass of Yan is 2**3**2 or 3 - 2 tons.", "The mass of Yan is 2**3**2 or 3 - 2 tons."),
+    ],
+)
+def test_marks_of_markdown_are_not_said_but_cited(line, said):
+    found = ExtractiveAnswerer().answer("mass of Yan, 质量", hits(line))
+    assert found.text == f"{said} [1]"
+    assert found.citations[0].quote == line
+
+
 def test_a_sentence_in_two_overlapping_chunks_is_quoted_once_from_the_better_one():
     found = hits("The mass of Yan is 9.", "Lumo is far. The mass of Yan is 9.")
     extract = ExtractiveAnswerer(min_gain=0).answer("What is the mass of Yan?", found)
