@@ -4,45 +4,57 @@ Questions quote the source, and never name a chunk: one file of questions judges
 wherever the chunker cuts. Chapter 32.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .documents import Chunk
-from .questions import Question
+from .questions import Gold, Question
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Fact:
-    """Where one gold quote stands."""
+class Place:
+    """One passage that states a fact, and the chunks that it is in."""
 
     length: int
-    """Of the quote, in characters."""
-    places: tuple[dict[str, Span], ...]
-    """For each place where it occurs: chunk id -> which part of the quote the chunk holds."""
+    """In characters."""
+    parts: dict[str, Span]
+    """Chunk id -> which part of the passage the chunk holds."""
 
     @property
-    def holders(self) -> frozenset[str]:
-        """The chunks that count as relevant: those that hold the quote whole.
+    def holders(self) -> set[str]:
+        """The chunks that hold the passage whole.
 
         Where it was cut so that no chunk does: those with the largest part of it, and those with at
         least half as much.
         """
-        found: set[str] = set()
-        for place in self.places:
-            sizes = {name: end - start for name, (start, end) in place.items()}
-            most = max(sizes.values())
-            least = most if most == self.length else most / 2
-            found |= {name for name, size in sizes.items() if size >= least}
-        return frozenset(found)
+        sizes = {name: end - start for name, (start, end) in self.parts.items()}
+        most = max(sizes.values())
+        least = most if most == self.length else most / 2
+        return {name for name, size in sizes.items() if size >= least}
 
     def share_in(self, chunk_ids: Collection[str]) -> float:
-        """How much of the quote these chunks hold together, in [0, 1], where they hold most."""
-        return max(
-            _covered([part for name, part in place.items() if name in chunk_ids]) / self.length
-            for place in self.places
-        )
+        """How much of the passage these chunks hold together, in [0, 1]."""
+        held = (part for name, part in self.parts.items() if name in chunk_ids)
+        return _covered(held) / self.length
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that an answer rests on."""
+
+    places: tuple[Place, ...]
+    """Where it is stated: wherever the quote occurs, and wherever a passage says the same."""
+
+    @property
+    def holders(self) -> frozenset[str]:
+        """The chunks that count as relevant: those that hold one of the passages."""
+        return frozenset().union(*(place.holders for place in self.places))
+
+    def share_in(self, chunk_ids: Collection[str]) -> float:
+        """How much of a passage these chunks hold together, in [0, 1]: where they hold most."""
+        return max(place.share_in(chunk_ids) for place in self.places)
 
 
 Evidence = dict[str, list[Fact]]
@@ -50,28 +62,38 @@ Evidence = dict[str, list[Fact]]
 
 
 def find_evidence(questions: Iterable[Question], chunks: Iterable[Chunk]) -> Evidence:
-    """Look every gold quote up. chunks: all that will be searched, in any order.
+    """Look every quote up: a fact for each of a question's gold, in their order.
 
+    chunks: all that will be searched, in any order
     ValueError names the question whose quote is in no chunk of its source
     """
     questions = list(questions)
-    texts = _texts_by_end({gold.source for q in questions for gold in q.gold}, chunks)
+    texts = _texts_by_end({gold.source for q in questions for gold in (*q.gold, *q.also)}, chunks)
     evidence: Evidence = {}
     for question in questions:
-        evidence[question.id] = []
-        for gold in question.gold:
-            places = tuple(
-                _parts(pieces, start, start + len(gold.quote))
-                for text, pieces in texts.get(gold.source, [])
-                for start in _occurrences(gold.quote, text)
-            )
-            if not places:
-                raise ValueError(
-                    f"question {question.id!r}: {gold.quote!r} is in no chunk of "
-                    f"{gold.source!r}; index that file, or correct the quote"
-                )
-            evidence[question.id].append(Fact(len(gold.quote), places))
+        try:
+            stated = [_places(gold, texts) for gold in question.gold]
+            for same in question.also:
+                stated[-1] += _places(same, texts)
+        except ValueError as error:
+            raise ValueError(f"question {question.id!r}: {error}") from error
+        evidence[question.id] = [Fact(places) for places in stated]
     return evidence
+
+
+def _places(gold: Gold, texts: Mapping[str, list[tuple[str, list[Chunk]]]]) -> tuple[Place, ...]:
+    """Where a quote occurs. ValueError if nowhere."""
+    places = tuple(
+        Place(len(gold.quote), _parts(pieces, start, start + len(gold.quote)))
+        for text, pieces in texts.get(gold.source, [])
+        for start in _occurrences(gold.quote, text)
+    )
+    if not places:
+        raise ValueError(
+            f"{gold.quote!r} is in no chunk of {gold.source!r}; index that file, or correct the "
+            "quote"
+        )
+    return places
 
 
 def _texts_by_end(

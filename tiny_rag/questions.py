@@ -5,6 +5,7 @@ One JSON object a line (JSONL, UTF-8):
     {"id": "moons-3", "question": "How many moons has Lumo?", "answers": ["four", "4"],
      "gold": [{"source": "en/lumo.md", "quote": "Four moons go round Lumo"}]}
 
+Where another passage states what the last one of "gold" does, "also" lists it in the same form.
 Chapters 32 and 33.
 """
 
@@ -38,6 +39,8 @@ class Question:
     """All of them are needed: a question of two hops has two."""
     lang: str = ""
     kind: str = ""
+    also: tuple[Gold, ...] = ()
+    """Other passages that state what the last of `gold` does: any one of them will do as well."""
 
     @property
     def answerable(self) -> bool:
@@ -82,9 +85,12 @@ def _question(record: object, number: int) -> Question:
         tuple(_gold(gold) for gold in _list(record, "gold")),
         str(record.get("lang", "")),
         str(record.get("kind", "")),
+        tuple(_gold(gold) for gold in _list(record, "also")),
     )
     if question.answerable and not (question.answers or question.gold):
         raise ValueError('it has neither "answers" nor "gold"; or say "kind": "unanswerable"')
+    if question.also and not question.gold:
+        raise ValueError('it has "also" and no "gold"; "also" is for what the last gold states too')
     return question
 
 

@@ -60,8 +60,9 @@ def _record(
         needed = [evidence(world, entry, hop.split("|")[0], lang) for hop in hops]
         record["gold"] = [_passage(world, *found, lang) for found in needed]
         others = _others(world, entry, hops[-1], lang, shows)
-        if others := [found for found in others if found not in needed]:
-            record["also"] = [_passage(world, *found, lang) for found in others]
+        others = [found for found in others if found not in needed]
+        if also := [_passage(world, *found, lang) for found in others]:
+            record["also"] = [same for n, same in enumerate(also) if same not in also[:n]]
     return record
 
 

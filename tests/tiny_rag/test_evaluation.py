@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import pytrec_eval
@@ -13,7 +14,7 @@ from tiny_rag.bm25 import BM25Index
 from tiny_rag.citations import Citation
 from tiny_rag.documents import Chunk, Document, Hit
 from tiny_rag.evaluation import Report, evaluate_answers, evaluate_retrieval
-from tiny_rag.evidence import Fact, find_evidence
+from tiny_rag.evidence import Fact, Place, find_evidence
 from tiny_rag.generation import NO_USAGE, Answer
 from tiny_rag.questions import Gold, Question, read_questions
 from tiny_rag.retrieval import BM25Retriever
@@ -82,9 +83,27 @@ def test_the_share_of_a_quote_is_what_chunks_hold_together():
 
 
 def test_a_small_chunk_inside_a_large_one_adds_nothing():
-    fact = Fact(8, ({"whole": (0, 6), "inner": (1, 3), "later": (4, 6), "last": (7, 8)},))
+    parts = {"whole": (0, 6), "inner": (1, 3), "later": (4, 6), "last": (7, 8)}
+    fact = Fact((Place(8, parts),))
     assert fact.share_in(["whole", "inner", "later"]) == 6 / 8
     assert fact.share_in(["whole", "inner", "later", "last"]) == 7 / 8
+
+
+def test_a_passage_that_says_the_same_elsewhere_will_do_as_well():
+    chunks = cut("Four moons.", 11) + cut("Its moons are 4.", 16, source="b.md")
+    both = replace(ask("Four moons"), also=(Gold("b.md", "moons are 4"),))
+    (fact,) = find_evidence([both], chunks)["q"]
+    assert fact.holders == {chunk.id for chunk in chunks}
+    assert fact.share_in([chunks[0].id]) == fact.share_in([chunks[1].id]) == 1
+
+
+def test_it_stands_for_the_last_of_several_facts_only():
+    chunks = cut("Four moons. An ocean.", 11) + cut("A sea.", 6, source="b.md")
+    asked = Question("q", "?", gold=(Gold("a.md", "Four"), Gold("a.md", "ocean")))
+    first, last = find_evidence([replace(asked, also=(Gold("b.md", "A sea"),))], chunks)["q"]
+    assert (len(first.holders), len(last.holders)) == (1, 2)
+    with pytest.raises(ValueError, match=r"question 'q': 'A bay' is in no chunk of 'b.md'"):
+        find_evidence([replace(asked, also=(Gold("b.md", "A bay"),))], chunks)
 
 
 def test_a_source_is_a_path_or_its_end():
@@ -123,7 +142,7 @@ def test_every_quote_is_found_in_any_cutting(text, data):
     whole = {c.id for c in chunks if text[start:end] in c.text}
     assert whole <= fact.holders
     for place in fact.places:
-        for name, (first, last) in place.items():
+        for name, (first, last) in place.parts.items():
             (piece,) = {c.text for c in chunks if c.id == name}
             assert text[start:end][first:last] in piece
 
@@ -346,6 +365,7 @@ GOOD = '{"id": "a", "question": "?", "answers": ["x"]}'
         ('{"question": "?", "answers": [" "]}', "\"answers\" is ' ' where a text should be"),
         ('{"question": "?", "gold": ["a.md"]}', "\"gold\" holds 'a.md'"),
         ('{"question": "?", "gold": [{"source": "a.md"}]}', '"quote" is None where a text'),
+        ('{"question": "?", "answers": ["a"], "also": [{"source": "a", "quote": "b"}]}', '"also"'),
         ('{"question": "?"}', 'neither "answers" nor "gold"; or say "kind": "unanswerable"'),
         (GOOD, "the id 'a' was used before"),
     ],
