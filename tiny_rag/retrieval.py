@@ -28,6 +28,7 @@ from .bm25 import BM25Index
 from .documents import Chunk, Hit, content_hash
 from .embeddings import Embedder
 from .store import Where
+from .terms import without_question_words
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -78,7 +79,11 @@ class DenseRetriever:
 
 @dataclass(frozen=True)
 class BM25Retriever:
-    """By words. A chunk that holds no word of the query is no hit, so there may be fewer than k."""
+    """By words. A chunk that holds no word of the query is no hit, so there may be fewer than k.
+
+    Words that ask ("which", 多少) are not looked for: texts that answer seldom have them, so they
+    are rare there and would weigh much.
+    """
 
     index: BM25Index
     chunks: Sequence[Chunk]
@@ -96,6 +101,7 @@ class BM25Retriever:
     def retrieve(self, query: str, k: int) -> list[Hit]:
         """The k chunks with the highest BM25 scores, all above 0."""
         check_k(k)
+        query = without_question_words(query)
         counts = _condition(self.where)
         # all scores, if hits may be struck out; else the k best are found faster
         rows, scores = self.index.top_k(query, k if counts is None else max(1, len(self.chunks)))

@@ -40,7 +40,7 @@ _INVISIBLE = regex.compile("[\u00ad\u200c\u200d\u2060\ufeff\ufe00-\ufe0f]")
 _LIST_COMMA = regex.compile("(?<![０-９])，|，(?![０-９])")
 
 _QUESTION_WORDS = regex.compile(
-    r"(?<![a-z])(?:what|which|who|whom|whose|when|where|why|how(?:\s+(?:many|much|long|far|old))?"
+    r"(?<![a-z])(?-i:(?!WHO(?![a-z])))(?:what|which|who|whom|whose|when|where|why|how(?:\s+(?:many|much|long|far|old))?"
     r"|do|does|did|please|tell\s+me)(?![a-z])"
     "|请问|請問|为什么|為什麼|[什甚][么麼](?:时候|時候|地方|样|樣)?|怎[么麼](?:样|樣)?|怎样|怎樣|如何"
     "|[为為]何|何[时時地人种種处處]|哪(?:[里裡儿兒个個位]|一?些|一)?|谁|誰|是否|多[少大高长長远遠久]"

@@ -80,6 +80,22 @@ def test_chinese_is_found_by_bm25():
     assert names(bm25().retrieve("露摩有几颗卫星？", 1)) == [0]
 
 
+def test_words_that_ask_are_not_looked_for():
+    texts = [
+        "Which is which, and who is who?",
+        "The ferry to Issin.",
+        "什么什么什么。",
+        "渡口的船。",
+    ]
+    index = BM25Index()
+    index.add(texts)
+    chunks = [chunk(text) for text in texts]
+    retriever = BM25Retriever(index, chunks)
+    for question, row in [("Which ferry, which?", 1), ("什么时候有船？什么船？", 3)]:
+        assert retriever.retrieve(question, 1)[0].chunk == chunks[row]
+    assert retriever.retrieve("which", 1)[0].chunk == chunks[0]  # nothing else is asked
+
+
 def test_a_filter_narrows_before_the_best_are_counted():
     both = bm25().retrieve("salt plums ferry", 6)
     assert len(both) == 3
