@@ -104,6 +104,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
 # | [31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb) | 一堆文件怎样变成可以检索的东西？ |
 # | [32 · 把检索量出来](32_measuring_retrieval.ipynb) | 按词找、按向量找、合起来找，哪个准？怎样知道？ |
+# | [33 · 有据可查](33_grounded_answers.ipynb) | 回答怎样带上出处？找不到时怎样拒答？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -121,6 +122,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
 # | [31 · from a PDF to a vector](31_from_pdf_to_vector.ipynb) | How do files become something to search in? |
 # | [32 · measuring retrieval](32_measuring_retrieval.ipynb) | By words, by vectors, by both: which finds more, and how do we know? |
+# | [33 · grounded answers](33_grounded_answers.ipynb) | How does an answer come with its sources, and how does it refuse? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
@@ -155,20 +157,20 @@ from tiny_rag.universe import corpus_folders
 
 index = Index()
 _ = index.update(corpus_folders())
-asked = ["双井条约是哪一年签的？", "砚星有几颗行星？", "Who won the world cup in 1998?"]
+asked = ["双井条约是哪一年签的？", "砚星有几颗行星？", "谁赢了1998年的世界杯？"]
 for question in asked:
     reply = answer(question, index.retriever())
     print(f"{question}\n    {reply.text}")
     for cited in reply.citations:
         print(f"    [{cited.number}] {Path(cited.source).name}")
 # %% [markdown] lang="zh"
-# 最后一问书里没有，它就不答；它并不是每次都认得出来，怎么找到的，第 31、32 章会讲。本章剩下的篇幅讲这一切的核心，今天的大语言模型：
-# 它只留下翻译机器的一半，解码器，然后做得很大。
+# 最后一问书里没有，它就不答；它并不是每次都认得出来，第 31 到 33 章会讲。本章剩下的篇幅讲这一切的核心，今天
+# 的大语言模型：它只留下翻译机器的一半，解码器，然后做得很大。
 # %% [markdown] lang="en"
-# The last is not in the book, and it does not answer, though it does not always notice. How passages
-# are found is in chapters 31 and 32. The rest of this
-# chapter is about what all of this turns on, today's large language models: they keep one half of the
-# translation machine, the decoder, and make it very large.
+# The last, who won the world cup, is not in the book, and it does not answer, though it does not
+# always notice: see chapters 31 to 33. The rest of this chapter is about what all of this turns on,
+# today's large language models: they keep one half of the translation machine, the decoder, and make
+# it very large.
 # %% [markdown] lang="zh"
 # ## 2　一句话变成整数
 #
@@ -748,6 +750,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 机器怎样翻译一句话？ | [第 12 章](12_encoder_and_decoder.ipynb)、[第 13 章](13_training_to_translate.ipynb) |
 # | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
+# | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
 #
@@ -775,6 +778,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | How does a machine translate a sentence? | chapters [12](12_encoder_and_decoder.ipynb) and [13](13_training_to_translate.ipynb) |
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
 # | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
+# | How can an answer be checked against its sources? | [chapters 31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
 #
 # The model of this chapter is yours to play with:
 #
