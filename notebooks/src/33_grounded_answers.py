@@ -738,8 +738,8 @@ for lang, of in weights.items():
 #
 # ### 门槛定在哪里
 #
-# 门槛越高，拒得越多，错拒的也越多。`calibrate` 找两种错误率之和最小的那一点。规矩是第 32 章的：**定门
-# 槛的题，不能再拿来打分**。所以单数的题定，双数的题量：
+# 门槛越高，拒得越多，错拒的也越多。`calibrate` 找两种错误率之和最小的那一点。规矩只有一
+# 条：**定门槛的题，不能再拿来打分**。所以单数的题定，双数的题量：
 # %% [markdown] lang="en"
 # The sum fails on long questions, the share on short ones, and the product holds at both ends. Keep
 # the last column in mind: it is a limit, of which more below.
@@ -747,8 +747,8 @@ for lang, of in weights.items():
 # ### Where to put the threshold
 #
 # The higher it is, the more is refused, and the more of that wrongly. `calibrate` finds where the
-# two kinds of error add up to the least. The rule is that of chapter 32: **questions that set the
-# threshold must not judge it**. So the odd ones set it and the even ones judge:
+# two kinds of error add up to the least. There is one rule: **questions that set the threshold must
+# not judge it**. So the odd ones set it and the even ones judge:
 # %%
 from tiny_rag.relevance import calibrate
 
@@ -793,7 +793,8 @@ for lang in thread:
     own = [q for q in questions if q.lang == lang and q.answerable]
     unlucky = sorted(own, key=lambda q: weighed(q.question)[2])[:3]
     for q in unlucky:
-        print(f"{weighed(q.question)[2]:.2f} {q.question}\n       {q.gold[0].quote[:74]}")
+        quote = " ".join(q.gold[0].quote.split())
+        print(f"{weighed(q.question)[2]:.2f} {q.question}\n       {quote[:74]}")
 
 
 # %% [markdown] lang="zh"
@@ -869,7 +870,7 @@ assert citation_precision_recall(["p1", "p2"], [{"p1"}]) == (0.5, 1.0)
 # 答对了（`holds`），F1 却只有一半：句子里多余的词也要扣分。摘句器抄整句，F1 注定低；所以**单看 F1 会冤
 # 枉它**，要和 `holds` 一起看。
 #
-# 现在给第 1 节存下的五百多个答案打分。引用的裁判仍是题目里的原文引句（第 32 章第 5 节的 gold）。
+# 现在给第 1 节存下的五百多个答案打分。引用的裁判仍是题目里的原文引句（第 32 章的 gold）。
 # %% [markdown] lang="en"
 # It is right (`holds`), and F1 is only a half: superfluous words are held against it. The extractor
 # copies whole sentences, so its F1 must be low; **F1 alone would wrong it**, so read it next to
