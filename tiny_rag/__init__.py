@@ -16,6 +16,7 @@ from .generation import Answer, AnswerOptions, answer, stream_answer
 from .generations import IndexDamaged
 from .index import Index, IndexReport
 from .llm import LLM, Completion, LLMError, ScriptedLLM, Usage
+from .one_writer import one_writer
 from .prompts import build_prompt
 from .questions import Question, read_questions
 from .rerank import CrossEncoderJudge, CrossEncoderReranker
@@ -77,6 +78,7 @@ __all__ = [
     "evaluate_retrieval",
     "find_evidence",
     "load_path",
+    "one_writer",
     "paired_randomisation_test",
     "parse_citations",
     "read_questions",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .llm import Completion, LLMError, Message, Usage, until_stop
+from .model_folders import check_folder, not_loaded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,19 +153,22 @@ class TransformersLLM:
 
     folder: with config.json, model.safetensors, tokenizer.json and a chat template · device: "cpu",
     "cuda", "mps". Nothing is downloaded and no code of the folder is run.
+    FileNotFoundError if a file of the model is missing; ValueError if it cannot be loaded
     """
 
     def __init__(self, folder: str | Path, device: str = "cpu") -> None:
-        folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"{folder} has no config.json; name a model folder")
+        folder, kind = Path(folder), "a chat model"
+        check_folder(folder, kind)
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         dtype = torch.float32 if device == "cpu" else "auto"
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+        except Exception as error:  # broken files raise whatever the loaders run into
+            raise not_loaded(folder, kind, error) from error
         if not tokenizer.chat_template:
             message = f"{folder} has no chat template; use the Instruct version of the model"
             raise ValueError(message)

@@ -5,11 +5,13 @@ Nothing heavy is imported before something heavy is asked for.
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .embeddings import Embedder, HashEmbedder
-from .llm import LLM
+from .llm import LLM, LLMError
 
 EMBEDDER_HELP = "none, hash, hash:DIM, openai:MODEL, or the folder of a sentence-transformers model"
+_OPENAI = "https://api.openai.com/"
 MODEL_HELP = "the folder of a model, or the URL of an OpenAI-compatible server (.../v1)"
 
 
@@ -55,10 +57,11 @@ def make_llm(model: str | None, name: str | None = None) -> LLM | None:
     if not model:
         return None
     if model.startswith(("http://", "https://")):
+        _check_url(model)
         from .backends import OpenAILLM
 
         key = os.environ.get("TINY_API_KEY")
-        if model.startswith("https://api.openai.com/"):
+        if model.startswith(_OPENAI):
             key = key or os.environ.get("OPENAI_API_KEY")
         return OpenAILLM(model, name or first_model(model, key), key)
     from .backends import TransformersLLM
@@ -67,16 +70,48 @@ def make_llm(model: str | None, name: str | None = None) -> LLM | None:
 
 
 def first_model(base_url: str, api_key: str | None) -> str:
-    """The name of the first model that a server lists. ValueError if it lists none."""
+    """The name of the first model that a server lists.
+
+    ValueError if it lists none; LLMError if it cannot be reached or does not accept the key
+    """
     from openai import OpenAI, OpenAIError
 
     client = OpenAI(base_url=base_url, api_key=api_key or "none", timeout=10, max_retries=1)
     try:
         models = [model.id for model in client.models.list()]
     except (OpenAIError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{base_url} does not say which models it has ({error}); name one: --model-name NAME"
-        ) from error
+        raise _no_list(base_url, api_key, error) from error
     if not models or not isinstance(models[0], str):
         raise ValueError(f"{base_url} lists no models; name one: --model-name NAME")
     return models[0]
+
+
+def _no_list(base_url: str, api_key: str | None, error: Exception) -> LLMError | ValueError:
+    """The error to raise where a server gave no list of models: whose fault it is, what to do."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    if isinstance(error, APITimeoutError):
+        return LLMError(f"{base_url} said nothing for 10 s; is the server busy, or stuck?")
+    if isinstance(error, APIConnectionError):
+        remedy = "does the server run, and are host and port right?"
+        return LLMError(f"{base_url} cannot be reached ({error.__cause__ or error}); {remedy}")
+    status = error.status_code if isinstance(error, APIStatusError) else 0
+    if status in (401, 403):
+        problem = "does not accept the key" if api_key else "wants a key"
+        own = " or $OPENAI_API_KEY" if base_url.startswith(_OPENAI) else ""
+        return LLMError(f"{base_url} {problem} ({status}); set $TINY_API_KEY{own}")
+    remedy = "name one: --model-name NAME"
+    if status == 404:
+        remedy = f"check how the URL ends (most: /v1), or {remedy}"
+        return LLMError(f"{base_url} has no list of its models (404); {remedy}")
+    return ValueError(f"{base_url} does not say which models it has ({error}); {remedy}")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0:  # a port that is no number is a ValueError
+            return
+    except ValueError:
+        pass
+    raise ValueError(f"{url!r} is no URL of a server; one looks like http://127.0.0.1:8000/v1")

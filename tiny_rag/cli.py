@@ -39,8 +39,9 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands and options."""
     parser = argparse.ArgumentParser(
         prog="tiny_rag",
-        description="Answers from your own files, with citations. Without an index, the questions "
-        "go to a small encyclopedia that comes along, of a star system that does not exist.",
+        description="Answers from your own files, with citations. Without an index, or with "
+        "--sample, the questions go to a small encyclopedia that comes along, of a star system "
+        "that does not exist.",
         epilog='Try: python -m tiny_rag ask "What is moonglass?"',
     )
     subparsers = parser.add_subparsers(
@@ -139,13 +140,23 @@ def _eval_parser(subparsers: Any) -> None:
 def _info_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("info", help="Say what is in an index.")
     parser.set_defaults(run=commands.run_info)
-    _index_option(parser)
+    _which_index(parser)
     _json_option(parser)
 
 
-def _index_option(parser: argparse.ArgumentParser) -> None:
+def _index_option(parser: Any) -> None:
     parser.add_argument(
         "--index", metavar="DIR", help=f"the index's folder (default {DEFAULT_FOLDER})"
+    )
+
+
+def _which_index(parser: argparse.ArgumentParser) -> None:
+    either = parser.add_mutually_exclusive_group()
+    _index_option(either)
+    either.add_argument(
+        "--sample",
+        action="store_true",
+        help="the encyclopedia that comes along, also where there is an index",
     )
 
 
@@ -154,7 +165,7 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _retrieval_options(parser: argparse.ArgumentParser) -> None:
-    _index_option(parser)
+    _which_index(parser)
     parser.add_argument("-k", type=_count, metavar="N", help="how many passages (default 6)")
     parser.add_argument(
         "--mode",

@@ -1,29 +1,27 @@
-"""What each command of `cli.py` does: load, run, print."""
+"""What each command of `cli.py` does: load, run, print (`printing`)."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 from .choices import full_choice, make_embedder, make_llm
 from .chunking import TokenChunker
-from .citations import Citation
 from .counting import count_tokens
-from .documents import Problem
 from .embeddings import HashEmbedder
-from .generation import Answer, AnswerOptions, AnswerStream, answer, stream_answer
-from .index import Index, IndexReport
+from .generation import Answer, AnswerOptions, answer, stream_answer
+from .generations import CURRENT, LOCK
+from .index import Index
 from .index_files import Settings, read_settings
 from .llm import LLM, Message
+from .one_writer import WRITER, one_writer
+from .printing import left_out, note, print_answer, print_hit, print_json, summary
 from .relevance import WordRelevance
 
 DEFAULT_FOLDER = "tiny-rag-index"
-SHOWN = 160  # characters of a passage
 
 
 def run_index(args: argparse.Namespace) -> int:
@@ -31,14 +29,22 @@ def run_index(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     folder = _folder(args)
-    index, paths = _to_update(args, folder)
-    with tqdm(unit=" chunks", disable=None) as bar:
-        report = index.update(paths, _left_out, bar.update)
-    index.save(folder)
+    _check_free(folder)
+    with one_writer(folder):
+        index, paths = _to_update(args, folder)
+        gone = {path: len(index.sources_of(path)) for path in paths if not path.exists()}
+        with tqdm(unit=" chunks", disable=None) as bar:
+            report = index.update(paths, left_out, bar.update)
+        index.save(folder)
+    for path, files_gone in gone.items():
+        note(
+            f"{path.absolute()} is not there any more, so {files_gone} files of it are forgotten; "
+            "if it was only out of reach, index it again when it is back"
+        )
     if args.json:
-        _print_json({"index": str(folder)} | asdict(report))
+        print_json({"index": str(folder)} | asdict(report))
     else:
-        print(_summary(folder, report))
+        print(summary(folder, report))
     if 2 * report.embedded > report.chunks:  # not again for every small change
         _check_embedder(index)
     return 1 if args.strict and report.problems else 0
@@ -51,13 +57,12 @@ def run_search(args: argparse.Namespace) -> int:
     with _opened(args) as index:
         hits = index.retriever(args.mode).retrieve(args.query, args.k or 6)
     if not hits:
-        _note("nothing found")
+        note("nothing found")
     for number, hit in enumerate(hits, start=1):
         if args.json:
-            _print_json({"score": hit.score} | asdict(hit.chunk))
-            continue
-        place = _place(str(hit.chunk.metadata["source"]), hit.chunk.metadata.get("page"))
-        print(f"[{number}] {place}  (score {hit.score:.3f})\n    {_snippet(hit.chunk.text)}")
+            print_json({"score": hit.score} | asdict(hit.chunk))
+        else:
+            print_hit(number, hit, args.query, index.words)
     return 0
 
 
@@ -67,7 +72,7 @@ def run_ask(args: argparse.Namespace) -> int:
     with _opened(args) as index:
         options = answer_options(index, llm, args.k, args.min_relevance)
         stream = stream_answer(args.question, index.retriever(args.mode), llm, options)
-        _print_answer(stream, args.json)
+        print_answer(stream, args.json)
     return 0
 
 
@@ -88,10 +93,10 @@ def run_chat(args: argparse.Namespace) -> int:
             try:
                 query = rewrite_query(question, history, llm) if llm else None
                 stream = stream_answer(question, retriever, llm, options, history, query)
-                answered = _print_answer(stream, args.json)
+                answered = print_answer(stream, args.json)
             except (ValueError, RuntimeError) as error:
                 failed = 1
-                _print_json({"question": question, "error": str(error)}) if args.json else print()
+                print_json({"question": question, "error": str(error)}) if args.json else print()
                 print(f"error: {error}", file=sys.stderr, flush=True)
                 continue
             history += [
@@ -114,7 +119,7 @@ def run_eval(args: argparse.Namespace) -> int:
             options = answer_options(index, llm, args.k, args.min_relevance)
             answering = lambda question: answer(question, retriever, llm, options)  # noqa: E731
         for row in evaluate_index(index, questions, args.mode, args.k or 10, answering):
-            _print_json(row) if args.json else print(row["text"], flush=True)
+            print_json(row) if args.json else print(row["text"], flush=True)
     return 0
 
 
@@ -123,7 +128,7 @@ def run_info(args: argparse.Namespace) -> int:
     args.mode = "bm25"
     with _opened(args) as index:
         settings = index.settings
-        if args.index or _folder(args).exists():
+        if not args.sample and _folder(args).exists():
             settings = read_settings(_folder(args))
         found = {
             "documents": len({chunk.doc_id for chunk in index.chunks}),
@@ -136,7 +141,7 @@ def run_info(args: argparse.Namespace) -> int:
             "dim": settings.dim,
         }
     if args.json:
-        _print_json(found)
+        print_json(found)
         return 0
     for name, value in found.items():
         if value is not None:
@@ -169,13 +174,14 @@ def _opened(args: argparse.Namespace) -> Iterator[Index]:
     """The index that is asked for; the encyclopedia's, made on the spot, if there is none."""
     folder = _folder(args)
     measured = args.command == "eval" and not args.questions  # the encyclopedia's own questions
-    if args.index is None and (measured or not folder.exists()):
+    wanted = args.sample or (measured and args.index is None)
+    if wanted or (args.index is None and not folder.exists()):
         vectors = args.mode in ("dense", "hybrid") or (args.command == "eval" and not args.mode)
         with _sample_folder() as sample:
             index = Index(embedder=HashEmbedder() if vectors else None)
-            index.update([sample / "en", sample / "zh"], _left_out)
-            if not measured:
-                _note("no index here, so this asks the encyclopedia that comes along")
+            index.update([sample / "en", sample / "zh"], left_out)
+            if not wanted:
+                note("no index here, so this asks the encyclopedia that comes along")
             yield index
         return
     choice = "none" if args.mode == "bm25" else read_settings(folder).choice
@@ -194,8 +200,7 @@ def _to_update(args: argparse.Namespace, folder: Path) -> tuple[Index, list[Path
     asked = full_choice(args.embedder) if args.embedder else None
     try:
         old = read_settings(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        _check_free(folder)
+    except FileNotFoundError:
         sizes = _sizes(args, TokenChunker())
         choice = asked or "none"
         return Index(TokenChunker(*sizes), make_embedder(choice), choice), paths
@@ -203,8 +208,10 @@ def _to_update(args: argparse.Namespace, folder: Path) -> tuple[Index, list[Path
     if (sizes, choice) == ((old.chunk_size, old.chunk_overlap), old.choice):
         return Index.open(folder, make_embedder(choice)), paths
     new = Index(TokenChunker(*sizes), make_embedder(choice), choice)
-    _note("other settings than before: everything is read again")
-    return new, paths + _read_before(Index.open(folder), paths)
+    note("other settings than before: everything is read again")
+    before = Index.open(folder)
+    paths = [path for path in paths if path.exists() or not before.sources_of(path)]
+    return new, paths + _read_before(before, paths)
 
 
 def _sizes(args: argparse.Namespace, usual: TokenChunker | Settings) -> tuple[int, int]:
@@ -225,7 +232,7 @@ def _read_before(old: Index, paths: list[Path]) -> list[Path]:
     ]
     for source in others:
         if not source.exists():
-            _note(f"left out: {source}: it is not there any more")
+            note(f"left out: {source}: it is not there any more")
     return [source for source in others if source.exists()]
 
 
@@ -233,7 +240,8 @@ def _check_free(folder: Path) -> None:
     """ValueError if an index in this folder would mix with other files."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a new folder for the index")
-    if folder.is_dir() and not (folder / "LOCK").exists() and any(folder.iterdir()):
+    ours = any((folder / name).exists() for name in (CURRENT, LOCK, WRITER))
+    if not ours and folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{folder} has files in it and no index; name a new folder for the index")
 
 
@@ -246,7 +254,7 @@ def _check_embedder(index: Index) -> None:
 
     limit = getattr(embedder, "max_tokens", None)
     if limit is not None and limit < index.chunker.chunk_size:
-        _note(
+        note(
             f"{embedder.model_id} reads {limit} tokens of a text, and chunks have up to "
             f"{index.chunker.chunk_size}: the rest is not searched by meaning. Index again with "
             f"--chunk-size {limit}"
@@ -254,49 +262,12 @@ def _check_embedder(index: Index) -> None:
     for reading in check_reading(embedder, [chunk.text for chunk in index.chunks]):
         if reading.failed:
             name = {"zh": "Chinese", "en": "other"}[reading.language]
-            _note(
+            note(
                 f"{embedder.model_id} does not seem to read the {name} texts here: of two halves, "
                 f"it knew the right one {reading.encoder:.0%} of the time (chance is 50%), words "
                 f"alone {reading.bm25:.0%}. Search with --mode bm25, or index again with an "
                 "encoder for this language"
             )
-
-
-# --- Answers. ---
-
-
-def _print_answer(stream: AnswerStream, as_json: bool) -> Answer:
-    """Print the answer as it comes, then what it cites."""
-    for piece in stream:
-        if not as_json:
-            print(piece, end="", flush=True)
-    answered = stream.answer
-    if as_json:
-        _print_json(asdict(answered))
-        return answered
-    print()
-    for citation in answered.citations:
-        print(f"  [{citation.number}] {_cited(citation)}")
-    sys.stdout.flush()
-    return answered
-
-
-def _cited(citation: Citation) -> str:
-    return f"{_place(citation.source, citation.page)}: {_snippet(citation.quote)}"
-
-
-def _place(source: str, page: int | None) -> str:
-    """A path as short as it can be said, and the page."""
-    path = Path(source)
-    for base in (Path.cwd(), Path(str(files("tiny_rag") / "data" / "universe"))):
-        if path.is_absolute() and path.is_relative_to(base):
-            source = path.relative_to(base).as_posix()
-    return source if page is None else f"{source}, page {page}"
-
-
-def _snippet(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def _questions() -> Iterator[str]:
@@ -309,27 +280,3 @@ def _questions() -> Iterator[str]:
             return
         if line.strip():
             yield line.strip()
-
-
-# --- Printing. ---
-
-
-def _summary(folder: Path, report: IndexReport) -> str:
-    changes = [f"{report.added} new or changed", f"{report.removed} gone"]
-    changes += [f"{report.moved} moved"] if report.moved else []
-    changes += [f"{report.embedded} embedded"] if report.embedded else []
-    left_out = f"; {len(report.problems)} warnings" if report.problems else ""
-    text = f"{folder}: {report.documents} documents, {report.chunks} chunks"
-    return f"{text} ({', '.join(changes)}{left_out})"
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
-
-
-def _left_out(problem: Problem) -> None:
-    _note(f"left out: {problem}")
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr, flush=True)

@@ -76,11 +76,15 @@ class Problem:
     """The path of the file."""
     reason: str
     page: int | None = None
-    """From 1; None if it is about the whole file."""
+    """From 1; None if it is about the whole file. So too:"""
+    line: int | None = None
+    item: int | None = None
+    """Of a list in a JSON file."""
 
     def __str__(self) -> str:
-        page = "" if self.page is None else f", page {self.page}"
-        return f"{self.source}{page}: {self.reason}"
+        places = {"page": self.page, "line": self.line, "item": self.item}
+        known = [f", {name} {number}" for name, number in places.items() if number is not None]
+        return f"{self.source}{''.join(known)}: {self.reason}"
 
 
 def page_of(document: Document, offset: int) -> int | None:
@@ -128,8 +132,8 @@ def _load(root: Path, on_problem: Callable[[Problem], None]) -> Iterator[Documen
     for file in _files(root, on_problem):
         source = _source(file)
 
-        def report(reason: str, page: int | None = None, source: str = source) -> None:
-            on_problem(Problem(source, reason, page))
+        def report(reason: str, source: str = source, **place: int | None) -> None:
+            on_problem(Problem(source, reason, **place))
 
         try:
             reader = READERS.get(file.suffix.lower(), read_plain if file == root else None)

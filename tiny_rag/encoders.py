@@ -21,6 +21,7 @@ import numpy as np
 
 from .documents import content_hash
 from .embeddings import check_texts, progress_bar, unit_rows
+from .model_folders import check_place, not_loaded
 
 if TYPE_CHECKING:
     from openai import APIError
@@ -38,7 +39,7 @@ class SentenceTransformerEmbedder:
     query_prompt, document_prompt: put before each text; None = what the model's own configuration
     says. Some models were trained with a prompt that their configuration lacks: E5 with "query: "
     and "passage: ", BGE in its Chinese versions with an instruction before queries
-    FileNotFoundError if the model is not on this machine
+    FileNotFoundError if the model is not on this machine; ValueError if it cannot be loaded
     """
 
     def __init__(
@@ -258,6 +259,9 @@ def _remedy(error: "APIError") -> str:
 
 
 def _load(model: str | Path, device: str) -> "SentenceTransformer":
+    kind = "a sentence-transformers model"
+    check_place(model, kind)
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -267,11 +271,8 @@ def _load(model: str | Path, device: str) -> "SentenceTransformer":
         return SentenceTransformer(
             str(model), device=None if device == "auto" else device, local_files_only=True
         )
-    except OSError as error:
-        raise FileNotFoundError(
-            f"no model {str(model)!r} on this machine: download it with `hf download {model}`, "
-            "or give the folder of a sentence-transformers model"
-        ) from error
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise not_loaded(model, kind, error) from error
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -11,8 +11,8 @@ meta.json holds size and checksum of every other file and CURRENT the checksum o
 that a byte changed anywhere is noticed. Writers wait for each other (LOCK); readers need no lock.
 Source: the CURRENT file of LevelDB's "impl" notes. Chapter 31 shows such a folder.
 
-Leaves out: merging what two writers did (the later one wins), and writers that exclude each other
-on Windows, which has no flock.
+Leaves out: merging what two writers did (the later one wins; `one_writer` keeps the second one out
+from the start), and writers that exclude each other on Windows, which has no flock.
 """
 
 import hashlib

@@ -8,80 +8,30 @@
 
 A file is known by its path as it was given, its documents by their text: what has not changed is
 neither cut nor embedded again, and of a changed file only the chunks that are new are embedded.
-`index_files` says what `save` writes. Chapter 31 builds an index by hand.
+`index_update` does that, `index_files` says what `save` writes, and `one_writer` keeps others out
+from `open` to `save`. Chapter 31 builds an index by hand.
 
 Leaves out: telling that a file has not changed without reading it, and files that change while they
 are read.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from .bm25 import BM25Index
 from .chunking import TokenChunker
-from .documents import Chunk, Document, Problem, content_hash, load_path
+from .documents import Chunk, Problem
 from .embeddings import Embedder, HashEmbedder
-from .generations import CURRENT, LOCK, read_generation, write_generation
+from .generations import read_generation, write_generation
 from .index_files import Contents, Origin, Settings, read_contents, write_contents
+from .index_update import Files, IndexReport, Update, absolute
 from .retrieval import BM25Retriever, DenseRetriever, HybridRetriever, Retriever
 from .rows import Rows, search_text
 from .store import VectorStore
 
 Mode = Literal["bm25", "dense", "hybrid"]
-BATCH = 256  # chunks embedded at a time: what bounds the memory
-_NO_TEXT = "has no text"  # the one problem of a file that was read all the same
-
-
-@dataclass
-class IndexReport:
-    """What an update did."""
-
-    documents: int = 0
-    """In the index now."""
-    chunks: int = 0
-    """In the index now."""
-    added: int = 0
-    """Documents whose text is new: of new files and of changed ones."""
-    moved: int = 0
-    """Documents that now count as another file's: renamed, or found there first."""
-    removed: int = 0
-    """Documents that are in no file any more, or were before they changed."""
-    embedded: int = 0
-    """Texts that the embedder was given."""
-    problems: list[Problem] = field(default_factory=list)
-    """What could not be read. Of a file that was read before, the old text stays; but a file that
-    has no text any more is forgotten."""
-
-
-Files = dict[str, dict[str, None]]
-"""Path -> ids of its documents, as the keys of a dict: an ordered set, quick to look into."""
-
-
-@dataclass
-class _Update:
-    """What an update has to remember on its way."""
-
-    report: IndexReport
-    on_problem: Callable[[Problem], None] | None
-    on_chunks: Callable[[int], None] | None
-    noted: set[Problem] = field(default_factory=set)
-    met: set[str] = field(default_factory=set)
-    """The documents that were read. Each belongs to the file in which it was met first."""
-    new: set[str] = field(default_factory=set)
-    """Those that were not there, or not so: they may be half done if the update fails."""
-
-    def note(self, problem: Problem) -> None:
-        if problem not in self.noted and not _in_index(Path(problem.source).parent):
-            self.noted.add(problem)
-            self.report.problems.append(problem)
-            if self.on_problem:
-                self.on_problem(problem)
 
 
 class Index:
@@ -134,6 +84,14 @@ class Index:
         """The paths of all files in it."""
         return list(self._files)
 
+    def sources_of(self, path: str | os.PathLike[str]) -> Sequence[str]:
+        """The paths of its files that are this path or below it, whether they still exist or not.
+
+        What `update` forgets if the path does not.
+        """
+        root = absolute(path)
+        return [source for source in self._files if absolute(source).is_relative_to(root)]
+
     @property
     def settings(self) -> Settings:
         """How it is made."""
@@ -167,33 +125,30 @@ class Index:
     ) -> IndexReport:
         """Read files and folders, and make the index say what they say now.
 
-        Documents of these paths that are gone are forgotten; those of other paths stay. The files
-        of an index are passed over.
+        Documents of these paths that are gone are forgotten, also where the path itself is gone;
+        those of other paths stay. The files of an index are passed over.
         on_problem: called at each problem, as it comes · on_chunks: called with how many new chunks
         were done, for a progress bar
-        FileNotFoundError, before anything is read, if there is no such path; ValueError if the
-        index was opened without its embedder. What the embedder raises passes through, and then
-        no document is left half done.
+        FileNotFoundError, before anything is read, if there is no such path, neither now nor when
+        the index was made; ValueError if it was opened without its embedder. What the embedder
+        raises passes through, and then no document is left half done.
         """
         if isinstance(paths, str | os.PathLike):
             raise TypeError(f"paths is a single path; give a list: [{str(paths)!r}]")
         roots = list(dict.fromkeys(map(Path, paths)))
-        for root in roots:
-            if not root.exists():
+        gone = {root for root in roots if not root.exists()}
+        for root in gone:
+            if not self.sources_of(root):
                 raise FileNotFoundError(f"there is no file or folder {str(root)!r}")
         self._check_whole()
-        _in_index.cache_clear()
-        run = _Update(IndexReport(), on_problem, on_chunks)
+        own = self.rows, self._files, self._origins, self.chunker
+        update = Update(*own, on_problem, on_chunks, gone)
         try:
-            self._read(roots, run)
-            self._read(self._strays(), run)
-        except BaseException:  # Ctrl-C as well
-            self._drop(run.new)
-            raise
-        run.report.removed = self._drop(self._origins.keys() - self._held())
-        run.report.documents, run.report.chunks = len(self._origins), len(self)
+            update.run(roots)
+        finally:
+            self._fitted = self._fitted and not update.changed
         self.fit()
-        return run.report
+        return update.report
 
     def fit(self) -> None:
         """Let a `HashEmbedder` learn which words are rare here, if that has changed.
@@ -203,88 +158,6 @@ class Index:
         if isinstance(self.embedder, HashEmbedder) and self.chunks and not self._fitted:
             self.embedder.fit(map(search_text, self.chunks))
             self._fitted = True
-
-    def _read(self, roots: Sequence[Path], run: _Update) -> None:
-        """Read the roots, add what is new, and note which file holds what."""
-        found: Files = {}
-        new = (chunk for chunks in self._changed(roots, found, run) for chunk in chunks)
-        while batch := list(islice(new, BATCH)):
-            self._fitted = False
-            run.report.embedded += self.rows.add(batch)
-            if run.on_chunks:
-                run.on_chunks(len(batch))
-        problems = [problem for problem in run.report.problems if problem.reason != _NO_TEXT]
-        unread = {_absolute(problem.source) for problem in problems}
-        for source in self._files.keys() - found.keys():
-            path = _absolute(source)
-            if _covered(path, roots) and unread.isdisjoint([path, *path.parents]):
-                del self._files[source]
-        self._files |= found
-
-    def _changed(self, roots: Sequence[Path], found: Files, run: _Update) -> Iterator[list[Chunk]]:
-        """The chunks to add, by document. Fills `found`: path -> ids of all its documents."""
-        for root in roots:
-            for document in load_path(root, run.note):
-                source = document.metadata["source"]
-                if _in_index(Path(source).parent):
-                    continue
-                if document.id not in run.met and not self._is_current(document, roots):
-                    try:
-                        chunks = self.chunker.split(document)
-                    except ValueError as error:
-                        run.note(Problem(source, str(error)))
-                        continue
-                    yield self._take(document, chunks, run)
-                run.met.add(document.id)
-                found.setdefault(source, {})[document.id] = None
-
-    def _is_current(self, document: Document, roots: Sequence[Path]) -> bool:
-        """Whether its chunks may stay as they are."""
-        known = self._origins.get(document.id)
-        if known is None or known == _origin(document):
-            return known is not None
-        elsewhere = _absolute(known.source)  # the same text is in a file that is not asked about
-        holds = document.id in self._files.get(known.source, ())
-        return holds and elsewhere.exists() and not _covered(elsewhere, roots)
-
-    def _take(self, document: Document, chunks: list[Chunk], run: _Update) -> list[Chunk]:
-        """Note where the document comes from. Returns the chunks that have to be added."""
-        known = self._origins.get(document.id)
-        if known is None:
-            run.report.added += 1
-        else:
-            run.report.moved += known.source != document.metadata["source"]
-            rows = self.rows.of_document(document.id)
-            old = [self.chunks[row] for row in rows]
-            if list(map(_searched, old)) == list(map(_searched, chunks)):
-                run.report.embedded += self.rows.replace(rows, chunks)
-                self._origins[document.id] = _origin(document)
-                return []
-            self.rows.remove(rows)
-        run.new.add(document.id)
-        self._origins[document.id] = _origin(document)
-        return chunks
-
-    def _strays(self) -> list[Path]:
-        """Files that hold a document whose chunks come from a file that holds it no longer."""
-        strays: dict[str, Path] = {}
-        for source, names in self._files.items():
-            for name in names:
-                origin = self._origins.get(name)
-                if origin is None or name not in self._files.get(origin.source, ()):
-                    strays.setdefault(name, Path(source))
-        return [path for path in dict.fromkeys(strays.values()) if path.exists()]
-
-    def _held(self) -> set[str]:
-        """The ids of all documents that a file holds."""
-        return {name for names in self._files.values() for name in names}
-
-    def _drop(self, documents: set[str]) -> int:
-        """Forget documents. Returns how many there were."""
-        gone = [row for row, chunk in enumerate(self.chunks) if chunk.doc_id in documents]
-        self.rows.remove(gone)
-        self._fitted = self._fitted and not gone
-        return sum(self._origins.pop(name, None) is not None for name in documents)
 
     # --- The folder. ---
 
@@ -338,33 +211,3 @@ def _choice_of(embedder: Embedder | None) -> str:
     if isinstance(embedder, HashEmbedder):
         return "hash" if embedder.dim == HashEmbedder().dim else f"hash:{embedder.dim}"
     return "none" if embedder is None else embedder.model_id
-
-
-def _origin(document: Document) -> Origin:
-    metadata = json.dumps(document.metadata, sort_keys=True, default=repr)
-    return Origin(document.metadata["source"], content_hash(metadata))
-
-
-def _searched(chunk: Chunk) -> tuple[str, str]:
-    return chunk.id, search_text(chunk)
-
-
-def _absolute(path: str | Path) -> Path:
-    return Path(os.path.abspath(path))
-
-
-def _covered(path: Path, roots: Sequence[Path]) -> bool:
-    """Whether reading the roots would have met this file if it could be read."""
-    for root in map(_absolute, roots):
-        if path.is_relative_to(root):
-            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-            if not (hidden and path.exists()):  # hidden ones are met only if they are named
-                return True
-    return False
-
-
-@cache
-def _in_index(folder: Path) -> bool:
-    """Whether this folder belongs to an index: one does not index itself."""
-    here = (folder / CURRENT).is_file() and (folder / LOCK).is_file()
-    return here or (folder.parent != folder and _in_index(folder.parent))

@@ -9,17 +9,23 @@ Left out: text in pictures (a scanned PDF has none), old .doc files, spreadsheet
 
 import codecs
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from .docx_text import read_docx
 from .encoding import decode_text
 from .html_text import HTMLText
 from .markdown_text import markdown_headings
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 MAX_BYTES = 1 << 28
 """A file that is read whole may have no more than these 256 MiB."""
@@ -44,8 +50,19 @@ class Content:
     metadata: dict[str, Any]
 
 
-Report = Callable[[str, int | None], None]
-"""Takes the reason why something was left out, and its page (from 1) or None."""
+class Report(Protocol):
+    """Takes the reason why something was left out, and its page, line or item, from 1."""
+
+    def __call__(
+        self,
+        reason: str,
+        *,
+        page: int | None = None,
+        line: int | None = None,
+        item: int | None = None,
+    ) -> None: ...
+
+
 Reader = Callable[[Path, Report], Iterator[Content]]
 
 
@@ -83,14 +100,15 @@ def read_word(path: Path, report: Report) -> Iterator[Content]:
 def read_pdf(path: Path, report: Report) -> Iterator[Content]:
     """A PDF, each page ended by a line break: metadata "pages", the offset at which each starts.
 
-    A page that cannot be read is reported, and empty: the others keep their numbers.
+    A page that cannot be read is reported, and empty: the others keep their numbers. What the
+    parser complains of is reported only for a page that is empty then.
     """
     from pypdf import PdfReader
 
     pages: list[int] = []
     pieces: list[str] = []
     # The PDFs of the world break a parser in every way it has: here any exception is the file's.
-    with path.open("rb") as file:
+    with path.open("rb") as file, _complaints("pypdf") as complaints:
         try:
             pdf = PdfReader(file)
             locked = pdf.is_encrypted and not pdf.decrypt("")
@@ -102,12 +120,10 @@ def read_pdf(path: Path, report: Report) -> Iterator[Content]:
             raise ValueError("is encrypted; save a copy without a password")
         for index in range(count):
             pages.append(pages[-1] + len(pieces[-1]) if pages else 0)
-            try:
-                piece = whole(pdf.pages[index].extract_text())
-                pieces.append(piece if piece.endswith("\n") else piece + "\n")
-            except Exception as error:
-                pieces.append("")
-                report(f"is left out: {_named(error)}", index + 1)
+            piece, problem = _page_text(pdf, index, complaints)
+            pieces.append(piece)
+            if problem:
+                report(problem, page=index + 1)
     text = "".join(pieces)
     if not text.strip():
         raise ValueError(f"has no text on {count} pages; a scan needs OCR first (ocrmypdf)")
@@ -122,23 +138,19 @@ def read_json(path: Path, report: Report) -> Iterator[Content]:
         try:
             yield _content(record, {"encoding": encoding, "item": item})
         except ValueError as error:
-            report(f"item {item} {error}", None)
+            report(str(error), item=item)
 
 
 def read_jsonl(path: Path, report: Report) -> Iterator[Content]:
     """A document a line, read line by line: metadata as `_content` says, and "line" from 1."""
     with path.open("rb") as file:
         for line, data in enumerate(_lines(file), start=1):
-
-            def report_line(reason: str, page: int | None, line: int = line) -> None:
-                report(f"line {line} {reason}", page)
-
             try:
-                text, encoding = _decoded(data.rstrip(b"\r\n"), report_line)
+                text, encoding = _decoded(data.rstrip(b"\r\n"), partial(report, line=line))
                 if text.strip():
                     yield _content(_json(text), {"encoding": encoding, "line": line})
             except ValueError as error:
-                report_line(str(error), None)
+                report(str(error), line=line)
 
 
 READERS: dict[str, Reader] = {
@@ -174,7 +186,7 @@ def _decoded(data: bytes, report: Report, declared: str | None = None) -> tuple[
     _refuse_other_formats(data)
     decoded = decode_text(data, declared)
     if decoded.replaced:
-        report(f"has {decoded.replaced} places that are no {decoded.encoding}, now U+FFFD", None)
+        report(f"has {decoded.replaced} places that are no {decoded.encoding}, now U+FFFD")
     return decoded.text, decoded.encoding
 
 
@@ -186,6 +198,39 @@ def _refuse_other_formats(data: bytes) -> None:
 
 def _titled(title: str) -> dict[str, str]:
     return {"title": whole(title.strip())} if title.strip() else {}
+
+
+def _page_text(pdf: "PdfReader", index: int, complaints: list[str]) -> tuple[str, str]:
+    """The text of a page, and what is wrong with it, if anything."""
+    complaints.clear()
+    try:
+        text = whole(pdf.pages[index].extract_text())
+    except Exception as error:  # the file's, as above
+        return "", f"is left out: {_named(error)}"
+    problem = "" if text.strip() or not complaints else f"has no text ({complaints[0]})"
+    return text if text.endswith("\n") else text + "\n", problem
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _complaints(logger_name: str) -> Iterator[list[str]]:
+    """What a library logs meanwhile; it goes nowhere else."""
+    logger, listener = logging.getLogger(logger_name), _Listener()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(listener)
+    try:
+        yield listener.messages
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagate
 
 
 def _named(error: Exception) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .documents import Hit
+from .model_folders import check_place, not_loaded
 from .retrieval import Retriever, check_k
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class CrossEncoderJudge:
 
     model: a folder, or the name of a model that was downloaded before · device: "auto" takes a GPU
     if there is one; else as torch names it: "cpu", "cuda:1", "mps"
-    FileNotFoundError if the model is not on this machine; ValueError if it has not one output
+    FileNotFoundError if the model is not on this machine; ValueError if it cannot be loaded, or has
+    not one output
 
     Scores are the model's raw outputs: a sigmoid would round the best of them to the same 1.0. What
     does not fit into the model's length (often 512 tokens, question included) is not read.
@@ -99,17 +101,17 @@ class CrossEncoderJudge:
 
 
 def _load(model: str | Path, device: str) -> "CrossEncoder":
+    kind = "a cross-encoder"
+    check_place(model, kind)
+    from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
 
     try:
         loaded = CrossEncoder(
             str(model), device=None if device == "auto" else device, local_files_only=True
         )
-    except OSError as error:
-        raise FileNotFoundError(
-            f"no model {str(model)!r} on this machine: download it with `hf download {model}`, "
-            "or give the folder of a cross-encoder"
-        ) from error
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise not_loaded(model, kind, error) from error
     if loaded.num_labels != 1:
         raise ValueError(
             f"{str(model)!r} has {loaded.num_labels} outputs; a reranker has one, such as "

@@ -12,6 +12,7 @@ from tiny_rag import backends
 from tiny_rag.backends import OpenAILLM
 from tiny_rag.choices import first_model, full_choice, make_embedder, make_llm
 from tiny_rag.embeddings import HashEmbedder
+from tiny_rag.llm import LLMError
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def server():
             web.keys.append(self.headers["Authorization"])
             listed = {"object": "list", "data": [{"id": name} for name in web.models]}
             body = web.body or json.dumps(listed).encode()
-            self.send_response(200 if self.path == "/v1/models" else 404)
+            self.send_response(web.status if self.path == "/v1/models" else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -33,7 +34,7 @@ def server():
             pass
 
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.models, web.keys, web.body = ["small", "large"], [], b""
+    web.models, web.keys, web.body, web.status = ["small", "large"], [], b"", 200
     web.url = f"http://127.0.0.1:{web.server_address[1]}/v1"
     threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
     yield web
@@ -86,6 +87,11 @@ def test_a_folder_is_the_same_choice_wherever_one_stands(tmp_path, monkeypatch):
         assert full_choice(choice) == choice
 
 
+def test_a_folder_that_is_not_there_is_no_name_to_download():
+    with pytest.raises(FileNotFoundError, match="there is no folder some/missing/folder; give"):
+        make_embedder("some/missing/folder")
+
+
 # --- Models. ---
 
 
@@ -134,9 +140,43 @@ def test_a_server_that_lists_no_models_is_an_error_that_says_what_to_do(server, 
         first_model(server.url, None)
 
 
+def test_a_server_that_cannot_be_reached_is_named_with_the_cause(server, monkeypatch):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(LLMError, match=r"/v1 cannot be reached \(.*\); does the") as error:
+        make_llm(server.url)
+    assert "--model-name" not in str(error.value)
+    with pytest.raises(LLMError, match=r"no-such-host\.invalid/v1 cannot be reached \("):
+        make_llm("http://no-such-host.invalid/v1")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_does_not_accept_the_key_says_which_key(server, status):
+    server.status = status
+    with pytest.raises(LLMError, match=rf"wants a key \({status}\); set \$TINY_API_KEY") as error:
+        first_model(server.url, None)
+    assert "--model-name" not in str(error.value)
+    with pytest.raises(LLMError, match=r"does not accept the key \(40.\); set \$TINY_API_KEY"):
+        first_model(server.url, "mine")
+
+
+def test_a_url_that_ends_wrongly_is_told_so(server):
+    with pytest.raises(LLMError, match=r"no list of its models \(404\); check how the URL ends"):
+        make_llm(server.url.removesuffix("/v1"))
+
+
+@pytest.mark.parametrize("url", ["http://", "http:///v1", "http://host:port/v1", "http://[::1/v1"])
+def test_what_is_no_url_is_no_server(url):
+    for name in (None, "a-model"):
+        with pytest.raises(ValueError, match="is no URL of a server; one looks like"):
+            make_llm(url, name)
+
+
 def test_a_folder_is_a_model_on_this_machine(tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json"):
         make_llm(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="there is no folder runs/mine; give the folder"):
+        make_llm("runs/mine")
     monkeypatch.setattr(backends, "TransformersLLM", lambda folder: ("loaded", folder))
     assert make_llm("some/folder") == ("loaded", "some/folder")
 

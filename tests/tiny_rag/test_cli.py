@@ -17,6 +17,8 @@ from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.generations import current_generation
 from tiny_rag.index import Index
 from tiny_rag.llm import LLMError, ScriptedLLM
+from tiny_rag.one_writer import one_writer
+from tiny_rag.printing import SHOWN
 from tiny_rag.relevance import WordRelevance
 
 MOONS = "# Moons\n\nLumo has two moons. The larger moon is Issin, and it is made of ice."
@@ -106,8 +108,10 @@ def test_index_json_lists_the_problems(run):
 
 
 def test_indexing_where_one_stands_leaves_the_index_itself_out(run):
-    run("index", ".")
-    assert "2 documents" in run("index", ".")[1]
+    for _ in range(2):
+        _, out, err = run("index", ".")
+        assert "2 documents" in out
+        assert err == ""
 
 
 def test_other_sizes_or_another_embedder_read_everything_again(run):
@@ -162,6 +166,59 @@ def test_a_path_that_is_not_there_leaves_no_index_behind(run):
     assert not Path("tiny-rag-index").exists()
 
 
+def test_a_folder_that_is_gone_can_be_forgotten(run):
+    Path("more.txt").write_text("A third text.", encoding="utf-8")
+    run("index", "docs", "more.txt")
+    os.rename("docs", "elsewhere")
+    code, out, err = run("index", "docs")
+    assert (code, out) == (0, "tiny-rag-index: 1 documents, 1 chunks (0 new or changed, 2 gone)\n")
+    assert err.startswith(f"note: {Path('docs').absolute()} is not there any more, so 2 files")
+    assert "index it again" in err
+    code, _, err = run("index", "docs")
+    assert (code, err) == (1, "error: there is no file or folder 'docs'\n")
+    assert Index.open("tiny-rag-index").sources == ["more.txt"]
+
+
+def test_a_folder_that_is_gone_can_be_forgotten_with_other_settings(run):
+    Path("more.txt").write_text("A third text.", encoding="utf-8")
+    run("index", "docs", "more.txt")
+    os.rename("docs", "elsewhere")
+    code, out, err = run("index", "docs", "--chunk-size", 16)
+    assert (code, "1 documents" in out) == (0, True)
+    assert "left out: docs/moons.md: it is not there any more" in err
+    assert run("index", "nowhere", "--chunk-size", 8)[0] == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+def test_of_two_runs_at_the_same_time_the_second_fails_and_the_first_loses_nothing(
+    run, monkeypatch
+):
+    Path("more.txt").write_text("A third text.", encoding="utf-8")
+    update = Index.update
+    done = []
+
+    def overtaken(index, *args):
+        report = update(index, *args)
+        if not done:
+            done.append(tiny_rag("index", "more.txt", capture_output=True, text=True))
+        return report
+
+    monkeypatch.setattr(Index, "update", overtaken)
+    assert run("index", "docs")[0] == 0
+    assert (done[0].returncode, done[0].stdout) == (1, "")
+    assert done[0].stderr.startswith("error: another process is writing the index in tiny-rag")
+    assert done[0].stderr.count("\n") == 1
+    assert run("index", "more.txt")[0] == 0
+    assert len(Index.open("tiny-rag-index").sources) == 3
+
+
+def test_who_searches_does_not_wait_for_a_writer(run):
+    run("index", "docs")
+    with one_writer("tiny-rag-index"):
+        assert "moons.md" in run("search", "ice")[1]
+        assert "ice" in run("ask", "What is Issin made of?")[1]
+
+
 class OneSense:
     """Reads Latin letters only, and 16 tokens of a text."""
 
@@ -208,6 +265,18 @@ def test_search_prints_the_best_first(run):
     assert hit["text"] == MOONS
     assert hit["metadata"]["source"] == "docs/moons.md"
     assert hit["score"] > 0
+
+
+def test_search_shows_the_part_with_the_words_and_the_page_of_that_part(run):
+    first, second = "A page about nothing. " * 20, "Here the zebra sleeps. " + "Nothing more. " * 20
+    book = {"text": first + second, "pages": [0, len(first)]}
+    Path("docs/book.json").write_text(json.dumps(book), encoding="utf-8")
+    run("index", "docs")
+    place, text = run("search", "zebra nothing")[1].splitlines()[:2]
+    assert place.startswith("[1] docs/book.json, page 2  (score ")
+    assert text.startswith("    …Here the zebra sleeps. Nothing more.")
+    assert len(text) <= 4 + SHOWN
+    assert run("search", "page")[1].startswith("[1] docs/book.json, page 1  (score ")
 
 
 def test_search_that_finds_nothing_says_so_on_stderr(run):
@@ -438,6 +507,24 @@ def test_without_an_index_the_encyclopedia_is_asked(run):
     assert os.listdir() == ["docs"]  # nothing is written
 
 
+def test_the_encyclopedia_can_be_asked_where_there_is_an_index(run, typed):
+    run("index", "docs")
+    assert run("search", "Lumo", "--json", "-k", 1)[1].count("moons.md") == 1
+    code, out, err = run("search", "Lumo", "--json", "--sample")
+    assert (code, err) == (0, "")
+    assert "lumo" in json.loads(out.splitlines()[0])["metadata"]["source"]
+    assert "] zh/" in run("ask", "卢莫有几颗卫星？", "--sample", "--mode", "hybrid")[1]
+    typed("What is moonglass?")
+    assert "] en/" in run("chat", "--sample")[1]
+    assert json.loads(run("info", "--sample", "--json")[1])["documents"] > 60
+    questions = Path(commands.__file__).parent / "data" / "universe" / "questions.jsonl"
+    few = questions.read_text(encoding="utf-8").splitlines()[:20]
+    Path("few.jsonl").write_text("\n".join(few), encoding="utf-8")
+    code, out, _ = run("eval", "few.jsonl", "--sample", "--mode", "bm25", "--json")
+    assert code == 0
+    assert json.loads(out)["nDCG@10"]["mean"] > 0.5
+
+
 def test_the_question_that_the_help_suggests_is_answered(run):
     question = build_parser().epilog.split('"')[1]
     answer = json.loads(run("ask", question, "--json")[1])
@@ -478,6 +565,9 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(run):
         ["search", "x", "-k", "many"],
         ["search", "x", "--mode", "other"],
         ["ask", "x", "--min-relevance", "much"],
+        ["ask", "x", "--sample", "--index", "mine"],
+        ["eval", "--index", "mine", "--sample"],
+        ["index", "docs", "--sample"],
     ],
 )
 def test_wrong_usage_is_2(args, capsys):

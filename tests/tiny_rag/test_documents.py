@@ -154,10 +154,11 @@ def test_no_file_stops_the_others(folder):
     documents, problems = load("docs")
     assert documents == [("docs/a.txt", "a"), ("docs/h.jsonl", "h"), ("docs/z.html", "z")]
     reasons = {problem.split(": ", 1)[0]: problem.split(": ", 1)[1] for problem in problems}
-    assert list(reasons) == [f"docs/{name}" for name in sorted(files) if name[0] not in "az"]
+    bad = [f"docs/{name}" for name in sorted(files) if name[0] not in "az"]
+    assert [name.split(",")[0] for name in reasons] == bad
     assert reasons["docs/b.txt"].startswith("is no text")
     assert reasons["docs/c.txt"] == reasons["docs/d.txt"] == "has no text"
-    assert reasons["docs/h.jsonl"].startswith("line 2 is no JSON")
+    assert reasons["docs/h.jsonl, line 2"].startswith("is no JSON")
 
 
 def test_a_folder_may_look_like_a_file_and_hold_nothing(folder):
@@ -257,6 +258,19 @@ def test_a_listener_may_stop_the_reading(folder):
 def test_a_problem_names_its_page():
     assert str(Problem("a.pdf", "is broken", 3)) == "a.pdf, page 3: is broken"
     assert str(Problem("a.pdf", "is broken")) == "a.pdf: is broken"
+
+
+def test_a_bad_line_of_jsonl_and_a_bad_item_of_json_are_named(tmp_path):
+    (tmp_path / "docs.jsonl").write_text('{"text": "a"}\nplain\n', encoding="utf-8")
+    (tmp_path / "docs.json").write_text('[{"text": "b"}, 3]', encoding="utf-8")
+    problems = []
+    assert [document.text for document in load_path(tmp_path, problems.append)] == ["b", "a"]
+    item, line = problems
+    assert (line.page, line.line, item.item) == (None, 2, 2)
+    assert str(line).endswith("docs.jsonl, line 2: is no JSON (character 1: Expecting value)")
+    assert str(item).endswith(
+        'docs.json, item 2: is no document: it must be {"text": "...", other fields}'
+    )
 
 
 def test_documents_that_were_written_as_json_come_back(folder):

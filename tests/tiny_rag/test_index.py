@@ -15,8 +15,9 @@ from tiny_rag.chunking import TokenChunker
 from tiny_rag.documents import Chunk, Document, content_hash
 from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.generations import IndexDamaged, current_generation
-from tiny_rag.index import BATCH, Index
+from tiny_rag.index import Index
 from tiny_rag.index_files import Settings, read_settings
+from tiny_rag.index_update import BATCH
 from tiny_rag.rows import Rows, search_text
 from tiny_rag.store import VectorStore
 
@@ -339,6 +340,43 @@ def test_a_path_that_is_not_there_is_an_error_and_nothing_is_read():
     assert len(index) == 0
     with pytest.raises(TypeError, match=r"\['docs'\]"):
         index.update("docs")
+
+
+@pytest.mark.parametrize("name", ["docs/one", "docs/one/a.md", Path("docs/one").absolute])
+def test_a_path_that_is_not_there_any_more_is_forgotten(name):
+    put("one/a.md", ONE)
+    put("one-two/b.md", TWO)
+    index = Index(SMALL, Letters())
+    index.update(["docs"])
+    shutil.rmtree("docs/one")
+    name = name() if callable(name) else name
+    assert index.sources_of(name) == ["docs/one/a.md"]
+    report = index.update([name])
+    assert (report.removed, report.documents, report.problems) == (1, 1, [])
+    assert index.sources == ["docs/one-two/b.md"]
+    check_rows(index)
+    with pytest.raises(FileNotFoundError, match="one"):
+        index.update([name])  # forgotten, and so it is unknown
+
+
+def test_a_path_that_was_renamed_is_given_with_its_new_name():
+    put("one/a.md", ONE)
+    index = Index(SMALL, Letters())
+    index.update(["docs"])
+    os.rename("docs/one", "docs/two")
+    report = index.update(["docs/one", "docs/two"])
+    assert (report.added, report.moved, report.removed, report.embedded) == (0, 1, 0, 0)
+    assert index.sources == ["docs/two/a.md"]
+
+
+def test_a_path_that_was_never_there_is_an_error_beside_one_that_is_gone():
+    put("one/a.md", ONE)
+    index = Index(SMALL)
+    index.update(["docs"])
+    shutil.rmtree("docs/one")
+    with pytest.raises(FileNotFoundError, match="'docs/b'"):
+        index.update(["docs/one", "docs/b"])
+    assert index.sources == ["docs/one/a.md"]
 
 
 def test_chunks_are_embedded_in_batches(monkeypatch):

@@ -513,7 +513,7 @@ def test_the_counter_counts_with_the_models_own_tokenizer(local):
 
 
 def test_a_folder_that_is_no_chat_model_is_refused(folder, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no config\.json; name a model folder"):
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json and no weights"):
         TransformersLLM(tmp_path)
     for file in folder.iterdir():
         if "template" not in file.name:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import re
 import zipfile
 from pathlib import Path
@@ -24,10 +25,10 @@ PROPERTY = settings(deadline=None, max_examples=300)
 
 
 def read(file):
-    """The contents of a file, and what was reported: (reason, page)."""
+    """The contents of a file, and what was reported: (reason, {} or {"page": 1}, say)."""
     reports = []
     reader = readers.READERS[file.suffix]
-    return list(reader(file, lambda reason, page: reports.append((reason, page)))), reports
+    return list(reader(file, lambda reason, **place: reports.append((reason, place)))), reports
 
 
 def written(folder, name, content):
@@ -54,7 +55,7 @@ def test_a_damaged_text_is_read_and_reported(tmp_path):
         written(tmp_path, "a.txt", "一二三四五六七八九".encode() * 3 + b"\xe4")
     )
     assert content.text.startswith("一二三")
-    assert reports == [("has 1 places that are no utf-8, now U+FFFD", None)]
+    assert reports == [("has 1 places that are no utf-8, now U+FFFD", {})]
 
 
 @pytest.mark.parametrize("start", [b"%PDF-1.7\n", b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"])
@@ -412,10 +413,38 @@ def test_a_page_that_cannot_be_read_is_reported_and_the_others_keep_their_number
     )
     (content,), reports = read(written(tmp_path, "b.pdf", broken))
     assert [of_page(content, number) for number in (1, 2, 3)] == ["one\n", "", "three\n"]
-    ((reason, page),) = reports
-    assert page == 2
+    ((reason, place),) = reports
+    assert place == {"page": 2}
     assert reason.startswith("is left out: ")
     assert "FlatfDecode" in reason
+
+
+def test_what_the_parser_complains_of_is_not_printed_where_nothing_is_lost(tmp_path, caplog):
+    data = pdf(tmp_path, "one", "two").read_bytes().replace(b"startxref\n", b"startxref\n9")
+    file = written(tmp_path, "b.pdf", data)
+    (content,), reports = read(file)
+    assert (content.text, reports, caplog.records) == ("one\ntwo\n", [], [])
+    assert not logging.getLogger("pypdf").handlers
+    pypdf.PdfReader(file)
+    assert caplog.records  # it is heard again afterwards
+    caplog.clear()
+    with pytest.raises(ValueError, match="is no readable PDF"):
+        read(written(tmp_path, "c.pdf", b"%PDF-1.7 no more"))
+    assert caplog.records == []
+
+
+def test_a_page_whose_text_is_lost_is_reported_with_the_complaint(tmp_path):
+    data = pdf(tmp_path, "one", "two").read_bytes()
+    lost = re.sub(rb"/Contents \d+ 0", b"/Contents 99 0", data, count=1)
+    (content,), reports = read(written(tmp_path, "b.pdf", lost))
+    assert [of_page(content, number) for number in (1, 2)] == ["\n", "two\n"]
+    assert reports == [("has no text (Object 99 0 not defined.)", {"page": 1})]
+
+    def stop(reason, **place):
+        raise RuntimeError(reason)
+
+    with pytest.raises(RuntimeError, match="not defined"):
+        list(readers.read_pdf(tmp_path / "b.pdf", stop))
 
 
 def test_an_empty_page_is_a_page(tmp_path):
@@ -504,9 +533,15 @@ def test_a_bad_line_is_reported_by_its_number_and_the_others_are_read(tmp_path, 
     text = f'{{"text": "a"}}\n\n{line}\n{{"text": "b"}}\n{line}'
     contents, reports = read(written(tmp_path, "a.jsonl", text))
     assert [content.text for content in contents] == ["a", "b"]
-    assert [page for _, page in reports] == [None, None]
-    for (found, _), number in zip(reports, (3, 5), strict=True):
-        assert found.startswith(f"line {number} {reason}")
+    assert [place for _, place in reports] == [{"line": 3}, {"line": 5}]
+    assert all(found.startswith(reason) for found, _ in reports)
+
+
+def test_a_line_that_cannot_be_decoded_is_reported_by_its_number(tmp_path):
+    damaged = '{"text": "一二三四五六七八九十'.encode() + b'\xe4"}'
+    contents, reports = read(written(tmp_path, "a.jsonl", b'{"text": "a"}\n' + damaged))
+    assert [content.text for content in contents] == ["a", "一二三四五六七八九十\ufffd"]
+    assert reports == [("has 1 places that are no utf-8, now U+FFFD", {"line": 2})]
 
 
 def test_a_file_of_documents(tmp_path):
@@ -516,7 +551,7 @@ def test_a_file_of_documents(tmp_path):
         ("a", {"encoding": "utf-8", "item": 1}),
         ("b", {"encoding": "utf-8", "item": 3, "metadata": "note"}),
     ]
-    assert reports == [(f"item 2 {NO_DOCUMENT}", None)]
+    assert reports == [(NO_DOCUMENT, {"item": 2})]
     (content,), _ = read(written(tmp_path, "b.json", '\ufeff{"text": "一"}'))
     assert content.text == "一"
 
@@ -536,7 +571,7 @@ def test_half_a_surrogate_pair_in_json_is_replaced_everywhere(tmp_path):
 
 def test_lines_are_streamed(tmp_path):
     file = written(tmp_path, "a.jsonl", '{"text": "a"}\n')
-    contents = readers.read_jsonl(file, lambda reason, page: None)
+    contents = readers.read_jsonl(file, lambda reason, **place: None)
     with file.open("a") as more:  # more than one buffer ahead of the reader
         more.write('{"text": "%s"}\n' % ("b" * 1000) * 1000)
     assert next(contents).text == "a"
