@@ -37,6 +37,8 @@ class Answer:
     """Tokens of the model; none if no model was asked."""
     refused: bool
     """The text only says that the sources do not hold the answer."""
+    relevance: float | None = None
+    """How much the hits have to do with the question; None if it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class _Task:
 
     question: str
     hits: list[Hit]
+    relevance: float | None
     llm: LLM
     prompt: Prompt
     max_tokens: int
@@ -168,27 +171,28 @@ class _Task:
             raise ValueError(f"question={question!r} is empty; ask something")
         query = query or question
         hits = retriever.retrieve(query, options.k)
-        relevance = options.relevance or _relevance_for(retriever)
-        if not hits or (relevance and relevance(query, hits) < options.min_relevance):
-            return _refuse(question, hits)
+        measure = options.relevance or _relevance_for(retriever)
+        relevance = measure(query, hits) if measure else None
+        if not hits or (relevance is not None and relevance < options.min_relevance):
+            return _refuse(question, hits, relevance)
         if llm is None:
             extract = options.extractor.answer(query, hits)
             if not extract.text:
-                return _refuse(question, hits)
-            return Answer(extract.text, extract.citations, hits, NO_USAGE, False)
+                return _refuse(question, hits, relevance)
+            return Answer(extract.text, extract.citations, hits, NO_USAGE, False, relevance)
         prompt = fit_prompt(question, hits, options.budget_tokens, options.count, history)
         if not prompt.shown:
             budget = options.budget_tokens
             raise ValueError(f"budget_tokens={budget} leaves no room for a passage; allow more")
-        return cls(question, hits, llm, prompt, options.max_tokens)
+        return cls(question, hits, relevance, llm, prompt, options.max_tokens)
 
     def finish(self, completion: Completion) -> Answer:
         """The model's words as an answer. Only passages that it was shown can be cited."""
         text = strip_unknown(completion.text, self.prompt.shown).strip()
-        if not text or is_refusal(text):
-            text = text or refusal(self.question)
-            return Answer(text, [], self.hits, completion.usage, True)
-        return Answer(text, cite(text, self.hits), self.hits, completion.usage, False)
+        refused = not text or is_refusal(text)
+        text = text or refusal(self.question)
+        cited = [] if refused else cite(text, self.hits)
+        return Answer(text, cited, self.hits, completion.usage, refused, self.relevance)
 
 
 def _relevance_for(retriever: Retriever) -> Relevance | None:
@@ -200,5 +204,5 @@ def _relevance_for(retriever: Retriever) -> Relevance | None:
     return next(filter(None, map(_relevance_for, parts)), None)
 
 
-def _refuse(question: str, hits: list[Hit]) -> Answer:
-    return Answer(refusal(question), [], hits, NO_USAGE, True)
+def _refuse(question: str, hits: list[Hit], relevance: float | None) -> Answer:
+    return Answer(refusal(question), [], hits, NO_USAGE, True, relevance)

@@ -1,10 +1,11 @@
-"""Tables of scores: how well an index finds and answers, with error bars.
+"""Tables of scores: how well an index finds and answers, with error bars; and where to refuse.
 
 Every row has its 95% interval (a bootstrap over the questions), and retrieval rows after the first
 the p-value of a paired randomisation test against the first (`stats`). Chapter 32 reads one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,8 @@ from .evaluation import Report, evaluate_answers, evaluate_retrieval
 from .evidence import find_evidence
 from .generation import Answer
 from .index import Index, Mode
-from .questions import read_questions
+from .questions import Question, read_questions
+from .relevance import calibrate
 
 _SHOWN = ("nDCG", "Recall", "MRR")
 
@@ -25,6 +27,8 @@ def evaluate_index(
     answer: Callable[[str], Answer] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row for each mode that the index can do, or for the one given; then the answers' scores.
+
+    And last, if the questions are of both kinds, the threshold that best tells which have none.
 
     answer: how to answer a question; None leaves the answers out
     returns dicts with "text", a line to print, and the same numbers for programs
@@ -39,10 +43,12 @@ def evaluate_index(
         yield _row(name, report, [m for m in report.scores if m.partition("@")[0] in _SHOWN], first)
         first = first or report
     if answer is not None:
-        report = evaluate_answers(answer, asked, evidence)
+        replies = {question.question: answer(question.question) for question in asked}
+        report = evaluate_answers(replies.__getitem__, asked, evidence)
         for metric, scores in report.scores.items():
             if scores:  # no question may be of its kind
                 yield _row("answers", report, [metric], None)
+        yield from _threshold(asked, replies)
 
 
 def _row(name: str, report: Report, metrics: list[str], first: Report | None) -> dict[str, Any]:
@@ -59,3 +65,19 @@ def _row(name: str, report: Report, metrics: list[str], first: Report | None) ->
         row["p"] = report.compare(first, metrics[0]).p_value
         cells.append(f"p {row['p']:.4f} against the first row")
     return row | {"text": "  ".join(cells)}
+
+
+def _threshold(asked: list[Question], replies: Mapping[str, Answer]) -> Iterator[dict[str, Any]]:
+    """Where `--min-relevance` would best be for these questions; nothing if a kind is missing."""
+    kinds: dict[bool, list[float]] = {True: [], False: []}
+    for question in asked:
+        relevance = replies[question.question].relevance
+        if relevance is not None:
+            kinds[question.answerable].append(relevance)
+    if kinds[True] and kinds[False]:
+        best = calibrate(kinds[True], kinds[False])
+        text = (
+            f"of these questions, --min-relevance {best.value:.2f} would let {best.answered:.0%} "
+            f"with an answer pass and refuse {best.refused:.0%} without"
+        )
+        yield {"name": "threshold"} | asdict(best) | {"text": text}

@@ -323,7 +323,7 @@ def test_ask_json_has_all_there_is(run):
     run("index", "docs")
     _, out, _ = run("ask", "What is Issin made of?", "--json")
     answer = json.loads(out)
-    assert set(answer) == {"text", "citations", "hits", "usage", "refused"}
+    assert set(answer) == {"text", "citations", "hits", "usage", "refused", "relevance"}
     assert "ice" in answer["text"]
     assert answer["citations"][0]["source"] == "docs/moons.md"
     assert answer["hits"][0]["chunk"]["text"] == MOONS

@@ -193,6 +193,15 @@ def test_the_threshold_decides_and_zero_answers_whatever_is_found():
     assert answer(QUESTION, Shelf([]), None, AnswerOptions(min_relevance=0)).refused
 
 
+def test_an_answer_says_how_relevant_its_hits_are():
+    retriever = words()
+    expected = OVER_WORDS.relevance(QUESTION, retriever.retrieve(QUESTION, 6))
+    for llm in (None, ScriptedLLM(["Nine [1]."]), ScriptedLLM(["The passages do not say."])):
+        assert answer(QUESTION, retriever, llm).relevance == expected > 0.6
+    assert answer("Who bakes bread on Tuesdays?", retriever).relevance < 0.6
+    assert answer(QUESTION, Shelf(hits())).relevance is None
+
+
 def test_over_a_bm25_index_rare_words_weigh_more():
     retriever = words([f"The mass of the moon m{n} is known." for n in range(100)])
     # Of its terms most are there, but not those that tell what it is about.

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,20 @@ def test_answers_come_after_retrieval_each_metric_with_its_own_questions(questio
         "refusal precision": (pytest.approx(1 / 3), 3),
         "refusal recall": (1, 1),
     }  # of citations of answers there is nothing to say: all were refused
+
+
+def test_the_last_row_is_the_threshold_that_best_tells_the_kinds_apart(questions, make_index):
+    relevances = {"Which moon is made of ice?": 2.0, "站长是谁？": 0.5, "Who sings?": 1.0}
+
+    def reply(question):
+        return replace(refuse(question), relevance=relevances[question])
+
+    *_, row = evaluate_index(make_index(), questions, None, 3, reply)
+    text = row.pop("text")
+    assert row == {"name": "threshold", "value": 1.5, "answered": 0.5, "refused": 1.0}
+    assert "--min-relevance 1.50 would let 50% with an answer pass and refuse 100%" in text
+    *_, last = evaluate_index(make_index(), questions, None, 3, refuse)  # none was measured
+    assert last["name"] == "answers"
 
 
 def test_rows_are_json_without_nan(questions, make_index):
