@@ -1204,7 +1204,8 @@ code = tiny_rag("search", "船", "-k", "1")
 # ```
 #
 # **练习 4**　挑一个你自己的文件夹，写十道题（`question`、`answers`、`gold` 里的原文引句），其中三道资料里
-# 没有（`"kind": "unanswerable"`），跑一遍 `eval --answers`。哪一项最低？先救检索，还是先救拒答？
+# 没有（`"kind": "unanswerable"`），跑一遍 `eval --answers`，末行会替你定出门槛。哪一项最低？先救检索，还是先
+# 救拒答？
 #
 # ## 11 带走七句话
 #
@@ -1241,7 +1242,8 @@ code = tiny_rag("search", "船", "-k", "1")
 #
 # **Exercise 4.** Take a folder of your own and write ten questions (`question`, `answers`, and quotes
 # from the text in `gold`), three of them not answered there (`"kind": "unanswerable"`); run
-# `eval --answers`. What is lowest? Would you mend retrieval first, or refusal?
+# `eval --answers`, whose last line sets the threshold for you. What is lowest? Would you mend retrieval
+# first, or refusal?
 #
 # ## 11 Seven sentences to take along
 #
