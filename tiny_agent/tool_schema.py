@@ -1,0 +1,125 @@
+"""From a function's signature and docstring to a JSON Schema, and from a model's arguments to its own.
+
+pydantic does both: the parameters become the keys of a TypedDict, whose schema is what the model
+reads and whose validation is what its arguments go through. Docstrings are read in Google's style.
+Chapter 42 uses this. Leaves out: positional-only parameters, *args and **kwargs.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, NotRequired, get_type_hints
+
+Schema = dict[str, Any]
+"""A JSON Schema: whatever JSON can hold, so there is no narrower type."""
+
+_ARGS = re.compile(r"^(args|arguments|parameters):$", re.IGNORECASE)
+_SECTION = re.compile(r"^(returns|raises|yields|examples?|notes?):$", re.IGNORECASE)
+_ENTRY = re.compile(r"^(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
+
+
+class ArgumentsModel:
+    """The arguments of a function: their schema, and the check of what a model wrote.
+
+    ValueError if a parameter has no type, or is one that a model cannot give by name
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        from pydantic import TypeAdapter
+
+        if inspect.iscoroutinefunction(function):
+            name = function.__name__
+            raise ValueError(f"{name} is async; wrap it: def {name}(...): return asyncio.run(...)")
+        self._adapter: TypeAdapter[dict[str, object]] = TypeAdapter(_arguments_type(function))
+        self.schema: Schema = _without_titles(self._adapter.json_schema())
+        self.schema.setdefault("properties", {})
+
+    def validate(self, arguments: dict[str, object]) -> dict[str, object]:
+        """The arguments, with their types. ValueError names each that does not fit, and the known."""
+        from pydantic import ValidationError
+
+        try:
+            return self._adapter.validate_python(arguments)
+        except ValidationError as error:
+            raise ValueError(_explanation(error, self.schema)) from error
+
+
+def description_of(function: Callable[..., object]) -> str:
+    """What a function does: its docstring up to the arguments. ValueError if there is none."""
+    lines = (inspect.getdoc(function) or "").splitlines()
+    ends = [i for i, line in enumerate(lines) if _ARGS.match(line) or _SECTION.match(line)]
+    text = "\n".join(lines[: ends[0] if ends else None]).strip()
+    if not text:
+        name = function.__name__
+        raise ValueError(f"{name} has no docstring; the model has to read what the tool does")
+    return text
+
+
+def parameter_texts(function: Callable[..., object]) -> dict[str, str]:
+    """What the section `Args:` of a docstring says of each parameter, on one line."""
+    texts: dict[str, str] = {}
+    inside, current, depth = False, "", 0
+    for line in (inspect.getdoc(function) or "").splitlines():
+        indent = len(line) - len(line.lstrip())
+        if indent == 0 and line:
+            inside, depth = bool(_ARGS.match(line)), 0
+        elif inside and line.strip():
+            depth = depth or indent
+            entry = _ENTRY.match(line.strip()) if indent == depth else None
+            if entry:
+                current, text = entry.groups()
+                texts[current] = text
+            elif current:
+                texts[current] = f"{texts[current]} {line.strip()}".strip()
+    return texts
+
+
+def _arguments_type(function: Callable[..., object]) -> Any:
+    from pydantic import ConfigDict, Field
+    from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
+
+    hints, texts = get_type_hints(function, include_extras=True), parameter_texts(function)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ValueError(f"{function.__name__}: {parameter} cannot be given by name; name it")
+        if name not in hints:
+            raise ValueError(f"{function.__name__}: {name} has no type; write {name}: str, say")
+        optional = parameter.default is not parameter.empty
+        extra: Any = {"default": parameter.default} if _is_json(parameter.default) else None
+        annotated = Annotated[hints[name], Field(description=texts.get(name), json_schema_extra=extra)]
+        fields[name] = NotRequired[annotated] if optional else annotated  # type: ignore[valid-type]
+    arguments = TypedDict("arguments", fields)  # type: ignore[operator]
+    # "3" for a number and 3 for a text are common slips of models; a name nobody knows is not.
+    config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+    arguments.__pydantic_config__ = config
+    return arguments
+
+
+def _is_json(value: object) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _without_titles(schema: Any) -> Any:
+    """pydantic titles everything; a model has to read it all, so the titles go."""
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {k: v for k, v in schema.items() if k != "title" or not isinstance(v, str)}
+    return {key: _without_titles(value) for key, value in kept.items()}
+
+
+def _explanation(error: Any, schema: Schema) -> str:
+    problems, known = [], ", ".join(schema["properties"]) or "none"
+    for problem in error.errors(include_url=False):
+        where = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"there is no argument {where!r}")
+        elif problem["type"] == "missing":
+            problems.append(f"the argument {where!r} is missing")
+        else:
+            given = repr(problem["input"])
+            shown = given if len(given) <= 60 else given[:60] + "..."
+            problems.append(f"{where}={shown}: {problem['msg']}")
+    return f"{'; '.join(problems)}. The arguments are: {known}."
