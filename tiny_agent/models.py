@@ -84,7 +84,7 @@ class ScriptedModel:
 def count_tokens(text: str) -> int:
     """About how many tokens a text has: a letter outside ASCII is one, four others are one.
 
-    Within some 20% of Qwen2's tokenizer on plain Chinese and English; exact counts need the model's.
+    An estimate for plain text, Chinese or English; exact counts need the model's own tokenizer.
     """
     wide = sum(ord(character) > 127 for character in text)
     return wide + (len(text) - wide + 3) // 4

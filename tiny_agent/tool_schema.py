@@ -1,4 +1,4 @@
-"""From a function's signature and docstring to a JSON Schema, and from a model's arguments to its own.
+"""From a function to the JSON Schema of its arguments, and from a model's arguments to the call.
 
 pydantic does both: the parameters become the keys of a TypedDict, whose schema is what the model
 reads and whose validation is what its arguments go through. Docstrings are read in Google's style.
@@ -35,7 +35,7 @@ class ArgumentsModel:
         self.schema.setdefault("properties", {})
 
     def validate(self, arguments: dict[str, object]) -> dict[str, object]:
-        """The arguments, with their types. ValueError names each that does not fit, and the known."""
+        """The arguments, typed. ValueError names each that does not fit, and the known ones."""
         from pydantic import ValidationError
 
         try:
@@ -79,6 +79,8 @@ def _arguments_type(function: Callable[..., object]) -> Any:
     from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
     hints, texts = get_type_hints(function, include_extras=True), parameter_texts(function)
+    # The types are known only now, so a type checker must not look at what is made of them.
+    annotate, not_required, typed_dict = map(_untyped, (Annotated, NotRequired, TypedDict))
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -87,13 +89,18 @@ def _arguments_type(function: Callable[..., object]) -> Any:
             raise ValueError(f"{function.__name__}: {name} has no type; write {name}: str, say")
         optional = parameter.default is not parameter.empty
         extra: Any = {"default": parameter.default} if _is_json(parameter.default) else None
-        annotated = Annotated[hints[name], Field(description=texts.get(name), json_schema_extra=extra)]
-        fields[name] = NotRequired[annotated] if optional else annotated  # type: ignore[valid-type]
-    arguments = TypedDict("arguments", fields)  # type: ignore[operator]
+        field = Field(description=texts.get(name), json_schema_extra=extra)
+        annotated = annotate[hints[name], field]
+        fields[name] = not_required[annotated] if optional else annotated
+    arguments = typed_dict("arguments", fields)
     # "3" for a number and 3 for a text are common slips of models; a name nobody knows is not.
     config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
     arguments.__pydantic_config__ = config
     return arguments
+
+
+def _untyped(value: Any) -> Any:
+    return value
 
 
 def _is_json(value: object) -> bool:

@@ -70,10 +70,12 @@ class Tool:
             return required[0]
         return names[0] if len(names) == 1 else None
 
-    def run(self, arguments: dict[str, object]) -> str:
-        """What the tool says, as text. ToolError if it cannot be run or fails."""
+    def run(self, arguments: dict[str, object], seconds_left: float | None = None) -> str:
+        """What the tool says, as text. ToolError if it cannot be run, fails or takes too long."""
         checked = self.check(arguments)
-        return shorten(as_text(_within(self.timeout_s, self.function, checked)), self.max_chars)
+        limits = [limit for limit in (self.timeout_s, seconds_left) if limit is not None]
+        value = _within(min(limits, default=None), self.function, checked)
+        return shorten(as_text(value), self.max_chars)
 
 
 @overload
@@ -138,12 +140,14 @@ class ToolRegistry:
         alike = [each for each in self if each.name.casefold() == name.casefold()]
         return self._tools.get(name) or (alike[0] if len(alike) == 1 else None)
 
-    def run(self, call: ToolCall) -> ToolResult:
+    def run(self, call: ToolCall, seconds_left: float | None = None) -> ToolResult:
         """Run a call. Nothing a tool does is raised: a failure is a result that says so."""
         start = time.perf_counter()
-        found = self.find(call.name)
+        found, failed = self.find(call.name), False
         try:
-            content, failed = (found.run(call.arguments) if found else self._unknown(call)), not found
+            if found is None:
+                raise ToolError(self._unknown(call))
+            content = found.run(call.arguments, seconds_left)
         except ToolError as error:
             content, failed = f"Error: {error}", True
         return ToolResult(call.id, call.name, content, failed, time.perf_counter() - start)
@@ -151,10 +155,10 @@ class ToolRegistry:
     def _unknown(self, call: ToolCall) -> str:
         names = [each.name for each in self]
         if not names:
-            return f"Error: there is no tool {call.name!r}, nor any other; answer without."
+            return f"there is no tool {call.name!r}, nor any other; answer without"
         near = difflib.get_close_matches(call.name.casefold(), names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]}?" if near else ""
-        return f"Error: there is no tool {call.name!r}.{hint} The tools are: {', '.join(names)}."
+        return f"there is no tool {call.name!r}.{hint} The tools are: {', '.join(names)}."
 
 
 def as_text(value: object) -> str:
@@ -183,9 +187,7 @@ def shorten(text: str, max_chars: int) -> str:
     return text[:head] + note + (text[-tail:] if tail else "")
 
 
-def _checked(
-    model: ArgumentsModel, name: str, arguments: dict[str, object]
-) -> dict[str, object]:
+def _checked(model: ArgumentsModel, name: str, arguments: dict[str, object]) -> dict[str, object]:
     try:
         return model.validate(arguments)
     except ValueError as error:
