@@ -46,7 +46,7 @@
 # under a minute on one CPU core; no network, no downloads, and no model.
 #
 # The sources are the encyclopedia that comes with the book, of a star system that does not exist.
-# Its facts stand nowhere else: who knows the answer has read it.
+# Its facts stand nowhere else: whoever knows an answer has read it.
 #
 # Previous: [32 · BM25, hybrid, reranking](32_measuring_retrieval.ipynb).
 # %%
@@ -134,7 +134,7 @@ from tiny_rag.questions import read_questions
 
 
 def squeezed(text):
-    """Without white space: a PDF breaks its lines where the page ends."""
+    """Without white space: a PDF breaks its lines where they are full."""
     return "".join(text.split())
 
 
@@ -168,7 +168,7 @@ print(f"{len(questions)} questions, citations: {dict(checked)}")
 # 消息里先放编了号的段落，最后放问题。给它 256 个词元的**预算**，看看长什么样：
 # %% [markdown] lang="en"
 # Every word is where it should be. The page of a PDF is that of the **quote**, not the one on which
-# its chunk begins: chunks run over the ends of pages, and who is sent one page too early looks in
+# its chunk begins: chunks run over the ends of pages, and a reader sent one page too early looks in
 # vain. (In `.txt` and `.html` files the places count characters after decoding and without tags, see
 # chapter 31; those are only counted here.)
 #
@@ -276,7 +276,7 @@ for ax, (lang, question) in zip(axes, thread.items(), strict=True):
 # Cutting has one more trap: numbers. A knife through "38,200 km" does not leave half a fact, but a
 # **wrong one**:
 # %%
-for lang, wanted in (("zh", (27, 29, 38, 42)), ("en", (34, 37, 46, 125))):
+for lang, wanted in (("zh", (26, 29, 38, 70)), ("en", (28, 34, 46, 125))):
     text = next(h.chunk.text for h in first[lang].hits if "skyhook" in h.chunk.metadata["source"])
     text = text.split("\n\n")[1]
     for n in wanted:
@@ -446,13 +446,14 @@ for ax, (lang, question) in zip(axes, thread.items(), strict=True):
 # It invents nothing and cites exactly, which makes it the floor that models are measured against.
 # But it **understands** nothing:
 # %%
-for question in ("升天索有多长？", "How long is the Skyhook?"):
+for question in ("参加静默罢工的有多少人？", "How many people took part in the Quiet Strike?"):
     reply = answer(question, retriever)
-    held = [re.findall(r"3.82万千米|38,200 km", hit.chunk.text) for hit in reply.hits]
-    print(f"{question}\n  {reply.text}\n  the length stands in passage {held.index(max(held)) + 1}")
+    where = [n for n, hit in enumerate(reply.hits, start=1) if "070" in hit.chunk.text]
+    told = next(s for s in sentences_of(reply.hits) if "070" in s)
+    print(f"{question}\n  {reply.text}\n  passage {where[0]} says: {' '.join(told.split())}")
 # %% [markdown] lang="zh"
-# 长度就摆在检索到的段落里，摘句器却抄了别的句子：原文写的是“全长”，不是“有多长”；它看见数字就高
-# 兴，不管那是不是长度。这正是语言模型该出场的地方。
+# 人数就摆在检索到的段落里，摘句器却抄了别的句子：写着人数的那句只说“一起停手”，没有“参加”，也没有
+# “罢工”；而摘句器看见数字就高兴，不管那是人数还是年份。这正是语言模型该出场的地方。
 #
 # ## 4 引用：只留存在的
 #
@@ -461,9 +462,10 @@ for question in ("升天索有多长？", "How long is the Skyhook?"):
 # **想法**　编号是我们发的，哪些存在一清二楚。`strip_unknown` 去掉不存在的，存在的原样留着；写法五花八
 # 门，都要认得：
 # %% [markdown] lang="en"
-# The length stands there, in a passage that was found, and the extractor copied something else: the
-# source does not say "how long" but "a cable of 38,200 km", and any number makes it happy. This is
-# where a language model is wanted.
+# The number stands there, in a passage that was found, and the extractor copied something else: the
+# sentence that has it says "stopped all together", with neither "took part" nor "strike"; and any
+# number makes the extractor happy, be it of people or of a year. This is where a language model is
+# wanted.
 #
 # ## 4 Citations: keep those that exist
 #
@@ -487,8 +489,8 @@ for text, expected in cases.items():
     assert parse_citations(text, n=3) == expected
     print(f"{text}\n    {expected}  {strip_unknown(text, 3)}")
 # %% [markdown] lang="zh"
-# `[204]` 是年份还是编号？三段资料里没有第 204 段，所以不是引用，也就一并去掉了。这是取舍：方括号里的
-# 裸数字，在 RAG 的答案里就是引用。
+# `[204]` 是年份还是编号？`a[0]` 是代码还是引用？一共三段资料，没有第 204 段，也没有第 0 段，于是一并去
+# 掉，年份和代码都遭了殃。这是取舍：方括号里的裸数字，在 RAG 的答案里一律当作引用。
 #
 # ### 流式输出：看不见的迟疑
 #
@@ -497,8 +499,9 @@ for text, expected in cases.items():
 # **想法**　先扣住。凡是**可能**变成引用的，等它见分晓再放行；一旦不可能（`[附` 后面不是数字），立刻放
 # 行。横轴是到达的字，蓝线是已经到的，红线是给读者看的：
 # %% [markdown] lang="en"
-# Is `[204]` a year or a number? With three passages there is no passage 204, so it is no citation,
-# and goes. That is a choice: a bare number in square brackets is a citation in the answers of RAG.
+# Is `[204]` a year or a citation, is `a[0]` code? Of three passages none is number 204 or 0, so both
+# go, and the year and the code suffer. That is a choice: a bare number in square brackets is taken
+# for a citation in the answers of RAG.
 #
 # ### Streaming: a hesitation that nobody sees
 #
@@ -573,13 +576,14 @@ for lang, question in thread.items():
 # 掉假话，第 7 节再收拾它。
 #
 # **练习 1**　写出 `candidate(text, n)`：返回文中引用的编号，1 到 n，按首次出现的次序，不重复。裁判是
-# 上面那张手写的表，再加几条刁钻的。
+# 本节开头那张手写的表 `cases`，再加几条刁钻的。
 # %% [markdown] lang="en"
 # `[9]` is gone. "At great cost", a claim **without a source**, is still there, and now plainly
 # without one. To take out a false number is not to take out a falsehood; section 7 deals with that.
 #
 # **Exercise 1.** Write `candidate(text, n)`: the numbers that a text cites, from 1 to n, in order of
-# first appearance, each once. The judge is the table above, written by hand, and a few nasty cases.
+# first appearance, each once. The judge is the table `cases` that opened this section, written by
+# hand, and a few nasty ones.
 # %%
 def candidate(text, n):  # put yours here
     return parse_citations(text, n)
@@ -588,7 +592,8 @@ def candidate(text, n):  # put yours here
 nasty = {"": [], "[]": [], "[0] [4]": [], "[3-1]": [], "[ 2 ]": [2], "[1–3]": [1, 2, 3]}
 nasty |= {"[1;3]": [1, 3], "x[1][[2]]": [1, 2], "[1.5]": [], "[-1]": [], "（1）(2)": []}
 for text, expected in (cases | nasty).items():
-    assert list(candidate(text, 3)) == expected, (text, candidate(text, 3))
+    ours = list(candidate(text, 3))
+    assert ours == expected, f"{text!r}: {ours}, should be {expected}"
 print("exercise 1: correct")
 # %% [markdown] lang="zh"
 # ## 5 拒答：什么时候该说“没有”
@@ -766,7 +771,8 @@ for ax, (lang, of) in zip(axes, weights.items(), strict=True):
     ax.axvline(found.value, color=figures.INK)
     ax.set(title=f"{lang}, threshold {found.value:.2f}", xlabel="relevance", yticks=[])
 # %% [markdown] lang="zh"
-# 蓝的和红的分得开，门槛落在谷底。包里的缺省值取 0.6，偏低：宁可多答一句带出处、能核对的，也不把答得
+# 中文里蓝的和红的分得开，门槛落在谷底；英文里两堆叠得多些，另一半的题上，不搭界的还有三分之一混了过
+# 去。包里的缺省值取 0.6，偏低，两种语言都要放过三分之一以上：宁可多答一句带出处、能核对的，也不把答得
 # 上来的挡在门外。换了语料，照这格的办法，用自己的题重定。
 #
 # ### 它做不到的
@@ -774,20 +780,22 @@ for ax, (lang, of) in zip(axes, weights.items(), strict=True):
 # 黄色的那一堆（这个世界的事，资料里偏偏没写）和蓝色的叠在一起，**没有门槛分得开**：词都在，答案不在。
 # 问“升天索花了多少钱”，升天索当然在。这要真的读懂才拒得了，是模型的活。
 #
-# 反过来，换一种说法，词对不上，也会错拒。看看错得最冤的几道：
+# 反过来，换一种说法，词对不上，也会错拒。有答案的题里，得分最低的是这几道：
 # %% [markdown] lang="en"
-# Blue and red part, and the threshold sits in the valley. The package's default is 0.6, which is
-# low: better one answer too many, with a source that can be checked, than to turn away what could
+# In Chinese blue and red part, and the threshold sits in the valley; in English the heaps overlap
+# more, and on the other half of the questions a third of those off the subject still get through.
+# The package's default is 0.6, which is low, and lets more than a third through in either language:
+# better one answer too many, with a source that can be checked, than to turn away what could
 # be answered. For other files, set it anew with questions of your own, as in this cell.
 #
 # ### What it cannot do
 #
 # The yellow heap (of this world, but not in the book) lies on the blue one, and **no threshold parts
 # them**: the words are there, the answer is not. Who asks what the Skyhook cost finds the Skyhook,
-# of course. To refuse that one must understand what one reads, and that is a model's work.
+# of course. Refusing that takes understanding what one reads, and that is a model's work.
 #
-# The other way round: said in other words, a question with an answer may be refused. The hardest
-# cases:
+# The other way round: said in other words, a question with an answer may be refused. Of those with
+# an answer, these score lowest:
 # %%
 for lang in thread:
     own = [q for q in questions if q.lang == lang and q.answerable]
@@ -798,15 +806,16 @@ for lang in thread:
 
 
 # %% [markdown] lang="zh"
-# 问题和原文几乎没有一个共同的词。要跨过这一步，得有真的编码器（第 31 章末尾那一行），再把
+# 问题和写着答案的那句，几乎没有一个共同的词。要跨过这一步，得有真的编码器（第 31 章末尾那一行），再把
 # `AnswerOptions(min_relevance=...)` 重新定过。问题和资料**语言不同**时也一样：词全对不上，该设成 0。
 #
 # **练习 2**　自己写一把尺 `candidate(found, asked)`，两种语言的 AUC 都要不低于 0.9。（想想：为什么
 # `found * found / asked` 比 `found / asked` 好？换成 $\mathrm{found}^{1.5}/\mathrm{asked}$ 呢？）
 # %% [markdown] lang="en"
-# Question and text have hardly a word in common. Getting over that takes a real encoder (the one
-# line at the end of chapter 31) and a new `AnswerOptions(min_relevance=...)`. The same holds where
-# question and sources have **different languages**: no word matches, so set it to 0.
+# The question and the sentence with the answer have hardly a word in common. Getting over that
+# takes a real encoder (the one line at the end of chapter 31) and a new
+# `AnswerOptions(min_relevance=...)`. The same holds where question and sources have **different
+# languages**: no word matches, so set it to 0.
 #
 # **Exercise 2.** Write a ruler of your own, `candidate(found, asked)`, with an AUC of at least 0.9 in
 # both languages. (Think: why is `found * found / asked` better than `found / asked`? And what of
@@ -819,7 +828,7 @@ def candidate(found, asked):  # put yours here
 for lang, of in weights.items():
     good, bad = (candidate(*of[kind][:, :2].T) for kind in ("has an answer", "off the subject"))
     print(f"{lang} AUC {auc(good, bad):.2f}")
-    assert auc(good, bad) >= 0.9
+    assert auc(good, bad) >= 0.9, f"{lang}: the AUC is below 0.9"
 # %% [markdown] lang="zh"
 # ## 6 给答案打分
 #
@@ -867,12 +876,12 @@ assert answer_holds(said, references)
 # Two passages cited, the first holds the evidence; one fact needed, and covered.
 assert citation_precision_recall(["p1", "p2"], [{"p1"}]) == (0.5, 1.0)
 # %% [markdown] lang="zh"
-# 答对了（`holds`），F1 却只有一半：句子里多余的词也要扣分。摘句器抄整句，F1 注定低；所以**单看 F1 会冤
+# 答对了（`holds`），F1 却只有 0.57：句子里多余的词也要扣分。摘句器抄整句，F1 注定低；所以**单看 F1 会冤
 # 枉它**，要和 `holds` 一起看。
 #
 # 现在给第 1 节存下的五百多个答案打分。引用的裁判仍是题目里的原文引句（第 32 章的 gold）。
 # %% [markdown] lang="en"
-# It is right (`holds`), and F1 is only a half: superfluous words are held against it. The extractor
+# It is right (`holds`), and F1 is only 0.57: superfluous words are held against it. The extractor
 # copies whole sentences, so its F1 must be low; **F1 alone would wrong it**, so read it next to
 # `holds`.
 #
@@ -902,7 +911,7 @@ for ax, metric in zip(axes, shown, strict=True):
     figures.bars(ax, labels, means, errors, horizontal=True)
     for text in ax.texts:
         text.set_visible(False)  # the numbers would stand in the error bars
-    ax.set(title=metric, xlim=(0, 1))
+    ax.set(title=metric, xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
 
 
 # %% [markdown] lang="zh"
@@ -980,7 +989,8 @@ _ = ax.set_xticklabels(columns, rotation=0, ha="center")
 # > **教程里常见的错**　只问模型“请注明出处”，不检查；或者检查了编号存在，就当引用是对的。编号存在、
 # > 段落相关、句子成立，是三回事。
 #
-# **练习 3**　写 `candidate(text)`，返回没有出处的句子。
+# **练习 3**　写 `candidate(text)`，返回没有出处的句子。编号可以在句号之前，也可以紧跟在句号之后。裁判是
+# 手写的答案。
 # %% [markdown] lang="en"
 # A row is an ailment. Each one changes the colour of some ruler, and **no ruler sees them all**: with
 # its citation lost, an answer is still right; citing everything has full recall, and precision gives
@@ -992,7 +1002,8 @@ _ = ax.set_xticklabels(columns, rotation=0, ha="center")
 # > that the number exists and take the citation for right. That a number exists, that the passage is
 # > to the point, and that the sentence follows from it are three things.
 #
-# **Exercise 3.** Write `candidate(text)`: the sentences that have no source.
+# **Exercise 3.** Write `candidate(text)`: the sentences that have no source. A mark may stand before
+# the full stop or right after it. The judge is answers written by hand.
 # %%
 def candidate(text):  # put yours here
     return uncited(text)
@@ -1001,7 +1012,8 @@ def candidate(text):  # put yours here
 judged = {"A [1]. B.": ["B."], "A. [1] B [2].": [], "甲[1]。乙。": ["乙。"], "": []}
 judged |= {"One. Two. Three [3].": ["One.", "Two."], "甲。[1]乙！[2]": [], "A 【1】.": []}
 for text, expected in judged.items():
-    assert [s.strip() for s in candidate(text)] == expected, (text, candidate(text))
+    ours = [s.strip() for s in candidate(text)]
+    assert ours == expected, f"{text!r}: {ours}, should be {expected}"
 print("exercise 3: correct")
 
 
@@ -1072,22 +1084,27 @@ assert seen[0] == seen[1]
 # %%
 from tiny_rag.llm import LLMError
 
+
+def complaint(model):
+    try:
+        answer(thread["en"], retriever, model)
+    except LLMError as error:  # ports and error numbers differ between machines
+        return re.sub(r"\[Errno \d+\] ", "", re.sub(r":\d+/", ":8000/", str(error)))
+
+
 seen, statuses = [], [429] * 9
 with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     busy = OpenAILLM(f"http://127.0.0.1:{server.server_port}/v1", "any-name", retries=1)
-    with contextlib.suppress(LLMError):
-        answer(thread["en"], retriever, busy)
+    print(f"busy: {complaint(busy)}\n({len(seen)} requests)")
     server.shutdown()
-print(len(seen), "requests")
-try:  # the same port, and nobody is there any more
-    answer(thread["en"], retriever, OpenAILLM(busy.base_url, "any-name", retries=0))
-except LLMError as error:
-    print(re.sub(r":\d+/", ":8000/", str(error)))
+print("gone:", complaint(OpenAILLM(busy.base_url, "any-name", retries=0)))  # the same port
 # %% [markdown] lang="zh"
 # 换成你自己的模型，只改那一行（这几行不在这里运行）：
 #
 # ```python
+# from tiny_rag.backends import OpenAILLM, TransformersLLM
+#
 # OpenAILLM("http://127.0.0.1:11434/v1", "qwen2.5:7b")                        # Ollama
 # OpenAILLM("https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen-plus", key)  # 通义
 # TransformersLLM("models/Qwen2.5-0.5B-Instruct")                              # 本地文件夹
@@ -1102,6 +1119,8 @@ except LLMError as error:
 # For a model of your own, change that line (these are not run here):
 #
 # ```python
+# from tiny_rag.backends import OpenAILLM, TransformersLLM
+#
 # OpenAILLM("http://127.0.0.1:11434/v1", "qwen2.5:7b")                        # Ollama
 # OpenAILLM("https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen-plus", key)  # DashScope
 # TransformersLLM("models/Qwen2.5-0.5B-Instruct")                              # a folder here
@@ -1133,10 +1152,11 @@ for lang in thread:
     ranks = [rank(said[lang], lang) for said in (follow_up, clear)]
     print(f"{lang}: rank {ranks[0]} as it is, {ranks[1]} rewritten")
 # %% [markdown] lang="zh"
-# 只交出前 6 名的话，原样去问，两种语言都**落榜**了：谁都可以是“她”。办法是先请模型把问题**补全**，
-# 拿补全的去检索，回答时仍用读者的原话，再附上之前的对话。写出来是几行（模型仍照剧本念）：
+# 我们只交出前 6 名。原样去问，中文**落榜**了，英文排在末位，险些落榜：谁都可以是“她”。办法是先请模型
+# 把问题**补全**，拿补全的去检索，回答时仍用读者的原话，再附上之前的对话。写出来是几行（模型仍照剧本念）：
 # %% [markdown] lang="en"
-# Of the best 6, asked as it is, **neither** would be one: anyone may be "she". So a model first
+# We hand over the best 6. Asked as it is, the passage is **not among them** in Chinese, and the very
+# last in English: anyone may be "she". So a model first
 # **fills the question in**; the search takes that, and the answer the reader's own words, with the
 # conversation before them. A few lines (the model still reads out a script):
 # %%
@@ -1170,12 +1190,16 @@ for lang, question in thread.items():
 # %%
 from tiny_rag.cli import main
 
-folder = Path(tempfile.mkdtemp())
+scratch = tempfile.TemporaryDirectory()
+folder = Path(scratch.name)
+made = {
+    "bridge.md": b"# Mill Bridge\n\nIt was built in 1911, of oak.\n",
+    "渡口.txt": "渡口的船每天开六班，末班是二十点。\n".encode("gb18030"),
+    "broken.pdf": b"%PDF-1.4 and no more",
+}
 (folder / "docs").mkdir()
-(folder / "docs" / "bridge.md").write_text("# Mill Bridge\n\nIt was built in 1911, of oak.\n")
-ferry = "渡口的船每天开六班，末班是二十点。\n"
-(folder / "docs" / "渡口.txt").write_bytes(ferry.encode("gb18030"))
-(folder / "docs" / "broken.pdf").write_bytes(b"%PDF-1.4 and no more")
+for name, data in made.items():
+    (folder / "docs" / name).write_bytes(data)
 
 
 # %%
@@ -1193,9 +1217,10 @@ for question in ("When was the bridge built?", "末班船几点开？", "桥是�
     print()
 code = tiny_rag("search", "船", "-k", "1")
 # %% [markdown] lang="zh"
-# 坏文件报了名，没有挡住别的；GB18030 认出来了；引用写明了文件。最后一问，资料里没有，它也没有硬答。
+# 坏文件报了名，没有挡住别的；GB18030 认出来了；引用写明了文件。“桥是谁设计的”，资料里没有，它也没有硬
+# 答。
 #
-# 在终端里是这样（两个 CPU 核：建索引每秒数千块，提问不到一秒）：
+# 在终端里是这样（两个 CPU 核：像这部百科那么大的文件夹，建索引一秒左右，提问不到一秒）：
 #
 # ```bash
 # python -m tiny_rag index 文件夹 论文.pdf
@@ -1203,9 +1228,10 @@ code = tiny_rag("search", "船", "-k", "1")
 # python -m tiny_rag eval 题目.jsonl --answers
 # ```
 #
-# **练习 4**　挑一个你自己的文件夹，写十道题（`question`、`answers`、`gold` 里的原文引句），其中三道资料里
-# 没有（`"kind": "unanswerable"`），跑一遍 `eval --answers`，末行会替你定出门槛。哪一项最低？先救检索，还是先
-# 救拒答？
+# **练习 4**　挑一个你自己的文件夹，写十道题，一行一个 JSON，像
+# `{"question": "桥哪年建的？", "answers": ["1911"], "gold": [{"source": "docs/bridge.md", "quote": "原文一句"}]}`；
+# 其中三道资料里没有，只写 `question` 和 `"kind": "unanswerable"`。跑一遍 `eval --answers`，末行会替你定出门
+# 槛。哪一项最低？先救检索，还是先救拒答？
 #
 # ## 11 带走七句话
 #
@@ -1231,8 +1257,8 @@ code = tiny_rag("search", "船", "-k", "1")
 # The broken file is named and stopped nothing; GB18030 was recognised; the citations name their
 # files. The last question is not answered in them, and it did not pretend.
 #
-# In a terminal (two CPU cores: indexing takes thousands of chunks a second, a question less than a
-# second):
+# In a terminal (two CPU cores: to index a folder as large as the encyclopedia takes about a second, a
+# question less):
 #
 # ```bash
 # python -m tiny_rag index FOLDER paper.pdf
@@ -1240,10 +1266,11 @@ code = tiny_rag("search", "船", "-k", "1")
 # python -m tiny_rag eval questions.jsonl --answers
 # ```
 #
-# **Exercise 4.** Take a folder of your own and write ten questions (`question`, `answers`, and quotes
-# from the text in `gold`), three of them not answered there (`"kind": "unanswerable"`); run
-# `eval --answers`, whose last line sets the threshold for you. What is lowest? Would you mend retrieval
-# first, or refusal?
+# **Exercise 4.** Take a folder of your own and write ten questions, one JSON object a line, such as
+# `{"question": "When was it built?", "answers": ["1911"], "gold": [{"source": "docs/bridge.md", "quote": "a sentence of it"}]}`;
+# three of them are not answered there and have only a `question` and `"kind": "unanswerable"`. Run
+# `eval --answers`, whose last line sets the threshold for you. What is lowest? Would you mend
+# retrieval first, or refusal?
 #
 # ## 11 Seven sentences to take along
 #
