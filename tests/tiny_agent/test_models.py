@@ -1,5 +1,6 @@
 """A scripted model, stop strings in a stream, and what a call about costs."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_text_stops_at_the_same_place_however_it_is_cut(
     text: str, stop: list[str], cuts: list[int]
 ) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     ends = [text.find(word) + len(word) for word in stop if word in text]
     first = min(ends, default=None)
     starts = [text.find(w) for w in stop if w in text and text.find(w) + len(w) == first]

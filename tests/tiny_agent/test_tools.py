@@ -233,7 +233,7 @@ def test_the_decorator_takes_a_name_and_limits() -> None:
 def test_a_bare_text_is_meant_for_the_only_required_parameter() -> None:
     def lone(parameters: dict[str, bool]) -> str | None:
         schema = {
-            "properties": dict.fromkeys(parameters, {}),
+            "properties": {name: {} for name in parameters},
             "required": [name for name, required in parameters.items() if required],
         }
         return dataclasses.replace(add, parameters=schema).lone_parameter()
