@@ -71,7 +71,14 @@ _WHOLE = regex.compile(
     rf"{_OPENS}*+{_ONE_WORD}{_CLOSES}*+|{_OPENS}++\S?+{_CLOSES}*+|\S{_CLOSES}++", regex.V1
 )
 
-_ABBREVIATION = r"(?<!\b(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|cf|e\.g|i\.e|etc|Fig|No|Nr|vol|pp))"
+# After these, as they are written or in capitals, more of the sentence comes; and before a number
+# after any short word: "ext. 4471", "Jan. 5".
+_ABBREVIATION = (
+    r"(?<!\b(?:\p{Lu}|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|cf|e\.g|i\.e|etc|No|Nr|Figs?|Eqs?|Vol|vol|pp"
+    r"|Ch|Secs?|Refs?|Gen|Capt|Lt|Rev|Ave|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec|[Ee]xt|[Tt]el|ca"
+    r"|[Aa]pprox|[Ii]ncl|[Ee]xcl|resp|et al))"
+    r"(?!(?<=\b\p{L}{1,4})\. ?+\d)"
+)
 _SENTENCE = (
     # 。！？ and their like end a sentence wherever they stand, and so does the Chinese ellipsis
     rf"(?:[\p{{STerm}}--[.!?．]]|．(?!\d)|…{{2,}}+)[\p{{STerm}}…]*+{_AFTER}"
@@ -91,6 +98,7 @@ _PATTERNS = {
     # an empty line; or a line indented by a full-width space, as Chinese paragraphs are
     Strength.PARAGRAPH: rf"{_LINE_END}(?:(?:{_BLANK}*+{_LINE_END})++|(?=\u3000))",
 }
+_IN_PARENTHESES = regex.compile(r"(?<=\S[ \t]?)[(（][^()（）\n]{1,200}+(?=[)）])")
 _COMPILED = {strength: regex.compile(text, regex.V1) for strength, text in _PATTERNS.items()}
 
 # \X is one character of a reader. Alone it would stop at every one, and it looks back to the first
@@ -115,6 +123,9 @@ def boundary_strengths(text: str, headings: Sequence[Heading] = ()) -> bytearray
     for strength, pattern in _COMPILED.items():
         for match in pattern.finditer(text):
             strengths[match.end()] = strength
+    for match in _IN_PARENTHESES.finditer(text):
+        if strengths[match.start()] < Strength.SENTENCE:  # it stands inside a sentence
+            weaken(strengths, match.start() + 1, match.end(), Strength.CLAUSE)
     for heading in headings:
         strengths[heading.offset] = Strength.SECTION
     for heading in headings:
