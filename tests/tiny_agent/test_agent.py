@@ -454,3 +454,14 @@ def test_a_closed_stream_stops_the_model() -> None:
 def test_the_answer_is_the_decision_of_the_last_step() -> None:
     result = Agent(ScriptedModel([answer_text("5")]), [add]).run(QUESTION)
     assert result.steps[-1].decision == FinalAnswer("5")
+
+
+def test_trimming_spares_the_instructions() -> None:
+    script = [call_text("double", f'{{"x": {x}}}', "word " * 100) for x in range(4)]
+    model = ScriptedModel([*script, answer_text("8")])
+    Agent(model, [double], instructions="Be brief.", context_tokens=500).run(QUESTION)
+    for call in model.calls:
+        assert [m["role"] for m in call.messages].count("system") == 1
+        assert call.messages[0]["content"].count("Be brief.") == 1
+        assert QUESTION in str(call.messages)
+    assert len(model.calls[-1].messages) < 2 + 2 * 4
