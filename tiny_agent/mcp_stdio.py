@@ -57,7 +57,7 @@ class Pipe:
         self._strays: deque[str] = deque(maxlen=3)
         self._last_words: deque[str] = deque(maxlen=5)
         self._process = _spawn(command, env)
-        jobs = (self._write, self._read, self._listen)
+        jobs = (self._listen, self._write, self._read)
         self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
 
     def start(self) -> None:
@@ -118,10 +118,9 @@ class Pipe:
                 understood = False
             if not understood:
                 self._strays.append(_excerpt(line))
-        with suppress(subprocess.TimeoutExpired):  # the exit code, and the last of stderr
+        with suppress(subprocess.TimeoutExpired):  # for the exit code, and all of stderr
             self._process.wait(GRACE_S)
-        listener = self._threads[-1]
-        listener.join(GRACE_S)
+            self._threads[0].join(GRACE_S)
         self._ended()
 
     def _listen(self) -> None:

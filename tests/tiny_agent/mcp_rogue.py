@@ -71,6 +71,11 @@ def on_list(*results: Any) -> Callable[[Message], object]:
     return handle
 
 
+def lists(**fields: Any) -> Callable[[Message], object]:
+    """Behave, but list one tool, with these fields changed."""
+    return on_list({"tools": [{**TOOL, **fields}]})
+
+
 def crash(message: Message) -> None:
     complain("reading the star map\nno such star: Xanadu\n")
     os._exit(7)
@@ -204,9 +209,9 @@ MODES: dict[str, Callable[[Message], object]] = {
     "circle": on_list({"tools": [], "nextCursor": "again"}),
     "no-list": on_list({"tools": "say"}),
     "nameless": on_list({"tools": [{"inputSchema": {"type": "object"}}]}),
-    "odd-properties": on_list({"tools": [{**TOOL, "inputSchema": {"type": "object", "properties": []}}]}),
-    "odd-required": on_list({"tools": [{**TOOL, "inputSchema": {"type": "object", "required": [[]]}}]}),
-    "odd-hints": on_list({"tools": [{**TOOL, "annotations": ["readOnlyHint"], "description": None}]}),
+    "odd-properties": lists(inputSchema={"type": "object", "properties": []}),
+    "odd-required": lists(inputSchema={"type": "object", "required": [[]]}),
+    "odd-hints": lists(annotations=["readOnlyHint"], description=None),
 }
 
 
