@@ -12,6 +12,7 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from .messages import Message, Reply
 from .models import ModelError, ToolSpec, estimate_usage, until_stop
@@ -48,8 +49,11 @@ class OpenAIModel:
         max_tokens: int | None = 1024,
         temperature: float | None = 0.0,
     ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url={base_url!r} must start with http:// or https://")
+        check_url(base_url)
+        # Not the key in the environment: it may belong to another server than this one.
+        key = api_key or "none"
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("api_key has a character that no key has; is there a line end in it?")
         if timeout_s <= 0 or retries < 0:
             message = f"timeout_s={timeout_s} must be above 0 and retries={retries} at least 0"
             raise ValueError(message)
@@ -57,8 +61,6 @@ class OpenAIModel:
 
         self.base_url, self.model, self.timeout_s = base_url, model, timeout_s
         self.max_tokens, self.temperature = max_tokens, temperature
-        # Not the key in the environment: it may belong to another server than this one.
-        key = api_key or "none"
         self._client = OpenAI(
             base_url=base_url, api_key=key, timeout=timeout_s, max_retries=retries
         )
@@ -73,8 +75,9 @@ class OpenAIModel:
             answer = self._create(messages, tools, stop, False)
         said = get(first_choice(answer), "message")
         if said is None or not isinstance(get(said, "content"), str | None):
-            problem = f"sent no reply but {_excerpt(get(answer, 'error') or answer)}"
-            raise self._error(problem, "is it an OpenAI server?")
+            if error := get(answer, "error"):
+                raise self._error(f"sent the error {_excerpt(error)}", "see its log")
+            raise self._error(f"sent no reply but {_excerpt(answer)}", "is it an OpenAI server?")
         heard = Heard()
         text = "".join(until_stop(heard.texts([answer], "message"), stop))
         return self._reply(heard, text, messages, tools)
@@ -125,8 +128,8 @@ class OpenAIModel:
 
         request = {
             "model": self.model,
-            "messages": [_sent(message) for message in messages],
-            "tools": list(tools) or omit,
+            "messages": _sendable([_known_keys(message) for message in messages]),
+            "tools": _sendable(list(tools)) or omit,
             "stop": list(stop[:_STOPS_SENT]) or omit,
             # the older name, which every compatible server knows
             "max_tokens": omit if self.max_tokens is None else self.max_tokens,
@@ -165,21 +168,38 @@ class OpenAIModel:
             raise self._error(f"answered {status}: {said}", remedy) from error
         except openai.OpenAIError as error:
             raise self._error(f"failed: {_excerpt(error)}", "see its log") from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._error(f"sent no valid JSON ({error})", "ask again") from error
 
     def _error(self, problem: str, remedy: str) -> ModelError:
         return ModelError(f"{self.base_url} (model {self.model}) {problem}; {remedy}")
 
 
-def _sent(message: Message) -> dict[str, object]:
+def check_url(url: str) -> None:
+    """ValueError if this is no URL of a server."""
+    try:
+        parts = urlsplit(url)
+        # a port that is no number is a ValueError
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return
+    except ValueError:
+        pass
+    raise ValueError(f"{url!r} is no URL of a server; one looks like http://127.0.0.1:8000/v1")
+
+
+def _known_keys(message: Message) -> dict[str, object]:
     """The message with the keys that the protocol knows, and no other."""
-    sent: dict[str, object] = {"role": message["role"], "content": clean(message["content"])}
+    sent: dict[str, object] = {"role": message["role"], "content": message["content"]}
     if calls := message.get("tool_calls"):  # an empty list is refused by OpenAI
         sent["tool_calls"] = calls
     if "tool_call_id" in message:
         sent["tool_call_id"] = message["tool_call_id"]
     return sent
+
+
+def _sendable(value: object) -> Any:
+    """The same without lone surrogates in any of its texts: a tool's output may hold some."""
+    return json.loads(clean(json.dumps(value, ensure_ascii=False)))
 
 
 def _check_stop(stop: Sequence[str]) -> None:

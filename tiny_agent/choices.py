@@ -6,7 +6,6 @@ Nothing heavy is imported before something heavy is asked for.
 import importlib.util
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from .models import Model, ModelError
 from .protocols import Dialect
@@ -72,9 +71,9 @@ def first_model(base_url: str, api_key: str | None) -> str:
 
 
 def _server(url: str, name: str | None) -> Model:
-    _check_url(url)
-    from .backends import OpenAIModel
+    from .backends import OpenAIModel, check_url
 
+    check_url(url)
     key = os.environ.get("TINY_API_KEY")
     if url.startswith(_OPENAI):
         key = key or os.environ.get("OPENAI_API_KEY")
@@ -97,13 +96,3 @@ def _no_list(base_url: str, api_key: str | None, error: Exception) -> ModelError
     if status == 404:
         remedy = f"check how the URL ends (most: /v1), or {remedy}"
     return ValueError(f"{base_url} does not say which models it has ({error}); {remedy}")
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        if parts.hostname and parts.port != 0:  # a port that is no number is a ValueError
-            return
-    except ValueError:
-        pass
-    raise ValueError(f"{url!r} is no URL of a server; one looks like http://127.0.0.1:8000/v1")

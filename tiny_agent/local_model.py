@@ -10,6 +10,7 @@ several replies at a time, keeping the KV cache from one call to the next.
 import inspect
 import json
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +40,9 @@ class TransformersModel:
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         dtype = torch.float32 if device == "cpu" else "auto"
         try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+            with _no_progress_bar():
+                tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+                model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
         except Exception as error:  # broken files raise whatever the loaders run into
             cause = " ".join(str(error).split())[:200]
             problem = f"{folder} cannot be loaded ({type(error).__name__}: {cause})"
@@ -99,7 +101,7 @@ class TransformersModel:
                 tokenize=False,
                 add_generation_prompt=True,
             )
-        except (TemplateError, ValueError) as error:
+        except (TemplateError, ValueError, TypeError, LookupError) as error:
             problem = f"the chat template of {self.folder} refuses the conversation"
             raise ModelError(f"{problem} ({error}); use another model, or dialect") from error
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -126,9 +128,8 @@ class TransformersModel:
         for _ in range(limit):
             with torch.inference_mode():
                 out = self._model(new, **options)
-            name = (
-                "cache" if "cache" in out else "past_key_values"
-            )  # its name until transformers 5.2x
+            # Older versions of transformers have the longer name.
+            name = "cache" if "cache" in out else "past_key_values"
             options[name] = out[name]
             token = int(out.logits[0, -1].argmax())
             if token in self._ends:
@@ -140,6 +141,20 @@ class TransformersModel:
         return self._tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """transformers draws one for the weights, even where nobody looks."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _check_folder(folder: Path) -> None:

@@ -46,6 +46,8 @@ class CallAssembly:
 
     def add(self, piece: CallPiece) -> None:
         """Take the next piece: the beginning of a call, or more of one."""
+        if not (piece.name or piece.arguments or piece.id):
+            return  # no call at all
         call = self._begun(piece)
         if call is None or not _goes_on(call, piece):
             self._calls.append(piece)

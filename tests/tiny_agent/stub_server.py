@@ -9,6 +9,7 @@ way, as a whole and as a stream; the others are the ways in which servers fail. 
 refuses a request that breaks the protocol, so that a test with `say` checks what was sent, too.
 """
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -338,10 +339,11 @@ def _deltas(pieces: Sequence[str], calls: Sequence[Json]) -> Iterable[Json]:
 
 
 def _cut(text: str, pieces: Sequence[str] | None = None) -> list[str]:
-    """The text in pieces: those given, as far as the text goes, or of 4 characters."""
-    ends = [len("".join((pieces or ())[:i])) for i in range(len(pieces or ()))]
-    starts = [end for end in ends if end < len(text)] if pieces else list(range(0, len(text), 4))
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    """The text in pieces: as long as those given, as far as it goes, or of 4 characters."""
+    sizes = [4] * len(text) if pieces is None else [len(piece) for piece in pieces]
+    ends = list(itertools.accumulate(sizes))
+    cut = [text[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    return [piece for piece in cut if piece]
 
 
 def _usage(tokens: tuple[int, int] | None) -> Json:
