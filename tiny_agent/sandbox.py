@@ -10,7 +10,7 @@ Chapter 42 shows each limit at work.
 | --- | --- | --- |
 | time | we kill the process group; an alarm and a CPU limit do if we are gone | all; POSIX |
 | memory, size of a file, open files | rlimits | Linux; macOS, but for memory |
-| processes and threads | refused by an audit hook, and by rlimit unless run as root | all; POSIX |
+| processes and threads | refused by Python, and by rlimit unless run as root | all; POSIX |
 | output | the child is killed once it has printed too much | all |
 | environment | nothing but HOME and TMPDIR (on Windows TEMP and SYSTEMROOT) | all |
 | files | the working directory is temporary | all |
@@ -51,7 +51,7 @@ class Limits:
     open_files: int = 64
     output_bytes: int = _MB
     processes: bool = False
-    """Whether it may start processes and threads; those that leave its group are then not killed."""
+    """Whether it may start processes and threads; who leaves its group is then not killed."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -74,10 +74,10 @@ def run_python(code: str, limits: Limits = DEFAULT_LIMITS) -> str:
         program = (fenced[1] if fenced else code).encode("utf-8", "replace")
         Path(folder, "main.py").write_bytes(program)
         output, problem = _run(folder, limits)
-    text = output.decode("utf-8", "replace")
+    text = output.decode("utf-8", "replace").rstrip()
     if problem:
         raise ToolError(f"{problem}\n{shorten(text, 3500)}".strip())
-    return text if text.strip() else "(no output; print what you want to see)"
+    return text or "(no output; print what you want to see)"
 
 
 def python_tool(limits: Limits = DEFAULT_LIMITS) -> Tool:

@@ -1,43 +1,56 @@
 """Runs in the sandbox's child process: ties its own hands, then runs main.py as a REPL would.
 
 The limits are set here and not by the parent's `preexec_fn`, which may hang in a process that has
-threads. Run by path, with the five limits as whole numbers: seconds, bytes of memory, bytes of a
-file, open files, and whether processes are allowed. `sandbox` says what for.
+threads. Run by path, with five whole numbers: seconds, bytes of memory, bytes of a file, open
+files, and 1 if it may start processes. `sandbox` says what each is for.
 """
 
+import _thread
 import ast
 import contextlib
+import itertools
 import signal
 import sys
 import traceback
 import types
 
-_STARTS = {  # the audit events of all that starts a process or a thread
+MAX_FOLDERS = 100  # Python before 3.13 cannot remove folders that are nested a thousand deep
+
+_STARTS = {  # what Python reports when a process is about to start
     *("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec"),
     *("os.startfile", "subprocess.Popen", "pty.spawn"),
-    *("_thread.start_new_thread", "_thread.start_joinable_thread"),
 }
 
 
 def tie_hands(seconds: int, memory: int, file: int, files: int, processes: int) -> None:
-    """Set the limits that this system knows. None of them can be lifted again by Python code."""
+    """Set the limits that this system knows. Python code cannot lift them again, unless as root."""
     if hasattr(signal, "alarm"):
         signal.alarm(seconds)  # should the parent be gone that would have killed us
     limits = {"CPU": seconds, "AS": memory, "FSIZE": file, "NOFILE": files, "CORE": 0}
     if not processes:
         limits["NPROC"] = 0
-        sys.addaudithook(_refuse_to_start)
-    with contextlib.suppress(ImportError):  # Windows has no such limits
+    with contextlib.suppress(ImportError):  # Windows has none
         import resource
 
         for name, value in limits.items():
             with contextlib.suppress(AttributeError, OSError, ValueError):  # nor macOS all of them
                 resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+    if not processes:
+        for name in {"start_new_thread", "start_joinable_thread"} & vars(_thread).keys():
+            setattr(_thread, name, lambda *args, **kwargs: _refuse("a thread"))
+    folders = itertools.count()
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if event in _STARTS and not processes:
+            _refuse(event)
+        if event == "os.mkdir" and next(folders) >= MAX_FOLDERS:
+            raise OSError(f"a run makes no more than {MAX_FOLDERS} folders")
+
+    sys.addaudithook(hook)
 
 
-def _refuse_to_start(event: str, args: tuple[object, ...]) -> None:
-    if event in _STARTS:
-        raise PermissionError(f"{event}: no processes and no threads here; do it in this one")
+def _refuse(what: str) -> None:
+    raise PermissionError(f"{what}: no threads and no processes here; do it in this one")
 
 
 def run(path: str) -> None:

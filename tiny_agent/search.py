@@ -90,7 +90,7 @@ class BM25:
                 self._weights.setdefault(term, {})[row] = tf / (tf + norm)
 
     def scores(self, query: str) -> dict[int, float]:
-        """The score of each text that shares a term with the query; one asked twice counts twice."""
+        """The score of each text that has a term of the query. A term asked twice counts twice."""
         total: dict[int, float] = {}
         for term in tokenize(query):
             rows = self._weights.get(term, {})
