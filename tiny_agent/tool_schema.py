@@ -32,7 +32,6 @@ class ArgumentsModel:
             raise ValueError(f"{name} is async; wrap it: def {name}(...): return asyncio.run(...)")
         self._adapter: TypeAdapter[dict[str, object]] = TypeAdapter(_arguments_type(function))
         self.schema: Schema = _without_titles(self._adapter.json_schema())
-        self.schema.setdefault("properties", {})
 
     def validate(self, arguments: dict[str, object]) -> dict[str, object]:
         """The arguments, typed. ValueError names each that does not fit, and the known ones."""

@@ -456,6 +456,18 @@ def test_the_answer_is_the_decision_of_the_last_step() -> None:
     assert result.steps[-1].decision == FinalAnswer("5")
 
 
+def test_trimming_lets_earlier_talk_go_and_not_the_question() -> None:
+    history: list[Message] = [
+        {"role": "user", "content": f"earlier {number} " + "word " * 300} for number in range(4)
+    ]
+    model = ScriptedModel([answer_text("5")])
+    Agent(model, [add], context_tokens=700).run(QUESTION, history)
+    sent = str(model.calls[0].messages)
+    assert QUESTION in sent
+    assert "earlier 3" in sent
+    assert "earlier 0" not in sent
+
+
 def test_trimming_spares_the_instructions() -> None:
     script = [call_text("double", f'{{"x": {x}}}', "word " * 100) for x in range(4)]
     model = ScriptedModel([*script, answer_text("8")])

@@ -39,6 +39,14 @@ def test_earlier_conversation_goes_before_steps_of_this_question() -> None:
     assert trim(messages, 2, at_most(80)) == [messages[2], *turn(2, "b" * 50)]
 
 
+def test_no_more_goes_than_must() -> None:
+    old = [user("a" * 40), user("b" * 40), user("c" * 40)]
+    assert trim([*old, user("question")], 3, at_most(100)) == [*old[1:], user("question")]
+    steps = [turn(number, "x" * 40) for number in range(3)]
+    messages = [user("question"), *steps[0], *steps[1], *steps[2]]
+    assert trim(messages, 0, at_most(120)) == [user("question"), *steps[1], *steps[2]]
+
+
 def test_the_last_result_is_shortened_if_it_alone_is_too_much() -> None:
     messages = [user("question"), *turn(1, "a"), *turn(2, "b" * 5000, calls=2)]
     kept = trim(messages, 0, at_most(2000))

@@ -67,6 +67,10 @@ def test_a_stop_string_split_over_pieces_is_held_back_until_it_is_one() -> None:
     assert list(until_stop(["4\nObserv", "e it"], ["\nObservation:"])) == ["4", "\nObserve it"]
 
 
+def test_as_much_is_held_back_as_may_belong_to_a_stop_string() -> None:
+    assert "".join(until_stop(["xaa", "ab"], ["aaab"])) == "x"
+
+
 def test_the_stop_that_is_complete_first_counts() -> None:
     assert "".join(until_stop(["abcd"], ["bcd", "c"])) == "ab"
     assert "".join(until_stop(["abcd"], ["abcd", "bc"])) == "a"

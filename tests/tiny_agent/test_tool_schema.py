@@ -40,7 +40,8 @@ def measure(
 
     Args:
         place: Where to measure,
-            and how high.
+            and
+            high: or low.
         tags (list[str]): Words: any.
         unit: Of the result.
 
@@ -88,7 +89,7 @@ def test_the_schema_holds_types_defaults_choices_and_texts() -> None:
 
 def test_the_texts_are_read_over_line_ends_and_up_to_the_next_section() -> None:
     assert parameter_texts(measure) == {
-        "place": "Where to measure, and how high.",
+        "place": "Where to measure, and high: or low.",
         "tags": "Words: any.",
         "unit": "Of the result.",
     }

@@ -3,6 +3,8 @@
 import dataclasses
 import enum
 import json
+import subprocess
+import sys
 import threading
 import time
 from typing import Literal
@@ -113,6 +115,25 @@ def test_a_tool_that_hangs_is_left_behind() -> None:
     assert is_error
     assert "no result within 0.05 s" in content
     assert time.monotonic() - start < 5
+
+
+def test_a_tool_that_hangs_does_not_keep_the_program_from_ending() -> None:
+    program = """
+import time
+from tiny_agent.messages import ToolCall
+from tiny_agent.tools import ToolRegistry, tool
+
+@tool(timeout_s=0.05)
+def hang() -> str:
+    \"\"\"Hang.\"\"\"
+    time.sleep(60)
+
+print(ToolRegistry([hang]).run(ToolCall("hang")).content)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "no result within 0.05 s" in done.stdout
 
 
 def test_the_time_left_to_the_run_bounds_a_tool_too() -> None:
