@@ -246,7 +246,10 @@ class MCPClient:
             params = {"requestId": number, "reason": reason}
             self._send({"method": "notifications/cancelled", "params": params})
         news = self._pipe.news() if self._pipe else ""
-        said = f"did not answer {method} within {self.timeout_s:g} s; raise timeout_s. {news}"
+        remedy = (
+            "raise timeout_s" if self.version else "is it an MCP server? If so, raise timeout_s"
+        )
+        said = f"did not answer {method} within {self.timeout_s:g} s; {remedy}. {news}"
         return self._error(said.strip())
 
     def _broke(self) -> None:

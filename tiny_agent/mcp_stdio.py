@@ -90,13 +90,12 @@ class Pipe:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE_S)
                 break
-        for thread in self._threads:  # they close the pipes; what holds one open is not waited for
+        for thread in self._threads:  # each closes its pipe, unless a grandchild holds that open
             thread.join(GRACE_S)
 
     def _signal(self, name: str) -> None:
-        with suppress(
-            ProcessLookupError, PermissionError
-        ):  # it ended meanwhile; macOS says the latter
+        # Either is said of a process that ended meanwhile, the latter by macOS
+        with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):  # the group: a launcher such as npx has the server as a child
                 os.killpg(self._process.pid, getattr(signal, name))
             else:
