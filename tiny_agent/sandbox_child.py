@@ -65,11 +65,12 @@ def run(path: str) -> None:
         if last:
             exec(compile(ast.Interactive([last]), path, "single"), main.__dict__)
     except Exception as error:
-        trace = error.__traceback__
-        while trace and trace.tb_frame.f_code.co_filename != path:  # our own frames
-            trace = trace.tb_next
-        traceback.print_exception(type(error), error, trace)
-        sys.exit(1)
+        shown = traceback.TracebackException.from_exception(error)
+        each: traceback.TracebackException | None = shown
+        while each:  # frames of ours and of the library tell the model nothing
+            each.stack[:] = [frame for frame in each.stack if frame.filename == path]
+            each = each.__cause__ or each.__context__
+        sys.exit("".join(shown.format()))  # to stderr, and status 1
 
 
 if __name__ == "__main__":
