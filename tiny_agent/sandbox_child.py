@@ -5,14 +5,15 @@ threads. Run by path, with five whole numbers: seconds, bytes of memory, bytes o
 files, and 1 if it may start processes. `sandbox` says what each is for.
 """
 
-import _thread
 import ast
 import contextlib
+import importlib
 import itertools
 import signal
 import sys
 import traceback
 import types
+from functools import partial
 
 MAX_FOLDERS = 100  # Python before 3.13 cannot remove folders that are nested a thousand deep
 
@@ -20,6 +21,11 @@ _STARTS = {  # what Python reports when a process is about to start
     *("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec"),
     *("os.startfile", "subprocess.Popen", "pty.spawn"),
 }
+_UNREPORTED = (  # what Python reports late or never: threads, and how multiprocessing spawns
+    ("_thread", "start_new_thread"),
+    ("_thread", "start_joinable_thread"),
+    ("_posixsubprocess", "fork_exec"),
+)
 
 
 def tie_hands(seconds: int, memory: int, file: int, files: int, processes: int) -> None:
@@ -36,8 +42,9 @@ def tie_hands(seconds: int, memory: int, file: int, files: int, processes: int) 
             with contextlib.suppress(AttributeError, OSError, ValueError):  # nor macOS all of them
                 resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
     if not processes:
-        for name in {"start_new_thread", "start_joinable_thread"} & vars(_thread).keys():
-            setattr(_thread, name, lambda *args, **kwargs: _refuse("a thread"))
+        for module, name in _UNREPORTED:
+            with contextlib.suppress(ImportError):
+                setattr(importlib.import_module(module), name, partial(_refuse, name))
     folders = itertools.count()
 
     def hook(event: str, args: tuple[object, ...]) -> None:
@@ -49,7 +56,7 @@ def tie_hands(seconds: int, memory: int, file: int, files: int, processes: int) 
     sys.addaudithook(hook)
 
 
-def _refuse(what: str) -> None:
+def _refuse(what: str, *arguments: object, **more: object) -> None:
     raise PermissionError(f"{what}: no threads and no processes here; do it in this one")
 
 

@@ -157,7 +157,7 @@ def unit_convert_tool() -> Tool:
 
     @tool
     def unit_convert(value: float, from_unit: str, to_unit: str) -> str:
-        """Convert a number between units: length, mass, time, temperature, area, volume, speed, data.
+        """Convert between units of length, mass, time, temperature, area, volume, speed or data.
 
         Knows English and Chinese names: km, mile, °C, 公里, 斤, 亩. MB is 1000 kB, MiB 1024 KiB.
 
