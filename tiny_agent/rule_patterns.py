@@ -11,7 +11,8 @@ from .answers import find_numbers
 from .messages import ToolCall
 
 ENOUGH = 1 / 3
-"""The share of a question's words that a sentence and its heading must hold to answer it."""
+"""The share of a question's words that a sentence and its heading must hold to answer it; and two
+at the least, where it has two. Chosen on other questions than those of `tasks`."""
 
 
 class Found(NamedTuple):
@@ -39,9 +40,12 @@ def parts_of(question: str) -> list[str]:
 
 
 def found_in(text: str, part: str) -> Found:
-    """A result, and the first number of the clause that says most of what was asked."""
+    """A result, and the first number of the clause that says most of what was asked.
+
+    Of "36 km = 22.37 mi" it is the one behind the sign.
+    """
     wanted = _terms(part)
-    plain = unicodedata.normalize("NFKC", text)
+    plain = unicodedata.normalize("NFKC", text).rpartition("=")[2]
     clauses = re.split(r"(?<![0-9]),|, |[;:。；：]|(?<=[a-z])\. ", plain)
     clauses = [clause for clause in clauses if find_numbers(clause)]
     if not clauses:
@@ -68,17 +72,19 @@ _SPOKEN = [  # a phrase of arithmetic, and how it is written
     (r"\b(?:multiplied by|multiply by|times)\b|乘以?", " * "),
     (r"\b(?:plus|add)\b|加上?", " + "),
     (r"\b(?:minus|subtract)\b|减去?", " - "),
-    (r"(?<=%)(?: of\b| ?的)", " *"),
+    (r"(?<=%)(?: of\b| ?的)|(?<=[0-9]) ?的(?= ?[0-9])", " * "),
 ]
 _RUN = re.compile(r"(?:[-+*/^%!()0-9., 万亿×÷]|sqrt)+")
 _IS_SUM = re.compile(r"[0-9)%万亿] *(?:[-+*/^×÷]|\*\*) *[-(]?(?:[0-9]|sqrt)|sqrt\(|[0-9]!")
 _GOES_ON = re.compile(r"[-+*/×÷] *[0-9]")
 
-_UNIT = r"([a-z°]+)"
+_UNIT = r"((?:degrees )?[a-z°]+)"
+_CHINESE_UNIT = r"((?!多少)[^\W\d]+?)(?=[,?是等合换转折。 ]|$)"
+_INTO = r"[, ]*(?:是|等于|合|(?:换算|转换|换|折合)(?:成|为)) ?(?:多少)?"
 _CONVERSIONS = [  # a pattern, and its groups of the value, the unit and the new unit
     (rf"how many {_UNIT} (?:is|are|in|make)(?: there in)? {_N} ?{_UNIT}", (2, 3, 1)),
     (rf"(?:^|\s){_N} ?{_UNIT} (?:in|to|into|as) {_UNIT}", (1, 2, 3)),
-    (rf"{_N} ?(\D+?)(?:是|等于|合|(?:换算|转换|换|折合)(?:成|为))(?:多少)?(\w+)", (1, 2, 3)),
+    (rf"{_N} ?{_CHINESE_UNIT}{_INTO}{_CHINESE_UNIT}", (1, 2, 3)),
 ]
 
 
@@ -101,8 +107,9 @@ def conversion(part: str, last: Found | None) -> ToolCall | None:
     for pattern, (value, unit, new_unit) in _CONVERSIONS:
         if match := re.search(pattern, text, re.IGNORECASE):
             number = find_numbers(match[value])[0].value
-            units = {"from_unit": match[unit].strip(), "to_unit": match[new_unit]}
-            return ToolCall("unit_convert", {"value": number, **units})
+            exact = int(number) if number.is_integer() else number
+            units = {"from_unit": match[unit], "to_unit": match[new_unit]}
+            return ToolCall("unit_convert", {"value": exact, **units})
     return None
 
 
@@ -133,6 +140,7 @@ def best_sentence(question: str, passages: str) -> str | None:
     says nothing new.
     """
     wanted, number_wanted = _terms(question), _FOR_A_NUMBER.search(question)
+    enough = max(ENOUGH * len(wanted), min(2, len(wanted)))
     best, most, heading = None, (0, 0), set[str]()
     for line in filter(None, map(str.strip, passages.splitlines())):
         if _HEADING.match(line):
@@ -142,8 +150,8 @@ def best_sentence(question: str, passages: str) -> str | None:
             own = wanted & _terms(sentence)
             shared = len(own | wanted & heading)
             fits = bool(number_wanted and find_numbers(sentence))
-            enough = shared >= ENOUGH * len(wanted) and question not in sentence
-            if own and enough and (shared + fits, len(own)) > most:
+            new = own and shared >= enough and question not in sentence
+            if new and (shared + fits, len(own)) > most:
                 best, most = sentence, (shared + fits, len(own))
     return best
 

@@ -99,12 +99,13 @@ def _work(prompt: str) -> Work:
 def _do(part: str, last: Found | None) -> Generator[ToolCall, str | None, Found]:
     """One part. What there is no tool for is taken from the last result."""
     part = unicodedata.normalize("NFKC", part)
+    results = []
     for call in filter(None, (conversion(part, last), calculation(part, last))):
-        result = yield call
-        if result is None and last:
-            return last
-        if result is not None and not result.startswith("Error"):
-            return found_in(result, part)
+        results.append((yield call))
+        if results[-1] and not results[-1].startswith("Error"):
+            return found_in(results[-1], part)
+    if None in results and last:
+        return last
     passages = yield ToolCall("search", {"query": part})
     if passages is None:
         return last or Found(_unknown(part))
