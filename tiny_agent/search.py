@@ -35,7 +35,7 @@ MAX_CHARS = 600
 """Of a passage."""
 
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
-_TERM = re.compile(rf"([{_UNSPACED}]+)|(\d+(?:,\d{{3}})*(?:\.\d+)*)|([^\W\d_{_UNSPACED}]+)")
+_TERM = re.compile(rf"([{_UNSPACED}]+)|(\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)*)|([^\W\d_{_UNSPACED}]+)")
 _SENTENCE_END = re.compile(r"[。！？]+[”』」]?|[.!?]+[\"”']?\s")
 
 
