@@ -14,9 +14,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .json_input import read_object
+from .json_input import body_start, excerpt, named_call, read_object, read_value
 from .messages import Decision, FinalAnswer, Message, Reply, ToolCall
-from .protocols import Prompt, correction, join_turns, strip_reasoning, with_instructions
+from .protocols import (
+    Prompt,
+    correction,
+    defused,
+    join_turns,
+    nothing_said,
+    said,
+    strip_reasoning,
+    with_instructions,
+)
 from .tools import ToolRegistry
 
 _INSTRUCTIONS = """\
@@ -35,9 +44,19 @@ For each function call, return a json object with function name and arguments wi
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
 
-_REMEDY = 'Write <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>, whole'
-_OPEN = re.compile(r"<tool_call>", re.IGNORECASE)
-_RESPONSE = re.compile(r"<tool_response>", re.IGNORECASE)
+_REMEDY = """\
+Write each call whole, as one JSON object:
+<tool_call>
+{"name": ..., "arguments": {...}}
+</tool_call>"""
+# Within a sentence a tag is one only where a call follows: the answer may be about tags.
+_TAG = re.compile(
+    r"(?:^[^\S\n]*+|(?=<tool_call>\s*+[{\[]))<tool_(?:(?P<call>call)|response)>",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BARE = re.compile(
+    r"""\{\s*+["']name["']\s*+:\s*+["']([^"'\n]{1,100})["']\s*+,\s*+["']arguments["']"""
+)
 
 
 @dataclass(frozen=True)
@@ -56,53 +75,85 @@ class HermesToolCall:
 
     def parse(self, reply: Reply, tools: ToolRegistry) -> Decision:
         """All calls of the reply, or none: if one is broken, no other is run."""
-        text = _own_part(reply.text)
-        bodies = _OPEN.split(text)[1:]
-        if not bodies:
-            answer = text.strip()
-            if not answer:
-                return correction("the reply is empty", "Call a tool, or answer the question")
-            return FinalAnswer(answer)
         try:
-            return [_read_call(body, place) for place, body in enumerate(bodies)]
+            text, calls = read_calls(said(reply), tools)
         except ValueError as error:
             return correction(str(error), _REMEDY)
+        if calls:
+            return calls
+        if not text:
+            return correction(nothing_said(reply), "Call a tool, or answer the question")
+        return FinalAnswer(text)
 
     def thought(self, reply: Reply, tools: ToolRegistry) -> str:
-        """What stands before the first call."""
-        return _OPEN.split(_own_part(reply.text))[0].strip()
+        """What stands before the first call; without a call all of it is the answer."""
+        text = said(reply)
+        tag = _TAG.search(text)
+        return text[: tag.start()].strip() if tag and tag["call"] else ""
 
     def format_observation(self, message: Message) -> Message:
         """The result between <tool_response> tags; a text that holds such a tag cannot end it."""
-        content = message["content"].replace("</tool_response>", "< /tool_response>")
+        content = defused(message["content"])
         return {"role": "user", "content": f"<tool_response>\n{content}\n</tool_response>"}
 
     def _turn(self, message: Message) -> Message:
         if message["role"] == "tool":
             return self.format_observation(message)
-        parts = [message["content"]] if message["content"] else []
-        for wire in message.get("tool_calls", ()):
-            call = ToolCall.from_wire(wire)
+        calls = [ToolCall.from_wire(wire) for wire in message.get("tool_calls", ())]
+        content = message["content"]
+        if calls:  # a reply of another dialect may have had tags in its text, which called nothing
+            content = defused(strip_reasoning(content))
+        parts = [content] if content else []
+        for call in calls:
             body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
             parts.append(f"<tool_call>\n{body}\n</tool_call>")
         return {"role": message["role"], "content": "\n".join(parts)}
 
 
-def _own_part(text: str) -> str:
-    """What the model may say: not its reasoning, and no result that it made up."""
-    return _RESPONSE.split(strip_reasoning(text))[0]
+def read_calls(text: str, tools: ToolRegistry) -> tuple[str, list[ToolCall]]:
+    """The text before the calls, and the calls. ValueError says what is wrong with one.
+
+    Whatever follows a <tool_response> was made up. A reply that is nothing but an object with the
+    name of a tool and its arguments is a call that has lost its tags.
+    """
+    bare = _BARE.match(text, body_start(text))
+    if bare and tools.find(bare[1]):
+        objects, end = _objects(text, 0)
+        if text[end:].strip("` \n") in ("", "</tool_call>"):
+            return "", _calls(objects)
+    objects, before, place = [], text, 0
+    while tag := _TAG.search(text, place):
+        before = before if objects else text[: tag.start()]
+        if not tag["call"]:
+            break
+        more, place = _objects(text, tag.end())
+        objects += more
+    if not objects and before.rstrip().endswith("</tool_call>"):
+        raise ValueError("there is a </tool_call> without a <tool_call>")
+    return before.strip(), _calls(objects)
 
 
-def _read_call(body: str, place: int) -> ToolCall:
+def _objects(text: str, start: int) -> tuple[list[object], int]:
+    """What begins there, and where it ends: an object, several in a row, or a list of them."""
+    objects: list[object] = []
+    while not objects or text.startswith("{", body_start(text, start)):
+        value, start = read_value(text, start)
+        objects += value if isinstance(value, list) else [value]
+    return objects, start
+
+
+def _calls(objects: list[object]) -> list[ToolCall]:
+    return [_call(value, place) for place, value in enumerate(objects)]
+
+
+def _call(value: object, place: int) -> ToolCall:
     """One call. ValueError says what is wrong with it."""
-    value = read_object(body)
-    name, arguments = value.get("name"), value.get("arguments", value.get("parameters", {}))
-    if not isinstance(name, str) or not name:
-        raise ValueError('a call needs a "name"')
+    if not isinstance(value, dict):
+        raise ValueError(f"a call is a JSON object, not {excerpt(json.dumps(value))}")
+    name, arguments = named_call(value)
     if isinstance(arguments, str):  # JSON inside JSON
         arguments = read_object(arguments) if arguments.strip() else {}
-    if arguments is None:
-        arguments = {}
+    arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict):
         raise ValueError(f'the "arguments" of {name!r} must be a JSON object')
     return ToolCall(name, arguments, f"call_{place}")

@@ -8,9 +8,10 @@ the model wrote. Source: https://platform.openai.com/docs/guides/function-callin
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .hermes import HermesToolCall, read_calls
 from .json_input import read_object
 from .messages import Decision, FinalAnswer, Message, Reply, ToolCall, WireCall
-from .protocols import Prompt, correction, strip_reasoning
+from .protocols import Prompt, correction, nothing_said, said
 from .tools import ToolRegistry
 
 
@@ -25,32 +26,45 @@ class OpenAITools:
         return Prompt([message.copy() for message in messages], [t.to_openai() for t in tools], ())
 
     def parse(self, reply: Reply, tools: ToolRegistry) -> Decision:
-        """All calls of the reply, or none: if one is broken, no other is run."""
-        calls = []
-        for wire in reply.tool_calls:
-            try:
-                calls.append(_read_call(wire))
-            except ValueError as error:
-                name = wire["function"]["name"]
-                return correction(f"the arguments of {name!r}: {error}", "Call it again, whole")
+        """All calls of the reply, or none: if one is broken, no other is run.
+
+        A server that does not know how its model calls leaves the calls in the text, as Hermes
+        and Qwen write them.
+        """
+        text = said(reply).strip()
+        cut_off = reply.finish_reason == "length"
+        try:
+            calls = [_read_call(*numbered, cut_off) for numbered in enumerate(reply.tool_calls)]
+            if not calls:
+                text, calls = read_calls(text, tools)
+        except ValueError as error:
+            return correction(str(error), "Call it again, with all of its arguments as JSON")
         if calls:
             return calls
-        answer = self.thought(reply, tools)
-        if not answer:
-            return correction("the reply is empty", "Call a tool, or answer the question")
-        return FinalAnswer(answer)
+        if not text:
+            return correction(nothing_said(reply), "Call a tool, or answer the question")
+        return FinalAnswer(text)
 
     def thought(self, reply: Reply, tools: ToolRegistry) -> str:
-        """The text beside the calls."""
-        return strip_reasoning(reply.text).strip()
+        """The text beside the calls; without a call it is the answer."""
+        if reply.tool_calls:
+            return said(reply).strip()
+        return HermesToolCall().thought(reply, tools)
 
     def format_observation(self, message: Message) -> Message:
         """The message as it is: the protocol has a role for it."""
         return message.copy()
 
 
-def _read_call(wire: WireCall) -> ToolCall:
-    function = wire["function"]
-    arguments = function["arguments"]
-    read = read_object(arguments) if arguments.strip() else {}
-    return ToolCall(function["name"], read, wire["id"])
+def _read_call(place: int, wire: WireCall, cut_off: bool) -> ToolCall:
+    """One call. ValueError says what is wrong with it."""
+    name, arguments = wire["function"]["name"].strip(), wire["function"]["arguments"].strip()
+    if not name:
+        raise ValueError("a call names no tool")
+    identity = wire["id"] or f"call_{place}"
+    if arguments in ("", "null") and not cut_off:  # how some models give a tool nothing
+        return ToolCall(name, {}, identity)
+    try:
+        return ToolCall(name, read_object(arguments), identity)
+    except ValueError as error:
+        raise ValueError(f"the arguments of {name!r}: {error}") from error

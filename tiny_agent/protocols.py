@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .json_input import INVISIBLE
 from .messages import Decision, Message, ParseError, Reply
 from .models import ToolSpec
 from .tools import Tool, ToolRegistry
@@ -25,8 +26,14 @@ from .tools import Tool, ToolRegistry
 CORRECTION = "Format error: "
 """How a message begins that tells the model what was wrong with its reply."""
 
-_REASONING = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
-_LONE_END = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL)
+_BEGIN = re.compile(rf"[\s{INVISIBLE}]*+<think(?:ing)?>", re.IGNORECASE)
+_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+# Within a line it counts where no quotation has begun: there it may be in an argument, or quoted.
+_LONE_END = re.compile(
+    r"""^[^"`\n]*</think(?:ing)?>|</think(?:ing)?>(?=[^\S\n]*+$)""", re.IGNORECASE | re.MULTILINE
+)
+_END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
+_CONTROL = re.compile(r"<(?=/?(?:tool_call|tool_response)>|\|\w{1,40}\|>)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,51 @@ class Dialect(Protocol):
         ...
 
 
+def said(reply: Reply) -> str:
+    """What a model says in its reply: not its reasoning, nor the token that ends its turn.
+
+    Half an emoji, which UTF-8 cannot carry, is replaced.
+    """
+    text = reply.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").rstrip()
+    for token in _END_OF_TURN:  # some servers leave it there
+        text = text.removesuffix(token).rstrip()
+    return strip_reasoning(text)
+
+
 def strip_reasoning(text: str) -> str:
     """The text without the <think> blocks that it begins with, and without a lone </think>.
 
     Some servers send the end of a block whose beginning stood in the prompt. A block that was
     begun and not ended is all reasoning.
     """
-    while _REASONING.match(text):
-        text = _REASONING.sub("", text, count=1)
-    end = _LONE_END.match(text)
-    if end and "<think" not in end.group():
-        return text[end.end() :]
-    return text
+    start = 0
+    while begin := _BEGIN.match(text, start):
+        end = _END.search(text, begin.end())
+        if end is None:
+            return ""
+        start = end.end()
+    lone = _LONE_END.search(text, start)
+    if lone and "<think" not in text[start : lone.end()]:
+        start = lone.end()
+    return text[start:]
+
+
+def nothing_said(reply: Reply) -> str:
+    """The problem with a reply that says nothing."""
+    cut_off = ", which was cut off: think less" if reply.finish_reason == "length" else ""
+    return (
+        f"there is nothing after the reasoning{cut_off}"
+        if reply.text.strip()
+        else "the reply is empty"
+    )
+
+
+def defused(text: str) -> str:
+    """The text with a space in the tags and tokens that mean something to a model or its server.
+
+    "</tool_response>" in a tool's result would end it, "<|im_end|>" the whole turn.
+    """
+    return _CONTROL.sub("< ", text)
 
 
 def correction(problem: str, remedy: str) -> ParseError:
@@ -88,10 +128,14 @@ def is_correction(message: Message) -> bool:
 
 
 def with_instructions(messages: Sequence[Message], instructions: str) -> list[Message]:
-    """The messages, with the instructions at the end of one system message that comes first."""
-    first, rest = ([messages[0]], messages[1:]) if _starts_with_system(messages) else ([], messages)
-    parts = [message["content"] for message in first] + [instructions]
-    return [{"role": "system", "content": "\n\n".join(filter(None, parts))}, *rest]
+    """The messages, with the instructions at the end of a system message that comes first."""
+    if not instructions:
+        return list(messages)
+    if not messages or messages[0]["role"] != "system":
+        return [{"role": "system", "content": instructions}, *messages]
+    own = messages[0]["content"]
+    content = f"{own}\n\n{instructions}" if own else instructions
+    return [{"role": "system", "content": content}, *messages[1:]]
 
 
 def join_turns(messages: Iterable[Message]) -> list[Message]:
@@ -108,33 +152,43 @@ def join_turns(messages: Iterable[Message]) -> list[Message]:
 
 def describe(tool: Tool) -> str:
     """A tool in a few lines of text: what it does, and the JSON object that it takes."""
-    properties = tool.parameters.get("properties", {})
     required = tool.parameters.get("required", [])
-    lines = [f"{tool.name}: {' '.join(tool.description.split())}"]
-    for name, schema in properties.items():
-        default = f", default {json.dumps(schema['default'])}" if "default" in schema else ""
+    lines = [f"{tool.name}: {_one_line(tool.description)}"]
+    for name, given in tool.parameters.get("properties", {}).items():
+        schema = given if isinstance(given, dict) else {}  # true: anything goes
+        default = f", default {_json(schema['default'])}" if "default" in schema else ""
         need = "required" if name in required else f"optional{default}"
-        text = f": {schema['description']}" if "description" in schema else ""
+        text = f": {_one_line(schema['description'])}" if "description" in schema else ""
         lines.append(f'  "{name}" ({type_name(schema, tool)}, {need}){text}')
     return "\n".join(lines)
 
 
-def type_name(schema: dict[str, object], tool: Tool) -> str:
-    """A JSON Schema in a word where one will do, else as JSON."""
+def type_name(schema: object, tool: Tool, inside: tuple[str, ...] = ()) -> str:
+    """A JSON Schema in a few words. inside: the references that it is part of, for a tree"""
+    if not isinstance(schema, dict):
+        return "any"
     if isinstance(reference := schema.get("$ref"), str):
-        definitions = tool.parameters.get("$defs", {})
-        return type_name(definitions.get(reference.rpartition("/")[2], {}), tool)
-    if isinstance(values := schema.get("enum"), list):
-        return " or ".join(json.dumps(value, ensure_ascii=False) for value in values)
-    if isinstance(kinds := schema.get("anyOf"), list):
-        return " or ".join(type_name(kind, tool) for kind in kinds)
+        name = reference.rpartition("/")[2]
+        definition = tool.parameters.get("$defs", {}).get(name)
+        return name if name in inside else type_name(definition, tool, (*inside, name))
+    if isinstance(
+        values := schema.get("enum", [schema["const"]] if "const" in schema else None), list
+    ):
+        return " or ".join(map(_json, values))
+    if isinstance(kinds := schema.get("anyOf", schema.get("oneOf")), list):
+        return " or ".join(type_name(kind, tool, inside) for kind in kinds)
     if isinstance(items := schema.get("items"), dict):
-        return f"array of {type_name(items, tool)}"
+        return f"array of {type_name(items, tool, inside)}"
     if isinstance(fields := schema.get("properties"), dict):
-        inner = ", ".join(f'"{key}": {type_name(field, tool)}' for key, field in fields.items())
-        return f"object {{{inner}}}"
-    return str(schema.get("type", "any"))
+        parts = (f'"{key}": {type_name(field, tool, inside)}' for key, field in fields.items())
+        return f"object {{{', '.join(parts)}}}"
+    kind = schema.get("type", "any")
+    return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
 
 
-def _starts_with_system(messages: Sequence[Message]) -> bool:
-    return bool(messages) and messages[0]["role"] == "system"
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

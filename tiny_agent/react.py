@@ -22,17 +22,19 @@ from .messages import Decision, FinalAnswer, Message, ParseError, Reply, ToolCal
 from .protocols import (
     Prompt,
     correction,
+    defused,
     describe,
     is_correction,
     join_turns,
-    strip_reasoning,
+    nothing_said,
+    said,
     with_instructions,
 )
-from .react_action import read_call, split_action
-from .react_text import Found, Labels, find_labels, unfenced
+from .react_action import read_answer, read_call, split_action
+from .react_text import Found, Labels, find_labels, has_label
 from .tools import ToolRegistry
 
-STOP = ("\nObservation", "\n观察")
+STOP = ("\nObservation:", "\n观察：", "\n观察:")
 
 _ENGLISH = """\
 Answer the question. You have these tools:
@@ -74,7 +76,7 @@ _LABELS = {
     "en": Labels("Thought: ", "Action: ", "Action Input: ", "Observation: ", "Final Answer: "),
     "zh": Labels("思考：", "行动：", "行动输入：", "观察：", "最终答案："),
 }
-_FINISH = {"final answer", "finalanswer", "final_answer", "finish", "最终答案", "完成"}
+_FINISH = {"final answer", "finalanswer", "final_answer", "finish", "最终答案", "完成", "结束"}
 
 
 @dataclass(frozen=True)
@@ -101,26 +103,33 @@ class ReActText:
         return Prompt(with_instructions(join_turns(turns), instructions), [], STOP)
 
     def parse(self, reply: Reply, tools: ToolRegistry) -> Decision:
-        """The first call or answer that the reply holds, before any Observation it made up."""
-        text = strip_reasoning(reply.text)
+        """The first call or answer that the reply holds, before any Observation it made up.
+
+        Without tools there are no instructions, and a reply without labels is the answer.
+        """
+        text = said(reply)
         if not text.strip():
-            return self._correction("the reply is empty", tools)
+            return self._correction(nothing_said(reply), tools)
+        cut_off = reply.finish_reason == "length"
         found = find_labels(text, [each.name for each in tools])
-        if found.decisive is None:
-            if not found.thought:
-                return self._correction("only a tool's result is an Observation", tools)
-            return self._correction("there is no Action and no Final Answer", tools)
         if found.decisive == "answer":
             return self._answer(found.content, tools)
-        return self._call(found, tools)
+        if found.decisive == "action":
+            return self._call(found, tools, cut_off)
+        if found.thought and not len(tools):
+            return FinalAnswer(found.thought)
+        problem = "there is no Action and no Final Answer"
+        if not found.thought:
+            problem += "; only the result of a tool is an Observation"
+        return self._correction(problem + ("; the reply was cut off" if cut_off else ""), tools)
 
     def thought(self, reply: Reply, tools: ToolRegistry) -> str:
         """What stands before the first Action or Final Answer."""
-        return find_labels(strip_reasoning(reply.text), [each.name for each in tools]).thought
+        return find_labels(said(reply), [each.name for each in tools]).thought
 
     def format_observation(self, message: Message) -> Message:
         """The result as a message of the user's, behind its label."""
-        return {"role": "user", "content": self._labels.observation + message["content"]}
+        return {"role": "user", "content": self._labels.observation + defused(message["content"])}
 
     @property
     def _labels(self) -> Labels:
@@ -136,6 +145,8 @@ class ReActText:
         labels, content = self._labels, message["content"]
         if not calls:
             return {"role": "assistant", "content": labels.answer + content}
+        if has_label(content):  # on one line it is a thought about labels, and no label
+            content = " ".join(content.split())
         lines = [labels.thought + content] if content else []
         for call in calls:
             arguments = json.dumps(call.arguments, ensure_ascii=False)
@@ -145,12 +156,12 @@ class ReActText:
     def _answer(self, text: str, tools: ToolRegistry) -> FinalAnswer | ParseError:
         return FinalAnswer(text) if text else self._correction("the Final Answer is empty", tools)
 
-    def _call(self, found: Found, tools: ToolRegistry) -> Decision:
+    def _call(self, found: Found, tools: ToolRegistry, cut_off: bool) -> Decision:
         try:
-            name, text = split_action(found.content, found.action_input)
+            name, text = split_action(found.content, found.action_input, tools)
             if name.casefold() in _FINISH and not tools.find(name):
-                return self._answer(unfenced(text), tools)
-            return [read_call(name, text, tools)]
+                return self._answer(read_answer(text), tools)
+            return [read_call(name, text, tools, cut_off)]
         except ValueError as error:
             return self._correction(str(error), tools)
 

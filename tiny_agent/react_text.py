@@ -1,14 +1,17 @@
 """Finds the labels of ReAct in what a model wrote: `Action:`, `**Action:**`, `行动：`.
 
-A label counts where it begins a line. Where no line begins with a decisive one (Action, Final
-Answer), it counts also within a line: "Thought: I know. Final Answer: 42". What comes after an
-Observation is the model's imagination, and looked at no more.
+A label counts where it begins a line, whatever decorates it. Where no line begins with a decisive
+one (Action, Final Answer), weaker signs count: one within a line ("Thought: I know. Final Answer:
+42"), a mere "Answer:", a JSON object that begins with an "action". What comes after an Observation
+is the model's imagination, and looked at no more.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from .json_input import INVISIBLE, begins_object
 
 
 class Labels(NamedTuple):
@@ -37,57 +40,68 @@ class _Label(NamedTuple):
     kind: str
     start: int
     end: int
-    dangling: str
+    wrap: str = ""
     """The ** of a bold text that begins before the label and ends somewhere behind it."""
+    plain: bool = True
+    """It has a colon and begins no item of a list: an answer ends only here."""
 
 
-_WORDS = {
-    "input": r"action[ _-]?input|行动输入|动作输入|行动参数",
-    "action": r"action|行动|动作",
-    "answer": r"final[ _-]?answer|最终答案|最终回答",
-    "observation": r"observation|观察结果|观察",
-    "thought": r"thought|思考|想法",
+_WORDS = {  # of two that begin alike, the longer comes first
+    "input": r"(?:action|行动|行動|动作|動作)?[ _-]{0,2}(?:input|arguments|输入|輸入|参数|參數)",
+    "action": r"act(?:ion)?|行动|行動|动作|動作",
+    "answer": r"final[ _-]?answer(?: is)?|最[终終后後]的?(?:答案|回答)是?",
+    "observation": r"obs(?:ervation)?|(?:观察|觀察)(?:结果|結果)?",
+    "thought": r"thoughts?|思考|想法",
+    "mere_answer": r"answer|答案|回答",
 }
-_ANY = "|".join(f"(?P<{kind}>{words})" for kind, words in _WORDS.items())
-_LINE_LABEL = re.compile(
-    rf"""^[ \t>]*
-    (?: \d+[.)][ \t]* | [-+][ \t]+ )?     # an item of a list
-    (?P<heading> \#+[ \t]* )?
-    (?P<bold> \*\*|__|[*_`] )?
-    (?: {_ANY} )
-    (?: [ \t]?\d{{1,3}} )?                # the paper numbers its thoughts and acts
-    [ \t]* (?P=bold)?
-    (?: [ \t]*[:：](?P=bold)? | (?(heading)[ \t]*$|(?!)) )
-    [ \t]*""".replace("[ _-]", "[\\ _-]"),
-    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+_SPACE = rf"\x20\t\r\u00a0\u3000{INVISIBLE}"
+_SYMBOLS = "\u2190-\u2bff\U0001f300-\U0001faff\ufe0f"  # arrows, ticks, emoji
+_LABEL = re.compile(
+    rf"^[{_SPACE}{_SYMBOLS}>#*_`~+•\-\d.)、【]{{0,16}}"
+    rf"(?:{'|'.join(f'(?P<{kind}>{words})' for kind, words in _WORDS.items())})"
+    rf"(?: ?\d{{1,3}})?[{_SPACE}*_`】]{{0,8}}[:：]?",  # the paper numbers its thoughts and acts
+    re.IGNORECASE | re.MULTILINE,
 )
-_INLINE_INPUT = re.compile(rf"\s(?:{_WORDS['input']})[ \t]*[:：]", re.IGNORECASE)
-_NO_ACTION = re.compile(r"(none|null|n/a|无|不需要)[.。]?\s*$", re.IGNORECASE | re.MULTILINE)
-_INLINE_ANSWER = re.compile(rf"(?:{_WORDS['answer']})[ \t]*[:：]", re.IGNORECASE)
+_ITEM = re.compile(rf"[-+•\d]|\*[{_SPACE}]")
+_WRAP = re.compile(r"[*_`]+\Z")
+_NO_ACTION = re.compile(
+    r"\W{0,4}(?:(none|null|n/a|no (?:action|tool)|nothing)(?![\w-])|不需要|[无無](?:[需\W]|\Z)"
+    rf"|(?:{_WORDS['answer']})\W{{0,4}}(?:[:：]|(?:{_WORDS['answer']})))",
+    re.IGNORECASE,
+)
+_INLINE_ANSWER = re.compile(rf"(?:{_WORDS['answer']})[ \t]?[*_]{{0,3}}[:：]", re.IGNORECASE)
+_INLINE_INPUT = re.compile(
+    rf"[^\n{{\[(（]{{0,80}}?\s({_WORDS['input']})[ \t]?[*_]{{0,3}}[:：]", re.IGNORECASE
+)
+_ACTION_OBJECT = re.compile(
+    rf"(?:\A|```\w*+)[\s{INVISIBLE}]*+(?=\{{\s*+[\"']action[\"']\s*+:)", re.IGNORECASE
+)
+_BEGUN_OBSERVATION = ("Observation:", "观察：", "观察:")
 
 
 def find_labels(text: str, names: Sequence[str]) -> Found:
     """What the first decisive label of a reply says. names: the tools, for calls within a line."""
-    labels = [_label(match) for match in _LINE_LABEL.finditer(text)]
-    made_up = next((label.start for label in labels if label.kind == "observation"), len(text))
-    decisive = [label for label in labels if label.kind in ("action", "answer")]
-    decisive = [label for label in decisive if not _NO_ACTION.match(text, label.end)]
-    first = next((label for label in decisive if label.start < made_up), None)
-    first = first or _inline(text[:made_up], names)
+    text = _without_begun_observation(text)
+    labels = list(_labels(text))
+    cut = next((label.start for label in labels if label.kind == "observation"), len(text))
+    decisive = (
+        label
+        for label in labels
+        if label.start < cut and (label.kind == "answer" or _is_action(label, text, names))
+    )
+    first = next(decisive, None) or _weaker_sign(text[:cut], labels, names)
     if first is None:
-        return Found(None, _without_label(text[:made_up]))
-    thought = _without_label(text[: first.start])
+        return Found(None, _thought(text[:cut]))
+    thought = _thought(text[: first.start])
     after = [label for label in labels if label.start >= first.end]
-    if first.kind == "answer":
-        ends = [label.start for label in after if label.kind in ("observation", "thought")]
-        return Found("answer", thought, _content(text, first, ends))
-    action = _content(text, first, [label.start for label in after])
+    if first.kind != "action":
+        return Found("answer", thought, _content(text, first, _answer_end(text, first, after)))
+    content = _object_or_line(text, first, after, cut)
     if after and after[0].kind == "input":
-        ends = [label.start for label in after[1:]]
-        return Found("action", thought, action, _content(text, after[0], ends))
-    if inline := _INLINE_INPUT.search(action):
-        return Found("action", thought, action[: inline.start()], action[inline.end() :].strip())
-    return Found("action", thought, action)
+        return Found("action", thought, content, _object_or_line(text, after[0], after[1:], cut))
+    if inline := _INLINE_INPUT.match(content):
+        return Found("action", thought, content[: inline.start(1)], content[inline.end() :].strip())
+    return Found("action", thought, content)
 
 
 def unfenced(text: str) -> str:
@@ -97,36 +111,96 @@ def unfenced(text: str) -> str:
     return (fenced.group(1) or fenced.group(2) or "").strip() if fenced else text
 
 
-def _label(match: re.Match[str]) -> _Label:
-    kind = next(kind for kind in _WORDS if match.group(kind))
-    bold = match.group("bold") or ""
-    dangling = bold if bold and match.group().count(bold) == 1 else ""
-    return _Label(kind, match.start(), match.end(), dangling)
+def has_label(text: str) -> bool:
+    """Whether a line of the text begins with a label."""
+    return next(_labels(text), None) is not None
 
 
-def _inline(text: str, names: Sequence[str]) -> _Label | None:
-    """The first decisive label within a line: an answer, or an action that names a tool."""
+def _labels(text: str) -> Iterator[_Label]:
+    """The labels that begin a line, in order."""
+    for match in _LABEL.finditer(text):
+        kind = match.lastgroup or ""
+        before, after = match.group().split(match.group(kind), 1)
+        end = match.end()
+        colon = after.endswith((":", "："))
+        named = "】" in after or (re.search(r"[#*_]", before) and text[end : end + 1] in ("", "\n"))
+        if not (colon or named):
+            continue
+        opened = _WRAP.search(before) if before else None
+        wrap = opened.group() if opened else ""
+        if wrap and text.startswith(wrap, end):  # **Action:** and **Action**: are both bold
+            end += len(wrap)
+            wrap = ""
+        wrap = "" if wrap in after else wrap
+        plain = colon and not _ITEM.search(before)
+        yield _Label(kind, match.start(), end, wrap, plain)
+
+
+def _is_action(label: _Label, text: str, names: Sequence[str]) -> bool:
+    """Whether it is an Action, and not "Action: None"."""
+    if label.kind != "action":
+        return False
+    none = _NO_ACTION.match(text, label.end)
+    return none is None or none.group(1) in names
+
+
+def _weaker_sign(text: str, labels: Sequence[_Label], names: Sequence[str]) -> _Label | None:
+    """The first of what is decisive only where nothing else is."""
+    found = [label for label in labels if label.kind == "mere_answer" and label.start < len(text)]
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    call = re.compile(rf"\b(?:action|行动)[ \t]*[:：][ \t]*(?=[*`\"]*(?:{known})\b)", re.IGNORECASE)
-    found = [("answer", match) for match in _INLINE_ANSWER.finditer(text)]
-    found += [("action", match) for match in call.finditer(text)] if known else []
-    if not found:
-        return None
-    kind, match = min(found, key=lambda pair: pair[1].start())
-    return _Label(kind, match.start(), match.end(), "")
+    call = rf"(?<!\w)(?:{_WORDS['action']})[ \t]?[:：][ \t]?(?=[*`\"\[]{{0,3}}(?:{known})(?!\w))"
+    signs = [("answer", _INLINE_ANSWER), ("action", _ACTION_OBJECT)]
+    signs += [("action", re.compile(call, re.IGNORECASE))] if known else []
+    for kind, pattern in signs:
+        if match := pattern.search(text):
+            found.append(_Label(kind, match.start(), match.end()))
+    return min(found, key=lambda label: label.start, default=None)
 
 
-def _content(text: str, label: _Label, ends: list[int]) -> str:
-    """What stands between a label and the first of the ends."""
-    content = text[label.end : min(ends, default=len(text))].strip()
-    content = content.removesuffix(label.dangling) if label.dangling else content
+def _object_or_line(text: str, label: _Label, after: Sequence[_Label], cut: int) -> str:
+    """What stands behind a label: an object to its own end, else all up to the next label.
+
+    So a line within a string of the object may look like a label.
+    """
+    whole = text[label.end : cut]
+    if begins_object(whole):
+        return whole.strip()
+    return _content(text, label, after[0].start if after else cut)
+
+
+def _answer_end(text: str, answer: _Label, after: Sequence[_Label]) -> int:
+    """Where an answer ends: at a label that is not within a code fence, nor an item of a list."""
+    fences, place = 0, answer.end
+    for label in after:
+        fences += text.count("```", place, label.start)
+        place = label.start
+        ends = label.kind in ("observation", "thought", "answer") and label.plain
+        if ends and fences % 2 == 0:
+            return label.start
+    return len(text)
+
+
+def _content(text: str, label: _Label, end: int) -> str:
+    """What stands between a label and the end."""
+    content = text[label.end : end].strip()
+    content = content.removesuffix(label.wrap)
     if content.count("```") % 2:  # all of the reply stood in a fence
         content = content.removesuffix("```")
     return content.strip()
 
 
-def _without_label(text: str) -> str:
+def _thought(text: str) -> str:
     """A thought without its label."""
-    text = text.strip().removeprefix("```").strip()
-    match = _LINE_LABEL.match(text)
-    return text[match.end() :].strip() if match and match.group("thought") else text
+    text = re.sub(r"\A\s*```\w*\n", "", text).strip()
+    label = next(_labels(text), None)
+    if label and label.kind == "thought" and label.start == 0:
+        return _content(text, label, len(text))
+    return text.removesuffix("```").strip()
+
+
+def _without_begun_observation(text: str) -> str:
+    """The text without a last line such as "Observ": some servers stop in the midst of the word."""
+    before, _, last = text.rpartition("\n")
+    last = last.strip()
+    begun = len(last) > 1 and any(word.startswith(last) for word in _BEGUN_OBSERVATION)
+    return before if begun else text
