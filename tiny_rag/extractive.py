@@ -6,33 +6,36 @@ gets the sentences. Chapter 33 compares the two.
 
 A sentence scores as in BM25 with tf 0 or 1, over the sentences of the hits:
 
-    score(s) = sum over the terms t of the question in s of  idf(t) / (1 - b + b * |s| / avg)
+    score(s) = sum over the terms t of the question in s of
+                   idf(t) * (1 - place(t) / 2) / (1 - b + b * |s| / avg)
 
-and half of that for terms which stand only around it: in the headings of its chunk, in the sentence
-before. "It was founded in 2140" is found that way. Leaves out: summaries, short answers ("2140").
+place(t) is 0 at the start of the sentence and 1 at its end: what a sentence is about comes first.
+"The monthly rent is 2,340" is about the rent, "The deposit is three months' rent" is not. Terms
+which stand only around it, in the headings of its chunk or in the sentence before, count half.
+"It was founded in 2140" is found that way. Leaves out: summaries, short answers ("2140").
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
-from .boundaries import Strength, boundary_strengths
 from .citations import Citation
 from .documents import Hit
 from .prompts import disarm
+from .sentences import Sentence, plain, sentences_of
+from .sentences import sentence_spans as sentence_spans  # chapter 33 takes it from here
 from .terms import tokenize as default_tokenize
 from .terms import without_question_words
 
-# A heading, or the start of a list item: a line of its own even without a full stop.
-_BLOCK_LINE = re.compile(
-    r"^[^\S\n]*(?:#{1,6}[^\S\n].*\n?|(?:[-*+]|\d{1,3}[.)])[^\S\n])", re.MULTILINE
+_GRAMMAR = frozenset(
+    default_tokenize(
+        "the a an of is are was were be been to in on at for and or by with from it as that this "
+        "has have had must can may will would should i you we not there 的 了 是 在 有 和 与 也"
+    )
 )
-_BULLET = re.compile(r"\A[-*+][^\S\n]+(?=\S)")
-_BOLD = re.compile(r"(?<![A-Za-z0-9*])\*\*(?=\S)([^*]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
-_CJK = "[\u2e80-\u9fff\uff00-\uffef]"
-_CJK_LINE_END = re.compile(rf"(?<={_CJK})\s*\n\s*(?={_CJK})")
+"""What a question is not about; few sentences are too few for the idf to tell."""
 _ENDED = re.compile(r"[。！？…!?.;；:：|]\W*$")
 _QUANTITY = re.compile(
     r"[几幾](?!乎)|多[少大高长長远遠久深重快]|何时|何時|[时時]候|哪(?:一)?[年月天日]|年代|日期"
@@ -46,6 +49,7 @@ _NUMBER = re.compile(
     r"|hundred|thousand|million|once|twice)\b",
     re.IGNORECASE,
 )
+B = 0.25
 
 
 @dataclass(frozen=True)
@@ -59,30 +63,19 @@ class Extract:
 
 
 @dataclass(frozen=True)
-class _Sentence:
-    number: int
-    start: int
-    end: int
-    text: str
-    terms: frozenset[str]
-    headings: frozenset[str]
-    """Terms of the headings above it."""
-    before: frozenset[str]
-    """Terms of the sentence before it."""
-    length: int
-
-
-@dataclass(frozen=True)
 class ExtractiveAnswerer:
     """Quotes the sentences that share the rarest terms with the question."""
 
     max_sentences: int = 3
     """At least 1."""
     min_share: float = 0.15
-    """The first sentence must have this share of what is asked (of the sum of all idf)."""
-    min_gain: float = 0.4
+    """One sentence must have this share of what is asked (of the sum of all idf)."""
+    min_gain: float = 0.3
     """A further sentence must add this share of what the first one scored, by terms new to it."""
-    b: float = 0.25
+    min_passage: float = 0.8
+    """And its passage must have this share of what the first one's has of the question: a ship that
+    is "deep-going" adds nothing to the depth of a trench."""
+    b: float = B
     """0: length counts nothing; 1: a sentence twice as long scores half. Below the
     usual 0.75, for the shortest sentences rarely tell much."""
     tokenize: Callable[[str], list[str]] = default_tokenize
@@ -93,112 +86,91 @@ class ExtractiveAnswerer:
 
     def answer(self, question: str, hits: Sequence[Hit]) -> Extract:
         """The best sentences for the question. hits: best first; hits[i - 1] is cited as [i]."""
-        chosen = self._choose(question, self._sentences(hits))
-        quotes = [f"{_plain(disarm(sentence.text))} [{sentence.number}]" for sentence in chosen]
+        chosen = self._choose(question, sentences_of(hits, self.tokenize))
+        quotes = [f"{plain(disarm(sentence.text))} [{sentence.number}]" for sentence in chosen]
         places = [Citation.of(s.number, hits[s.number - 1], s.start, s.end) for s in chosen]
         return Extract(" ".join(quotes), places)
 
-    def _choose(self, question: str, sentences: list[_Sentence]) -> list[_Sentence]:
+    def _choose(self, question: str, sentences: list[Sentence]) -> list[Sentence]:
         """The best sentence, then the one that adds most to it, and so on."""
-        missing = set(self.tokenize(without_question_words(question)))
-        if not sentences:
+        terms = set(self.tokenize(without_question_words(question)))
+        asked = terms - _GRAMMAR or terms
+        scorer = Scorer(sentences, bool(_QUANTITY.search(question)), self.b)
+        if scorer.most(sentences, asked) < self.min_share * scorer.mass(asked):
             return []
-        scorer = _Scorer(sentences, bool(_QUANTITY.search(question)), self.b)
-        asked = scorer.mass(missing)
-        chosen: list[_Sentence] = []
-        least = 0.0
+        chosen: list[Sentence] = []
+        missing, least = asked, 0.0
         while sentences and len(chosen) < self.max_sentences:
-            scores = [scorer.score(sentence, missing) for sentence in sentences]
-            gain = max(scores)
-            best = sentences.pop(scores.index(gain))
-            if not chosen and scorer.found(best, missing) < self.min_share * asked:
-                break
+            gain, best = scorer.best(sentences, missing)
             if gain <= least:
                 break
-            least = least or self.min_gain * gain
+            if not chosen:
+                least = self.min_gain * gain
+                enough = self.min_passage * scorer.held(best, asked)
+                sentences = [s for s in sentences if scorer.held(s, asked) >= enough]
             chosen.append(best)
-            missing -= best.terms | best.headings
+            sentences.remove(best)
+            said = best.terms.keys() | best.headings
+            missing = {term for term in missing - said if not _has_form_of(term, said)}
         return chosen
 
-    def _sentences(self, hits: Sequence[Hit]) -> list[_Sentence]:
-        """All sentences of the hits, those that stand in two of them (chunks overlap) once."""
-        sentences: dict[str, _Sentence] = {}
-        for number, hit in enumerate(hits, 1):
-            titles = [str(title) for title in hit.chunk.metadata.get("headings") or ()]
-            headings = frozenset(self.tokenize("\n".join(titles)))
-            before: frozenset[str] = frozenset()
-            for start, end in sentence_spans(hit.chunk.text):
-                text = hit.chunk.text[start:end]
-                terms = self.tokenize(text)
-                here = frozenset(terms)
-                if text.startswith("#") or text in titles:
-                    headings |= here
-                elif terms and text not in sentences:
-                    sentence = _Sentence(
-                        number, start, end, text, here, headings, before, len(terms)
-                    )
-                    sentences[text] = sentence
-                before = here
-        return list(sentences.values())
+
+def _has_form_of(term: str, said: Iterable[str]) -> bool:
+    """Whether a longer form of the term is among them: "deepest" says "deep"."""
+    return len(term) >= 4 and any(other.startswith(term) for other in said)
 
 
-class _Scorer:
+class Scorer:
     """Scores sentences by the idf that the terms have among them."""
 
-    def __init__(self, sentences: Sequence[_Sentence], wants_number: bool, b: float) -> None:
+    def __init__(
+        self, sentences: Sequence[Sentence], wants_number: bool = False, b: float = B
+    ) -> None:
         self.df = Counter(term for sentence in sentences for term in sentence.terms)
         self.n, self.b, self.wants_number = len(sentences), b, wants_number
-        self.average = sum(sentence.length for sentence in sentences) / len(sentences)
+        self.average = sum(sentence.length for sentence in sentences) / max(self.n, 1)
+        self.passages: dict[int, set[str]] = {}
+        for sentence in sentences:
+            passage = self.passages.setdefault(sentence.number, set())
+            passage.update(sentence.terms, sentence.headings)
+
+    def idf(self, term: str) -> float:
+        """What a term tells, that stands in so many of the sentences."""
+        return math.log1p((self.n - self.df[term] + 0.5) / (self.df[term] + 0.5))
 
     def mass(self, terms: Set[str]) -> float:
         """The sum of the terms' idf; sorted, so that rounding is the same in every run."""
-        n, df = self.n, self.df
-        return sum(math.log1p((n - df[t] + 0.5) / (df[t] + 0.5)) for t in sorted(terms))
+        return sum(map(self.idf, sorted(terms)))
 
-    def found(self, sentence: _Sentence, asked: Set[str]) -> float:
+    def held(self, sentence: Sentence, asked: Set[str]) -> float:
+        """What the passage of the sentence has of what is asked."""
+        return self.mass(asked & self.passages[sentence.number])
+
+    def found(self, sentence: Sentence, asked: Set[str]) -> float:
         """What the sentence has of what is asked; half of what stands only around it."""
-        around = (sentence.headings | sentence.before) - sentence.terms
-        return self.mass(asked & sentence.terms) + self.mass(asked & around) / 2
+        around = (sentence.headings | sentence.before) - sentence.terms.keys()
+        return self.mass(asked & sentence.terms.keys()) + self.mass(asked & around) / 2
 
-    def score(self, sentence: _Sentence, asked: Set[str]) -> float:
+    def most(self, sentences: Iterable[Sentence], asked: Set[str]) -> float:
+        """The most that any of them has."""
+        return max((self.found(sentence, asked) for sentence in sentences), default=0.0)
+
+    def score(self, sentence: Sentence, asked: Set[str]) -> float:
         """0 for a sentence that has none of the terms itself."""
-        if not asked & sentence.terms:
+        own = sorted(asked & sentence.terms.keys())
+        if not own:
             return 0.0
+        late = sum(self.idf(term) * sentence.terms[term] for term in own)
         length = 1 - self.b + self.b * sentence.length / self.average
-        score = self.found(sentence, asked) / length
+        score = (self.found(sentence, asked) - late / 2) / length
         if self.wants_number and _NUMBER.search(sentence.text):
             score *= 2
         if not _ENDED.search(sentence.text):
             score /= 2  # most likely a title
         return score / (1 + 0.1 * (sentence.number - 1))  # the retriever's order has a say
 
-
-def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """(start, end) of the sentences of a text, in order; the white space around them is in none.
-
-    A Markdown heading and a list item are sentences too.
-    """
-    strengths = boundary_strengths(text)
-    cuts = {i for i, strength in enumerate(strengths) if strength >= Strength.SENTENCE}
-    for match in _BLOCK_LINE.finditer(text):
-        cuts.add(match.start())
-        if match[0].lstrip().startswith("#"):
-            cuts.add(match.end())
-    spans = []
-    start = 0
-    for end in sorted({*cuts, len(text)} - {0}):
-        piece = text[start:end]
-        first = start + len(piece) - len(piece.lstrip())
-        if first < end:
-            spans.append((first, start + len(piece.rstrip())))
-        start = end
-    return spans
-
-
-def _plain(text: str) -> str:
-    """A sentence on one line, without Markdown's marks of a list item and of bold.
-
-    Between Chinese characters nothing takes the place of a line break.
-    """
-    text = _BOLD.sub(r"\1", _BULLET.sub("", text))
-    return " ".join(_CJK_LINE_END.sub("", text).split())
+    def best(self, sentences: Sequence[Sentence], asked: Set[str]) -> tuple[float, Sentence]:
+        """The highest score, and the first sentence that has it. ValueError without sentences."""
+        scores = [self.score(sentence, asked) for sentence in sentences]
+        best = max(scores)
+        return best, sentences[scores.index(best)]

@@ -25,8 +25,7 @@ def markdown_headings(text: str) -> list[Heading]:
     fence = ""  # what the open block of code started with
     paragraph = ""  # the lines above, if they are a paragraph: an underline makes it a heading
     inside = False  # a quotation or a list item, which ends with an empty line
-    front = _FRONT_MATTER.match(text)
-    offset = front.end() if front else 0
+    offset = front_matter_end(text)
     for line in re.findall(r"[^\n]*\n|[^\n]+", text[offset:]):
         plain = line.rstrip()
         mark = _FENCE.match(plain)
@@ -50,6 +49,12 @@ def markdown_headings(text: str) -> list[Heading]:
             paragraph = above + line
         offset += len(line)
     return headings
+
+
+def front_matter_end(text: str) -> int:
+    """Where the front matter at the start of a text ends; 0 if it has none."""
+    front = _FRONT_MATTER.match(text)
+    return front.end() if front else 0
 
 
 def _hashed(line: str) -> tuple[int, str] | None:

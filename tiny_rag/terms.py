@@ -9,7 +9,7 @@ Chinese has no spaces, so terms are its characters and pairs of neighbours: "星
 and text must be cut by the same function, or nothing matches.
 
 Leaves out: stop words (BM25's idf makes them weigh little), synonyms, accents (café is not cafe),
-numerals in words (三千 is not 3000), stems of other languages than English.
+simplified against traditional characters (国 is not 國), numerals in words (三千 is not 3000), stems of other languages than English.
 """
 
 import unicodedata
