@@ -60,10 +60,10 @@ def found_in(text: str, part: str) -> Found:
 
 _N = r"(-?[0-9](?:[0-9,.]*[0-9])?[%万亿]?)"
 _SPOKEN = [  # a phrase of arithmetic, and how it is written
-    (rf"\bdivide (.+?) by {_N}", r" (\1) / \2"),
-    (rf"\bmultiply (.+?) by {_N}", r" (\1) * \2"),
-    (rf"\bsubtract {_N} from {_N}", r" \2 - \1"),
-    (rf"\badd {_N} to {_N}", r" \2 + \1"),
+    (rf"\bdivide {_N}\D*? by {_N}", r" \1 / \2"),
+    (rf"\bmultiply {_N}\D*? by {_N}", r" \1 * \2"),
+    (rf"\bsubtract {_N}\D*? from {_N}", r" \2 - \1"),
+    (rf"\badd {_N}\D*? to {_N}", r" \2 + \1"),
     (rf"\b(?:double|twice) {_N}", r" 2 * \1"),
     (rf"\b(?:halve|half of) {_N}|{_N} ?的一半", r" \1\2 / 2"),
     (rf"\bsquare root of {_N}|{_N} ?的平方根", r" sqrt(\1\2)"),

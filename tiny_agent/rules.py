@@ -86,7 +86,7 @@ def _work(prompt: str) -> Work:
     labelled, given = _TASK.findall(prompt), _RESULTS.search(prompt)
     task = labelled[-1] if labelled else prompt
     lines = given[1].splitlines() if given else []
-    results = [line.rpartition("=>")[2].strip() for line in lines if not line.startswith("(")]
+    results = [line.rpartition("=>")[2].strip() for line in lines if line[:1] not in "(（"]
     parts = parts_of(task)
     if _PLAN.search(prompt):
         return json.dumps(parts[len(results) :] or parts[-1:], ensure_ascii=False)
