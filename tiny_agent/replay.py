@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .agent import AGAIN, Agent
-from .dialects import make_dialect
+from .dialects import DIALECTS, make_dialect
 from .events import Event, StepFinished
 from .messages import Message, Reply, RunResult, Step, ToolCall, ToolResult
 from .models import Model, ModelError, ToolSpec
@@ -28,6 +28,7 @@ from .workflows import SOP, PlanAndExecute, SOPStep
 
 MAX_LINES, MAX_CHARS = 40, 400
 """Of a difference that is shown, and of a line in it."""
+_UNKNOWN = "not known here; say how to start it: replay(..., rerun=...)"
 _NOT_APPROVED = "Error: the user has not approved"
 
 Confirm = Callable[[ToolCall], bool]
@@ -73,6 +74,8 @@ def run_again(
     header: Header, model: Model, tools: list[Tool], confirm: Confirm
 ) -> Generator[Event, None, RunResult]:
     """The run that a header tells of. ValueError if its dialect or workflow is not one of ours."""
+    if header.dialect not in DIALECTS:
+        raise ValueError(f"the dialect {header.dialect!r} is {_UNKNOWN}")
     agent = Agent(
         model,
         tools,
@@ -90,7 +93,7 @@ def run_again(
             return workflow.stream(header.question)
         case {"name": "sop", "steps": [*steps]}:
             return SOP(agent, [_sop_step(step) for step in steps]).stream(header.question)
-    raise ValueError(f"workflow={header.workflow} is not known here; pass replay(..., rerun=...)")
+    raise ValueError(f"workflow={header.workflow} is {_UNKNOWN}")
 
 
 def _compare_steps(events: Generator[Event, None, RunResult], recording: "_Recording") -> RunResult:

@@ -124,12 +124,15 @@ def read_trace(path: str | Path) -> Trace:
     for number, data in enumerate(lines[1:], start=2):
         with _named(path, number):
             line = decode(data)
-            if line.get("type") != "result":
-                steps.append(step_from(line, known))
-                continue
-            if number < len(lines) or cut_off:
-                raise ValueError("something comes after this result; a file holds one run")
-            return Trace(header, steps, result_from(line, steps, known))
+            match line.get("type"):
+                case "step":
+                    steps.append(step_from(line, known))
+                case "result" if number < len(lines) or cut_off:
+                    raise ValueError("something comes after this result; a file holds one run")
+                case "result":
+                    return Trace(header, steps, result_from(line, steps, known))
+                case other:
+                    raise ValueError(f"there is no line of the type {other!r}")
     part = f"line {len(lines) + 1} is cut off" if cut_off else "there is no result"
     return Trace(header, steps, None, f"{part}: {_ENDED}")
 

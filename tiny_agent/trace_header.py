@@ -74,11 +74,12 @@ def header_from(line: Line) -> Header:
     if line["version"] != VERSION:
         raise ValueError(f"its format is {line['version']}, known here is {VERSION}; update this")
     texts = {key: get(line, key, str) for key in _TEXTS}
-    limits = get(line, "limits", dict)
+    limits, workflow = get(line, "limits", dict), get(line, "workflow", dict)
+    get(workflow, "name", str)
     return Header(
         **texts,
         language=get(line, "language", str | None),
-        workflow=get(line, "workflow", dict),
+        workflow=workflow,
         tools=[_checked(spec) for spec in get(line, "tools", list)],
         needs_approval=get(line, "needs_approval", list),
         limits=Limits(**{each.name: limits[each.name] for each in fields(Limits)}),

@@ -19,6 +19,7 @@ from .page_steps import CJK, CODE, Steps, mix, number, seconds, text_block, tool
 from .page_words import Language, words_in
 from .trace import Trace, read_trace
 
+_GENERATOR = "tiny_agent trace_page"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -35,6 +36,12 @@ def write_page(trace: Trace | str | Path, out_path: str | Path) -> None:
     os.replace(half, out_path)
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is the page of a trace."""
+    with path.open("rb") as file:
+        return _GENERATOR.encode() in file.read(1000)
+
+
 def page(trace: Trace) -> str:
     """The page of a trace."""
     language: Language = "zh" if CJK.search(trace.header.question) else "en"
@@ -43,6 +50,7 @@ def page(trace: Trace) -> str:
     head = element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", name="generator", content=_GENERATOR),
         element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"{trace.header.question[:80]} · {words['title']}"),
