@@ -52,7 +52,7 @@ class CallAssembly:
         if call is None or not _goes_on(call, piece):
             self._calls.append(piece)
             return
-        if piece.name != call.name and not call.arguments:
+        if piece.name != call.name:
             call.name += piece.name
         call.id = call.id or piece.id
         call.arguments += piece.arguments
@@ -114,11 +114,9 @@ def first_choice(answer: object) -> object:
 def get(value: object, name: str) -> Any:
     """A field of what the library read; None where the server sent no such thing.
 
-    The library checks nothing: where a list was promised there may be a word.
+    The library checks nothing: where an object was promised there may be a word.
     """
-    from pydantic import BaseModel
-
-    return getattr(value, name, None) if isinstance(value, BaseModel) else None
+    return getattr(value, name, None)
 
 
 def clean(text: str) -> str:

@@ -215,7 +215,7 @@ class Exchange:
     ) -> None:
         """A body as a whole: text as it is, anything else as JSON."""
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-        data = text.encode()
+        data = _bytes(text)
         length = {"Content-Length": str(len(data))}
         self._handler.begin(status, {"Content-Type": kind, **length, **(headers or {})})
         self._handler.wfile.write(data)
@@ -226,7 +226,7 @@ class Exchange:
         """Server-sent events in chunks: one an event, or of so many bytes."""
         kind = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
         self._handler.begin(200, kind)
-        chunks: Iterable[bytes] = (text.encode() for text in events if text)
+        chunks: Iterable[bytes] = (_bytes(text) for text in events if text)
         if bytes_each:
             data = b"".join(chunks)
             chunks = (data[i : i + bytes_each] for i in range(0, len(data), bytes_each))
@@ -353,6 +353,10 @@ def _usage(tokens: tuple[int, int] | None) -> Json:
     total = prompt + completion
     counted = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
     return {"usage": counted}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # of a lone surrogate: as JSON spells it
 
 
 def _line(data: Json) -> str:

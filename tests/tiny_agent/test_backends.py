@@ -315,6 +315,7 @@ TWO = [("add", '{"a": 1}'), ("add", '{"a": 2}')]
         # id and name repeated, or empty, in each piece
         ([part(0, "x", "add", '{"a"'), part(0, "x", "add", ": 1}")], ONE),
         ([part(0, "x", "add", '{"a"'), part(0, "", "", ": 1}")], ONE),
+        ([part(0, "x", "add", ""), part(0, "x", "add", '{"a": 1}')], ONE),
         ([part(0, "x", "add", '{"a": 1}'), part(0, "x", "add", "")], ONE),
         ([part(0, None, "add", '{"a"'), part(0, None, "add", ": 1}")], ONE),
         ([part(0, None, "add", '{"a": 1}'), part(0, None, "add", "")], ONE),
@@ -343,6 +344,20 @@ TWO = [("add", '{"a": 1}'), ("add", '{"a": 2}')]
         ([part(0, "x", "add", '{"a": 1}'), part(0, "y", "add", '{"a": 2}')], TWO),
         ([part(0, None, "add", '{"a": 1}'), part(0, None, "add", '{"a": 2}')], TWO),
         ([part(0, None, "now", "{}"), part(0, None, "add", '{"a": 1}')], [("now", "{}"), *ONE]),
+        (
+            [
+                part(0, "x", "add", '{"a": 1}'),
+                part(0, "y", "add", ""),
+                part(0, arguments='{"a": 2}'),
+            ],
+            TWO,
+        ),
+        (
+            [part(0, None, "add", '{"a": '), part(0, None, "now", "{}")],
+            [("add", '{"a": '), ("now", "{}")],
+        ),
+        # ids that change from piece to piece
+        ([part(None, "x", "add", '{"a"'), part(None, "y", None, ": 1}")], ONE),
         # the object itself
         ([part(0, "x", "add", {"a": 1})], ONE),
         ([part(0, "x", "add", {"a": "二"})], [("add", '{"a": "二"}')]),
@@ -367,6 +382,23 @@ def test_whole_calls_may_come_in_one_event_and_are_told_apart_in_whole_replies_t
         model = client(server)
         for method in ("stream", "generate"):
             assert called(ask(model, method)) == TWO
+
+
+def test_two_calls_alike_in_a_whole_reply_are_two():
+    reply = {"choices": [{"message": {"tool_calls": [part(name="now"), part(name="now")]}}]}
+    with StubServer([body(reply)]) as server:
+        assert called(ask(client(server), "generate")) == [("now", ""), ("now", "")]
+
+
+@BOTH
+def test_what_is_neither_text_nor_call_is_passed_over(method):
+    odd = {"content": "\ud83d Nine", "tool_calls": 7}
+    script = [body({"choices": [{"message": odd}]})]
+    if method == "stream":
+        script = [deltas(odd, {"content": 17}, {"content": ["text"]})]
+    with StubServer(script) as server:
+        reply = ask(client(server), method)
+    assert (reply.text, reply.tool_calls) == ("? Nine", ())
 
 
 def test_broken_arguments_are_passed_on_as_they_are():
@@ -397,6 +429,12 @@ def test_ids_are_unique_in_the_conversation(method):
     ids = [call["id"] for call in reply.tool_calls]
     assert len({"0", *ids}) == 5
     assert ids[2] == "own"
+
+
+def test_an_id_that_comes_late_is_taken():
+    parts = [part(0, name="add"), part(0, "late", arguments="{}")]
+    with StubServer([deltas(*({"tool_calls": [each]} for each in parts))]) as server:
+        assert ask(client(server), "stream").tool_calls[0]["id"] == "late"
 
 
 def test_a_made_up_id_is_not_one_that_the_server_gave():
@@ -477,6 +515,7 @@ DEEP = '{"choices": ' + "[" * 100_000
         (body({"choices": []}), "sent no reply but"),
         (body({"choices": None}), "sent no reply but"),
         (body({"choices": "text"}), "sent no reply but"),
+        (body({"choices": {"a": {}}}), "sent no reply but"),
         (body({"choices": [{}]}), "sent no reply but"),
         (body({"choices": ["text"]}), "sent no reply but"),
         (body({"choices": [{"message": {"content": 17}}]}), "sent no reply but"),
