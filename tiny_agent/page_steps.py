@@ -61,10 +61,11 @@ class Steps:
 
     def cards(self) -> Iterator[Html]:
         """A card a step."""
-        before: list[Message] = []
+        before: list[Message] | None = None
         for place, step in enumerate(self.steps, start=1):
             rows = [self._head(place, step)]
-            if self.has_parts and step.prompt[: len(before)] != before:
+            goes_on = before is not None and step.prompt[: len(before)] == before
+            if self.has_parts and not goes_on:
                 rows.append(_row(self.words["asked"], text_block(step.prompt[-1]["content"])))
             before = step.prompt
             rows += [*self._rows(step), self._exact(place, step)]
