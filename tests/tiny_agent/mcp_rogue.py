@@ -89,7 +89,7 @@ def babble(message: Message) -> None:
 
 
 def misnumber(message: Message) -> None:
-    for number in (message["id"] + 1000, str(message["id"]), [message["id"]], None):
+    for number in (str(message["id"]), [message["id"]], message["id"] + 1000):
         send(id=number, result=text_result("for someone else"))
 
 
@@ -166,6 +166,14 @@ def refuse(message: Message) -> None:
         send(id=message["id"], error={"code": -32601, "message": "Method not found"})
 
 
+def newer(message: Message) -> None:
+    """Know no handshake, and no revision that there is."""
+    if message.get("method") == "server/discover":
+        send(id=message["id"], result={"supportedVersions": ["2099-01-01"]})
+    else:
+        refuse(message)
+
+
 MODES: dict[str, Callable[[Message], object]] = {
     "behave": behave,
     "silent": lambda message: None,
@@ -177,6 +185,8 @@ MODES: dict[str, Callable[[Message], object]] = {
     "garbage-only": lambda message: write("Listening on port 8080\n"),
     "echo": lambda message: write(json.dumps(message) + "\n"),
     "refuse": refuse,
+    "newer": newer,
+    "log-only": on_call(lambda message: send(method="notifications/message", params={})),
     "wrong-id": on_call(misnumber),
     "wrong-version": speaks("1999-01-01"),
     "no-version": lambda message: send(id=message["id"], result={}),

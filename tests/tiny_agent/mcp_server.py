@@ -23,6 +23,8 @@ from mcp_types import (
 from pydantic import BaseModel
 
 server = MCPServer("universe", log_level="WARNING")
+waiting: list[float] = []
+crowds: list[int] = []
 stopped: list[float] = []
 
 
@@ -81,11 +83,15 @@ def everything() -> list[
 @server.tool()
 async def slow(seconds: float) -> str:
     """Wait."""
+    waiting.append(seconds)
+    crowds.append(len(waiting))
     try:
         await anyio.sleep(seconds)
     except anyio.get_cancelled_exc_class():
         stopped.append(seconds)
         raise
+    finally:
+        waiting.remove(seconds)
     return f"waited {seconds:g} s"
 
 
@@ -93,6 +99,12 @@ async def slow(seconds: float) -> str:
 def waits_stopped() -> list[float]:
     """Which waits of `slow` were cancelled."""
     return stopped
+
+
+@server.tool()
+def most_waits() -> int:
+    """How many waits of `slow` there were at once, at most."""
+    return max(crowds)
 
 
 @server.tool()
