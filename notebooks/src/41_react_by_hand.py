@@ -73,7 +73,7 @@
 # number is the paper's.
 #
 # **You need**: Python, and an idea of what a language model is. **Time**: the whole chapter runs in
-# well under a minute on one CPU core; no network, no downloads.
+# some fifteen seconds on one CPU core; no network, no downloads.
 #
 # Previous: [33 · Grounded answers](33_grounded_answers.ipynb).
 # %%
@@ -108,7 +108,7 @@ tools = ToolRegistry(make_tools("calculator,search"))
 boxes = {"history": (0, 1), "model": (2.6, 1), "reply": (5.2, 1), "call": (7.8, 1)}
 boxes |= {"tool": (10.4, 1), "correction": (2.6, 2.1), "final answer": (7.8, 2.1)}
 boxes |= {"observation": (5.2, -0.1), "forced answer": (0, -0.1)}
-arrows = [("history", "model", "3, 7"), ("model", "reply", "6"), ("reply", "call", "4")]
+arrows = [("history", "model", "3"), ("model", "reply", "6"), ("reply", "call", "4")]
 arrows += [("call", "tool", "5"), ("tool", "observation", "5, 10"), ("reply", "final answer", "4")]
 arrows += [("reply", "correction", "8"), ("correction", "history", "8")]
 arrows += [("observation", "history", "7"), ("history", "forced answer", "9")]
@@ -196,9 +196,9 @@ print("in truth:", round(38_200 * 31 / 52), "km")
 # **想法**　当然能。资料查两次，算式算一次，结果和问题一起贴进提示词。工具是包里真的工具：
 # `search` 用 BM25 搜随包的百科（第 42 章拆开看），`calculator` 是一个不用 `eval` 的计算器。
 # %% [markdown] lang="en"
-# A fifth of the truth, and in the same confident tone. That is the first trouble to remember: **not knowing does not keep it from saying.** The refusals of chapter 33 would cure the
-# nonsense, but not answer the question: the facts stand in two articles, and one more step has to be
-# worked out.
+# A fifth of the truth, and in the same confident tone. That is the first trouble to remember: **not
+# knowing does not keep it from saying.** The refusals of chapter 33 would cure the nonsense, but not
+# answer the question: the facts stand in two articles, and one more step has to be worked out.
 #
 # ## 2 We look it up, and hand it in
 #
@@ -285,8 +285,8 @@ print(chinese[chinese.index("按下面") :])
 
 # %% [markdown] lang="zh"
 # 论文第 2 节用一个式子说这件事。智能体在第 $t$ 步看到的全部上文是
-# $c_t = (o_1, a_1, \dots, o_{t-1}, a_{t-1}, o_t)$，$o$ 是观察，$a$ 是行动，策略 $\pi(a_t \mid c_t)$ 由
-# 它决定下一步。ReAct 只改了一处：把行动的集合扩大，
+# $c_t = (o_1, a_1, \dots, o_{t-1}, a_{t-1}, o_t)$，$o$ 是观察，$a$ 是行动，策略 $\pi(a_t \mid c_t)$ 据
+# 此决定下一步。ReAct 只改了一处：把行动的集合扩大，
 #
 # $$\hat{\mathcal{A}} = \mathcal{A} \cup \mathcal{L}$$
 #
@@ -370,7 +370,8 @@ for lang, question in questions.items():
 
 
 # %% [markdown] lang="zh"
-# 没有人告诉它该查什么，它自己点了名。（标签先用英文的，多数框架都这样；中文标签第 8 步再说。）
+# 我们的程序里，没有一处写着该查什么：点名的是模型（此刻是替身，台词由我们代笔）。标签先用英文的，多数框
+# 架都这样；中文标签第 8 步再说。
 #
 # ## 4 读懂回复
 #
@@ -378,7 +379,8 @@ for lang, question in questions.items():
 #
 # **想法**　找标签。最省事的写法是两条正则，加一个 `json.loads`：
 # %% [markdown] lang="en"
-# Nobody told it what to look up; it named the tool itself.
+# Nothing in our program says what to look up: it is the model that names the tool (for now a stand-in,
+# whose lines we wrote).
 #
 # ## 4 Read the reply
 #
@@ -440,7 +442,7 @@ for lang, question in questions.items():
 
 
 # %% [markdown] lang="zh"
-# 它读到了 31 小时，才去要下一样。没有读到之前，它一步也不往前走。
+# 它读到了 31 小时，才去要下一样：替身只认读到的东西。
 #
 # ## 6 它替我们把观察也写了
 #
@@ -452,8 +454,8 @@ for lang, question in questions.items():
 #
 # 请这样一个替身上场，看三种读法各读出什么：
 # %% [markdown] lang="en"
-# It has read "31 hours", and only then asks for what comes next. Before it has read that, it takes
-# no step further.
+# It has read "31 hours", and only then asks for the next fact: a stand-in counts nothing but what it
+# reads.
 #
 # ## 6 It writes the observation for us
 #
@@ -503,7 +505,7 @@ for lang, question in questions.items():
 #
 # 剪要剪两次。请求里带上**停止串**（stop string），服务器一见它要写“观察”就让它停，省下那些废话的钱：
 # %% [markdown] lang="en"
-# The first way hands in 4,800 km on the spot. Not one tool has run, and the record says in black and
+# The first way answers 4,800 km on the spot. Not one tool has run, and the record says in black and
 # white that everything was looked up. The second works out an expression made of nothing, and no
 # exactness helps. Only the third is right: **the first action counts, and all from the first
 # observation on is cut off.**
@@ -563,7 +565,7 @@ for _ in range(500):  # wherever the text is broken, the same comes out
 #
 # ### 不会循环的智能体
 #
-# **问题**　零件齐了。流传最广的一种写法是：问一次，跑一次工具，再问一次，完。它长这样（意思照旧，代码是我
+# **问题**　零件齐了。流传很广的一种装法是：问一次，跑一次工具，再问一次，完。它长这样（意思照旧，代码是我
 # 们重写的）：
 # %% [markdown] lang="en"
 # > **Where tutorials go wrong.** They only write "never write an Observation" into the prompt, which
@@ -574,9 +576,8 @@ for _ in range(500):  # wherever the text is broken, the same comes out
 #
 # ### The agent that cannot loop
 #
-# **Question.** All the parts are there. The way in which they are most often put together is: ask
-# once, run a tool once, ask once more, done. It looks like this (the same in meaning, the code is
-# ours):
+# **Question.** All the parts are there. A widely copied way to put them together is: ask once, run a
+# tool once, ask once more, done. It looks like this (the same in meaning, the code is ours):
 # %%
 def two_calls(model, question):
     """An agent of many tutorials: two calls, and what came first is forgotten."""
@@ -623,14 +624,14 @@ for lang, question in questions.items():
 # 这回记性好了，可它的“答案”是**又一个行动**：它还想查，没有人再去查。一道题要跑几趟工具，事先谁也不知
 # 道，所以不能写死成两次。
 #
-# ### 十行
+# ### 不到十行
 #
 # **想法**　没有得到最终答案，就一直转；每一圈都把回复和观察**接在后面**，一样不丢：
 # %% [markdown] lang="en"
 # It remembers now, but its "answer" is **another action**: it wants to look up more, and nobody does.
 # How many tools a question takes is not known beforehand, so it cannot be written down as two.
 #
-# ### Ten lines
+# ### Fewer than ten lines
 #
 # **Idea.** As long as there is no final answer, go round; and each time **append** the reply and the
 # observation, and drop nothing:
@@ -655,13 +656,35 @@ for lang, question in questions.items():
 
 
 # %% [markdown] lang="zh"
-# **答对了，而且是自己走到的。** 查耀斑，查升天索，想到乘以 31/52，都是它的主意，我们只跑了三趟腿。
-#
+# **答对了，而且循环里没有一个字说的是这道题。** 查耀斑、查升天索、乘以 31/52，都写在模型的回复里；循环只管
+# 跑腿。换一道题，它一个字也不用改：
+# %% [markdown] lang="en"
+# **Right, and there is not a word about this question in the loop.** The flare, the Skyhook and the
+# 31/52 all stand in the replies of the model; the loop runs errands. For another question, not a word
+# of it has to change:
+# %%
+ages = {
+    "升天索通车那年，它的设计者多大？": [
+        act("谁设计的，哪年通车？", "search", query="升天索 设计 通车", k=1),
+        act("凯什，204 年。她哪年生？", "search", query="纳杜·凯什 生于", k=1),
+    ],
+    "How old was the designer of the Skyhook when it was opened?": [
+        act("Who was it, and when?", "search", query="who designed the Skyhook, opened in", k=1),
+        act("Kesh, 204. Born when?", "search", query="Nadu Kesh born", k=1),
+    ],
+}
+for question, script in ages.items():
+    script = [*script, act("...", "calculator", expression="204 - 158"), finish("...", "46")]
+    model = ScriptedModel(script)
+    print(question, "->", loop(model, question))
+# %%
+seen = [message["content"] for message in model.calls[-1].messages if message["role"] == "user"]
+for place, fact in enumerate(["204 LE", "158 LE", "46"], start=1):
+    assert fact in seen[place]  # each number was read in an observation before it was used
+print(f"{len(model.calls)} calls, {len(seen) - 1} observations")
+# %% [markdown] lang="zh"
 # 两种写法的差别，画出来一目了然。一行是一次调用，一列是对话里的一段，蓝色表示那次调用读到了它：
 # %% [markdown] lang="en"
-# **Right, and it got there by itself.** To look up the flare, then the Skyhook, then to multiply by
-# 31/52 were its own ideas; we only ran three errands.
-#
 # The difference is plain in a picture. A row is a call, a column a piece of the conversation, and
 # blue is what the call had before it:
 # %%
@@ -695,7 +718,7 @@ assert had == [[column < 2 * row for column in range(8)] for row in range(1, 5)]
 #
 # ### 十种写法
 #
-# **问题**　真的模型不会次次照格式写。这类回复，用的人天天碰到：写成一行的
+# **问题**　真的模型不会次次照格式写。这类回复常有人报告：写成一行的
 # （[llama_index #12455](https://github.com/run-llama/llama_index/issues/12455)），完全不理格式的
 # （[langchain #12689](https://github.com/langchain-ai/langchain/issues/12689)），加粗的，套代码框的……
 # 人一眼就懂，第 4 步的解析器呢？
@@ -722,8 +745,8 @@ assert had == [[column < 2 * row for column in range(8)] for row in range(1, 5)]
 #
 # ### Ten ways to write it
 #
-# **Question.** A real model does not keep to the form every time. Users meet replies like these
-# daily: all on one line ([llama_index #12455](https://github.com/run-llama/llama_index/issues/12455)),
+# **Question.** A real model does not keep to the form every time. People report replies like these:
+# all on one line ([llama_index #12455](https://github.com/run-llama/llama_index/issues/12455)),
 # no form at all ([langchain #12689](https://github.com/langchain-ai/langchain/issues/12689)), bold,
 # in a code fence ... You understand them at a glance. The parser of step 4?
 # %%
@@ -768,24 +791,24 @@ for name, reply in wild.items():
     print(f"{name:18}{same:24}{package}")
 assert all(isinstance(understood(reply), tuple) for reply in list(wild.values())[:9])
 # %% [markdown] lang="zh"
-# 前面九种，意思都清清楚楚，包里的解析器都读成同一个调用；第 4 步那几行，除了规规矩矩的那种，不是抛异常，
+# 前面九种，意思都清清楚楚，包里的解析器都读成一次 `search`；第 4 步那几行，除了规规矩矩的那种，不是抛异常，
 # 就是读错（提了一嘴 Final Answer，就被当成交卷）。整个程序就这样倒在一个加粗的星号上。
 #
 # 宽容要有边。最后两种，包里的解析器**不肯猜**：
 #
 # - 被截断的 JSON，补上引号和括号就“合法”了，可是补出来的是 `Pel`，不是它要查的东西。没说完的调用，不算
 #   调用。
-# - 没有格式的一句话，能不能就当成最终答案？有的框架这样做
+# - 没有格式的一句话，能不能就当成最终答案？有的框架这样做过
 #   （[llama_index #19187](https://github.com/run-llama/llama_index/issues/19187)）。于是读者收到的答案是：
 #   “我去百科里查一下佩罗。”
 #
 # ### 读不懂，就告诉它
 #
-# **想法**　读不懂的，当成一次对话：说清哪里不对、该怎么写，让它重来。这就是 `ParseError.message`：
+# **想法**　读不懂，就在对话里说：哪里不对，该怎么写，让它重来。这就是 `ParseError.message`：
 # %% [markdown] lang="en"
-# The first nine are perfectly clear, and the package's parser makes the same call of each. The lines
-# of step 4 read the well-behaved one; of the others, they raise an exception or read something else
-# (a mere mention of Final Answer hands in the paper). A whole program, brought down by an asterisk.
+# The first nine are perfectly clear, and the package's parser makes a call of `search` of each. The
+# lines of step 4 read the well-behaved one; with the others they raise an exception or read something
+# else (a mere mention of Final Answer passes for one). A whole program, brought down by an asterisk.
 #
 # Generosity has a border. The last two the package's parser **refuses to guess**:
 #
@@ -963,7 +986,7 @@ print(inspect.getsource(Run.limit_reached))
 @tool
 def nap() -> str:
     """Sleep a little."""
-    time.sleep(0.2)
+    time.sleep(1)
     return "slept"
 
 
@@ -979,7 +1002,7 @@ runs = {  # a script, and the limits
 # %%
 runs |= {
     "dear": ([*more[:3], no_idea], Limits(max_tokens=1500)),
-    "slow": ([act("Rest.", "nap")] * 3, Limits(max_seconds=0.1)),
+    "slow": ([act("Rest.", "nap")] * 3, Limits(max_seconds=0.5)),
     "the server is gone": ([], Limits()),
 }
 ended = {}
@@ -993,21 +1016,21 @@ assert {result.status for result in ended.values()} == set(get_args(Status))
 # 三件事值得细看。
 #
 # **到头了，不等于白干。** 除了时间用完和服务器没了，都会再问一次：“不许用工具，就凭你知道的回答。”查到的
-# 东西还在历史里，模型多半能答出一部分，或者老实说不知道。但这样的答案**不该混同于**它自己走到的答案，所
+# 东西还在历史里，模型也许能答出一部分，或者老实说不知道。但这样的答案**不该混同于**它自己走到的答案，所
 # 以 `status` 另写着。程序拿到结果，先看 `status`。
 #
-# **同一个调用，第二次带一句提醒，第三次不跑了。** 提醒写在观察里，因为模型只读得到这里：
+# **同一个调用，第二次带一句提醒，第三次不跑了。** 提醒写在观察里，因为模型读得到的只有对话：
 # %% [markdown] lang="en"
 # Three things are worth a closer look.
 #
 # **To reach a limit is not to have worked for nothing.** Unless time is up or the server is gone, the
 # model is asked once more: "without tools, from what you know so far". What was found is still in the
-# history, so it can often answer in part, or own that it does not know. But such an answer should
+# history, so it may be able to answer in part, or own that it does not know. But such an answer should
 # **not pass for** one that it came to by itself, and therefore `status` says so. A program looks at
 # `status` first.
 #
 # **The same call gets a reminder the second time, and is not run the third.** The reminder is written
-# into the observation, for that is what the model reads:
+# into the observation, for the conversation is all that the model reads:
 # %%
 result = ended["the same again"]
 for step in result.steps[:3]:
@@ -1067,14 +1090,14 @@ print(f"exercise 3: correct, {len(cases + more_cases)} cases")
 # %% [markdown] lang="zh"
 # ## 10 工具出错，也是观察
 #
-# **问题**　名字拼错，参数写错，除以零。`loop_2` 会怎样？
+# **问题**　叫错工具的名字，写错参数，除以零。`loop_2` 会怎样？
 # %% [markdown] lang="en"
 # ## 10 A tool's error is an observation
 #
-# **Question.** A misspelt name, a wrong argument, a division by zero. What does `loop_2` do?
+# **Question.** A wrong name, a wrong argument, a division by zero. What does `loop_2` do?
 # %%
 bad = {
-    "misspelt tool": ToolCall("serach", {"query": "Pello"}),
+    "no such tool": ToolCall("web_search", {"query": "Pello"}),
     "no such argument": ToolCall("search", {"q": "Pello"}),
     "wrong type": ToolCall("search", {"query": "Pello", "k": "many"}),
     "the tool raises": ToolCall("calculator", {"expression": "38,200 / (52 - 52)"}),
@@ -1128,13 +1151,13 @@ for each in moody:
     print(f"{each.name:8}{result.content!r}")
     assert len(result.content) < 150
 # %% [markdown] lang="zh"
-# 现在让替身先拼错、再写错参数，然后照提示改正：
+# 现在让替身先叫错名字，再写错参数，然后照提示改正：
 # %% [markdown] lang="en"
-# Now let the stand-in misspell the tool, then the argument, and do as it is told:
+# Now let the stand-in get the name wrong, then the argument, and then do as it is told:
 # %%
 clumsy = stand_in("en")
 clumsy.script = [
-    act("When do they come?", "serach", query=queries["en"][0]),
+    act("When do they come?", "web_search", query=queries["en"][0]),
     act("A slip.", "search", q=queries["en"][0]),
     *clumsy.script,
 ]
@@ -1174,13 +1197,13 @@ assert result.answer == right["en"]
 print(inspect.getsource(Agent._events))
 print(inspect.getsource(Agent._step))
 # %% [markdown] lang="zh"
-# 多出来的 `yield` 是为了**边做边报**（下面就用），其余你都写过了。还有几处我们的十行里没有，第 42、43 章
+# 多出来的 `yield` 是为了**边做边报**（下面就用），其余你都写过了。还有几样我们那几行里没有，第 42、43 章
 # 细讲：一次回复里有好几个调用就同时跑；危险的工具先问人；对话太长就从最旧的一轮修剪起，问题永远留着。
 #
 # 同一个问题，交给 `Agent`。中文这边换成中文的提示词和标签，其余不变：
 # %% [markdown] lang="en"
 # The `yield`s are there so that it can **report while it works** (we use that below); the rest you
-# have written. A few things our ten lines did not have are for chapters 42 and 43: several calls in
+# have written. A few things that our few lines did not have are for chapters 42 and 43: several calls in
 # one reply run side by side, dangerous tools are asked for first, and when a conversation gets too
 # long it is trimmed from its oldest turn, while the question always stays.
 #
@@ -1197,13 +1220,14 @@ for lang, question in questions.items():
 print(results["zh"].steps[-1].prompt[4]["content"])  # written with English labels, read back so
 # %% [markdown] lang="zh"
 # 最后一行有点意思：替身明明写的是英文标签，第二步的话读回来却成了中文标签。因为历史里存的是**调用本身**，
-# 不是原话；`render` 每次都按规定的格式重写一遍。模型看到自己“一向”写得规规矩矩，下次也就更守规矩；第 6 步
-# 那种编出来的观察，压根进不了历史：
+# 不是原话；`render` 每次都按规定的格式重写一遍。模型爱学前文的样子，那就让前文规规矩矩（这是常见的经
+# 验，这里没有量）。第 6 步那种编出来的观察，也就压根进不了历史：
 # %% [markdown] lang="en"
 # The last lines are curious: the stand-in wrote English labels, and reads its second step back with
 # Chinese ones. For what the history keeps is **the call itself**, not the words; `render` writes it
-# anew each time, in the proper form. A model that sees itself write properly tends to go on so; and
-# an observation that was made up, as in step 6, never gets into the history:
+# anew each time, in the proper form. Models imitate what stands before them, so let it be proper
+# (common experience, and not measured here). And an observation that was made up, as in step 6, never
+# gets into the history:
 # %%
 for lang, question in questions.items():
     model = stand_in(lang)
@@ -1543,8 +1567,8 @@ print("exercise 4: correct, 300 conversations")
 # | CoT-SC | 想 21 遍，投票 |
 # | Act | 只有行动和观察，没有思考 |
 # | ReAct | 思考、行动、观察 |
-# | CoT-SC → ReAct | 投票不过半，改用 ReAct |
-# | ReAct → CoT-SC | 步数用完没有答案，改用投票 |
+# | CoT-SC → ReAct | 得票最多的不到一半，改用 ReAct |
+# | ReAct → CoT-SC | 步数用完还没有答案，改用投票 |
 # %% [markdown] lang="en"
 # ## 13 What the paper measured
 #
@@ -1648,8 +1672,8 @@ ax.invert_yaxis()
 ax.grid(axis="y", visible=False)
 _ = ax.legend(loc="lower right")
 # %% [markdown] lang="zh"
-# 工具治好了**编造**（错题里 56% 对 0%），换来两样新毛病：推理走岔，包括原地打转（47% 对 16%），以及搜不到
-# 有用的东西（23%）。由此得出几条可以照做的：
+# 工具治好了**编造**（错题里从 56% 降到 0%），换来两样新毛病：推理走岔，包括原地打转（从 16% 升到 47%），
+# 以及搜不到有用的东西（23%）。由此得出几条可以照做的：
 #
 # - **给循环装上到头的东西，并说明怎样到头的**（第 9 步）。原地打转是 ReAct 自己的毛病，论文也单列出来；
 #   而“ReAct → CoT-SC”靠的正是知道这一次**没有**走到答案。`status` 就是为此留的。
@@ -1666,9 +1690,9 @@ _ = ax.legend(loc="lower right")
 # `RunResult`）。智能体是自己走到答案的（`status` 是 `"answered"`），就用它的，否则仍用得票最多的。这一题没
 # 有现成的答案，写好之前，下面那格只说一声。
 # %% [markdown] lang="en"
-# Tools cure **making things up** (56% of the wrong ones to 0%), and bring two new ailments: reasoning
-# that goes astray, going round in circles included (47% to 16%), and searches that find nothing of
-# use (23%). What follows, to be done:
+# Tools cure **making things up** (down from 56% of the wrong runs to 0%), and bring two new ailments:
+# reasoning that goes astray, going round in circles included (up from 16% to 47%), and searches that
+# find nothing of use (23%). What follows, to be done:
 #
 # - **Give the loop things that run out, and let it say which did** (step 9). Going in circles is
 #   ReAct's own ailment, named in the paper; and "ReAct → CoT-SC" lives on knowing that a run has
@@ -1746,7 +1770,13 @@ except NotImplementedError:
 # python -m tiny_agent "升天索的轿厢一小时爬多少千米？" --tools calculator,search --model http://127.0.0.1:11434/v1
 # ```
 #
-# 先做两件事再信它：看 `status`，不是 `answered` 的另外对待；把 `result.steps` 里的观察和答案对一遍，答案里的
+# 手边没有模型，就写 `--model rules`：一个按规则演的替身，不到两秒。看得见循环，别指望它聪明：
+#
+# ```bash
+# python -m tiny_agent "840 的 12.5% 是多少？" --model rules
+# ```
+#
+# 换上真模型，先做两件事再信它：看 `status`，不是 `answered` 的另外对待；把 `result.steps` 里的观察和答案对一遍，答案里的
 # 数，观察里有没有。小模型会犯的毛病你已经见过十种，碰到第十一种，把那次的 `reply.text` 加进第 8 步的表里。
 #
 # ## 15 带走七句话
@@ -1790,7 +1820,14 @@ except NotImplementedError:
 # python -m tiny_agent "How many km an hour does the Skyhook climb?" --tools calculator,search --model http://127.0.0.1:11434/v1
 # ```
 #
-# Do two things before you believe it. Look at `status`, and treat all but `answered` apart. And hold
+# With no model at hand, write `--model rules`: a stand-in that plays by rules, in under two seconds.
+# It shows the loop; do not expect it to be clever:
+#
+# ```bash
+# python -m tiny_agent "What is 12.5% of 840?" --model rules
+# ```
+#
+# With a real model, do two things before you believe it. Look at `status`, and treat all but `answered` apart. And hold
 # the answer against the observations in `result.steps`: are its numbers there? You have seen ten
 # ailments of small models; when you meet the eleventh, add its `reply.text` to the table of step 8.
 #
