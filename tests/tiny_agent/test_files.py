@@ -199,6 +199,7 @@ def test_what_is_no_utf8_is_refused(root, data, message):
             "there is no 'nowhere/plan.md'. List the folder '.' to see what there is.",
         ),
         ("~/x", "there is no '~/x'."),
+        ("env", "there is no 'env'. List its folder."),  # and no word of .env
         ("notes/plan.md/x", "cannot be read: Not a directory"),
         ("a\0b", "which is not allowed"),
         ("x" * 5000, "cannot be read: File name too long"),

@@ -282,7 +282,7 @@ def test_folders_are_bounded_so_that_they_can_be_removed():
         "import threading; threading.Thread(target=print).start()",
         "import _thread; _thread.start_new_thread(print, ())",
         "from concurrent.futures import ThreadPoolExecutor as T; T().submit(print).result()",
-        pytest.param("import os\nwhile True: os.fork()", marks=POSIX),
+        pytest.param("import os\nfor _ in range(3): os.fork()", marks=POSIX),  # a small bomb
         pytest.param("import os; os.posix_spawn('/bin/sh', ['sh'], {})", marks=POSIX),
         pytest.param("import os; os.execv('/bin/sh', ['sh', '-c', 'echo gone'])", marks=POSIX),
         pytest.param("import os; os.spawnv(os.P_NOWAIT, '/bin/sh', ['sh'])", marks=POSIX),

@@ -88,6 +88,10 @@ def test_the_best_come_first_and_the_first_of_equals(texts, query, k):
     assert index.best(query, k) == [row for _, row in expected][:k]
 
 
+def test_of_equals_the_first_text_comes_first_whatever_term_found_it():
+    assert BM25(["moon", "tide"]).best("tide moon", 2) == [0, 1]
+
+
 # --- Terms. ---
 
 
@@ -243,6 +247,7 @@ def test_nothing_found_is_said(sample):
 def test_k_is_from_1_to_10(sample, k):
     with pytest.raises(ToolError, match=f"k={k} must be from 1 to 10"):
         sample(query="moon", k=k)
+    assert sample(query="Lumo moon 露摩", k=10).count("\n\n[") == 9
 
 
 def test_the_answer_fits_into_what_a_model_is_shown(sample):

@@ -55,6 +55,7 @@ class Server:
         headers_to_send = headers or [("Content-Length", str(len(data)))]
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
+        self.http.handle_error = lambda *request: None  # who hangs up early is no news
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
