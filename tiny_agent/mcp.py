@@ -16,9 +16,10 @@ method, params), answers (the same id, a result or an error), notifications (no 
       | <----------------- {content, isError} ---- |
 
 The revision of 2026-07-28 has no handshake: every request says its revision in `_meta`. Servers of
-either kind are served. Source: https://modelcontextprotocol.io/specification, lifecycle, tools,
-cancellation, versioning. Chapter 42 shows it. Leaves out: HTTP, resources, prompts, questions that
-a server asks back (sampling, elicitation), starting a server again that broke down.
+either kind will do. `mcp_stdio` carries the lines, `mcp_tools` makes their tools ours. Source:
+https://modelcontextprotocol.io/specification, lifecycle, versioning, tools, cancellation. Chapter
+42 shows it. Leaves out: HTTP, resources, prompts, questions that a server asks back (sampling,
+elicitation), starting a server again that broke down.
 """
 
 import atexit
@@ -169,7 +170,7 @@ class MCPClient:
         except TimeoutError:
             raise self._late(number, method) from None
         finally:
-            self._awaited(number)
+            self._take(number)
 
     # How a session begins
 
@@ -214,7 +215,7 @@ class MCPClient:
             case {"method": str()}:
                 pass  # a notification: a line of a log, a list that changed. tools() asks anew
             case {"id": int() | float() as number}:
-                answer = self._awaited(number)
+                answer = self._take(number)
                 if answer is None:
                     return False
                 answer.set_result(message)
@@ -225,7 +226,8 @@ class MCPClient:
                 return False
         return True
 
-    def _awaited(self, number: object) -> Future[Json] | None:
+    def _take(self, number: object) -> Future[Json] | None:
+        """What waits for this answer, and does so no longer."""
         with self._lock:
             return self._waiting.pop(number, None)
 
@@ -234,7 +236,7 @@ class MCPClient:
             case {"error": {"code": code, "message": said}}:
                 data = message["error"].get("data")
                 more = f" {excerpt(data)}" if data else ""
-                raise RefusedError(str(self._error(f"refuses {method}: {said} ({code}){more}")))
+                raise self._error(f"refuses {method}: {said} ({code}){more}", RefusedError)
             case {"result": dict(result)}:
                 return result
         raise self._error(f"answers {method} with {excerpt(message)}, which is no result")
@@ -246,10 +248,10 @@ class MCPClient:
             params = {"requestId": number, "reason": reason}
             self._send({"method": "notifications/cancelled", "params": params})
         news = self._pipe.news() if self._pipe else ""
-        remedy = (
-            "raise timeout_s" if self.version else "is it an MCP server? If so, raise timeout_s"
+        doubt = "" if self.version else ", or is it no MCP server?"
+        said = (
+            f"did not answer {method} within {self.timeout_s:g} s; raise timeout_s{doubt}. {news}"
         )
-        said = f"did not answer {method} within {self.timeout_s:g} s; {remedy}. {news}"
         return self._error(said.strip())
 
     def _broke(self) -> None:
@@ -264,8 +266,8 @@ class MCPClient:
         for answer in answers:
             answer.set_exception(self._error(self._ended))
 
-    def _error(self, what: str) -> MCPError:
-        return MCPError(f"the MCP server `{shlex.join(self.command)}` {what}")
+    def _error(self, what: str, kind: type[MCPError] = MCPError) -> MCPError:
+        return kind(f"the MCP server `{shlex.join(self.command)}` {what}")
 
 
 def reply(method: str) -> Json:

@@ -251,10 +251,11 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if mode == "launcher":  # as npx and the like: the server proper is a child of what was started
         sys.exit(subprocess.call([sys.executable, __file__, "stays", *sys.argv[2:]]))
+    stays = mode in ("stays", "stubborn")
+    if stays and log:
+        log.write_text(f"{os.getpid()}\n")
     read_on(MODES.get(mode, behave), log)
-    if mode in ("stays", "stubborn"):  # although its input was closed
-        if log:
-            log.write_text(str(os.getpid()))
+    if stays:  # although its input was closed
         time.sleep(60)
 
 
