@@ -216,6 +216,7 @@ def _answer(
             result = _shown(events, args.quiet)
         except KeyboardInterrupt:
             if trace:
+                print(file=sys.stderr)  # what was being said has not ended its line
                 note(f"the steps until now are in {trace}")
             raise
     print_result(question, result, args.json, args.quiet)

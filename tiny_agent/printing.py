@@ -101,7 +101,7 @@ def print_report(report: "Report", label: str, as_json: bool) -> None:
         kinds = {kind: part.summary() for kind, part in report.by("kind").items()}
         print_json({"label": label} | report.summary() | powers | {"kinds": kinds})
         return
-    print(f"{label}\n{'':22}{'tasks':>6}{'success':>18}{'steps':>7}{'tokens':>9}", end="")
+    print(f"{label}\n{'':22}{'tasks':>6}{'success':>22}{'steps':>7}{'tokens':>9}", end="")
     print(f"{'bad form':>10}{'repeated':>10}")
     for name, part in {"all": report, **report.by("kind")}.items():
         print(_table_row(name, part))
@@ -168,5 +168,5 @@ def _tokens(result: RunResult) -> str:
 def _table_row(name: str, report: "Report") -> str:
     row = report.summary()
     success = f"{row['success']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
-    text = f"{name:22}{row['tasks']:6.0f}{success:>18}{row['steps']:7.1f}{row['tokens']:9,.0f}"
+    text = f"{name:22}{row['tasks']:6.0f}{success:>22}{row['steps']:7.1f}{row['tokens']:9,.0f}"
     return f"{text}{row['format_error_rate']:10.1%}{row['repeated_call_rate']:10.1%}"
