@@ -144,9 +144,10 @@ class BM25Index:
     def matched(self, query: str, row: int) -> tuple[float, float]:
         """(what the row has of a query, what there is to have): sums of idf over its terms.
 
-        A term that no row has weighs 1, and no term weighs more; each counts once. Words that ask
-        (`without_question_words`) are left out. Always with Lucene's idf, which no word makes 0 or
-        infinite, and as if there were 100 rows at least: fewer don't tell which words are rare.
+        A term that no row has weighs 1, and no term weighs more, but for `terms.term_weight`; each
+        counts once. Words that ask (`without_question_words`) are left out. Always with Lucene's
+        idf, which no word makes 0 or infinite, and as if there were 100 rows at least: fewer don't
+        tell which words are rare.
         """
         self.build()
         self._inverted.check_row(row)
@@ -157,6 +158,7 @@ class BM25Index:
             term = self._vocabulary.get(name)
             df = np.array(0 if term is None else self._df[term])
             mass = float(inverse_document_frequency(df, rows, "lucene")) / unknown
+            mass *= terms.term_weight(name)
             asked += mass
             if term is not None and self._has(term, row):
                 held += mass

@@ -5,12 +5,13 @@ that no passage has, and a reader who looks that up finds nothing: such numbers 
 Chapter 33 explains it.
 
 Read are [1], [1,2], [1][2], [1-3] and [^1], in square brackets of either width or 【lenticular】
-ones, the digits of either width. Leaves out: whether the passage says what the sentence claims;
-`evaluation.citation_precision_recall` measures that.
+ones, the digits of either width. Which part of a passage a number stands for is for `support` to
+find. Leaves out: whether the passage says what the sentence claims; `citation_precision_recall` in
+`metrics` measures that.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -41,6 +42,8 @@ class Citation:
     """The chunk's metadata["source"]; "" where it has none."""
     page: int | None
     """The page, from 1, on which the quote starts; None where the source has no pages."""
+    last_page: int | None
+    """The one on which it ends."""
     start: int
     """The place is `document.text[start:end]`, in characters ..."""
     end: int
@@ -54,7 +57,8 @@ class Citation:
         quote = chunk.text[start:end]
         first = chunk.start + start
         source = str(chunk.metadata.get("source", ""))
-        return cls(number, source, page_at(chunk, start), first, first + len(quote), quote)
+        pages = page_at(chunk, start), page_at(chunk, start + max(0, len(quote.rstrip()) - 1))
+        return cls(number, source, *pages, first, first + len(quote), quote)
 
 
 def parse_citations(text: str, n: int) -> list[int]:
@@ -64,11 +68,6 @@ def parse_citations(text: str, n: int) -> list[int]:
     """
     found = (number for match in CITATION.finditer(text) for number in _numbers(match[1]))
     return list(dict.fromkeys(number for number in found if 1 <= number <= n))
-
-
-def cite(text: str, hits: Sequence[Hit]) -> list[Citation]:
-    """What the numbers in a text stand for, where passage i is `hits[i - 1]`."""
-    return [Citation.of(i, hits[i - 1]) for i in parse_citations(text, len(hits))]
 
 
 def strip_unknown(text: str, n: int) -> str:

@@ -12,6 +12,7 @@ from .choices import full_choice, make_embedder, make_llm
 from .chunking import TokenChunker
 from .counting import count_tokens
 from .embeddings import HashEmbedder
+from .extractive import ExtractiveAnswerer
 from .generation import Answer, AnswerOptions, answer, stream_answer
 from .generations import CURRENT, LOCK
 from .index import Index
@@ -72,7 +73,7 @@ def run_ask(args: argparse.Namespace) -> int:
     with _opened(args) as index:
         options = answer_options(index, llm, args.k, args.min_relevance)
         stream = stream_answer(args.question, index.retriever(args.mode), llm, options)
-        print_answer(stream, args.json)
+        print_answer(stream, options.min_relevance, args.json)
     return 0
 
 
@@ -93,7 +94,7 @@ def run_chat(args: argparse.Namespace) -> int:
             try:
                 query = rewrite_query(question, history, llm) if llm else None
                 stream = stream_answer(question, retriever, llm, options, history, query)
-                answered = print_answer(stream, args.json)
+                answered = print_answer(stream, options.min_relevance, args.json)
             except (ValueError, RuntimeError) as error:
                 failed = 1
                 print_json({"question": question, "error": str(error)}) if args.json else print()
@@ -159,6 +160,7 @@ def answer_options(
         count=getattr(llm, "count", count_tokens),  # a model in a folder counts exactly
         relevance=WordRelevance(index.words, index.chunks),
         min_relevance=usual.min_relevance if min_relevance is None else min_relevance,
+        extractor=ExtractiveAnswerer(min_share=0) if min_relevance == 0 else usual.extractor,
     )
 
 

@@ -26,8 +26,8 @@ from .documents import Hit
 from .prompts import disarm
 from .sentences import Sentence, plain, sentences_of
 from .sentences import sentence_spans as sentence_spans  # chapter 33 takes it from here
+from .terms import term_weight, without_question_words
 from .terms import tokenize as default_tokenize
-from .terms import without_question_words
 
 _GRAMMAR = frozenset(
     default_tokenize(
@@ -50,6 +50,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 B = 0.25
+MIN_SENTENCES = 30
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ class ExtractiveAnswerer:
 
     def _choose(self, question: str, sentences: list[Sentence]) -> list[Sentence]:
         """The best sentence, then the one that adds most to it, and so on."""
-        terms = set(self.tokenize(without_question_words(question)))
-        asked = terms - _GRAMMAR or terms
+        asked = about(question, self.tokenize)
         scorer = Scorer(sentences, bool(_QUANTITY.search(question)), self.b)
         if scorer.most(sentences, asked) < self.min_share * scorer.mass(asked):
             return []
@@ -113,6 +113,12 @@ class ExtractiveAnswerer:
             said = best.terms.keys() | best.headings
             missing = {term for term in missing - said if not _has_form_of(term, said)}
         return chosen
+
+
+def about(text: str, tokenize: Callable[[str], list[str]]) -> set[str]:
+    """The terms that say what a text is about; all of them where it has no such."""
+    terms = set(tokenize(without_question_words(text)))
+    return terms - _GRAMMAR or terms
 
 
 def _has_form_of(term: str, said: Iterable[str]) -> bool:
@@ -135,8 +141,12 @@ class Scorer:
             passage.update(sentence.terms, sentence.headings)
 
     def idf(self, term: str) -> float:
-        """What a term tells, that stands in so many of the sentences."""
-        return math.log1p((self.n - self.df[term] + 0.5) / (self.df[term] + 0.5))
+        """What a term tells that stands in so many of the sentences; as `BM25Index.matched` has it.
+
+        Here too few rows do not tell which words are rare, and an identifier tells most.
+        """
+        n, df = max(self.n, MIN_SENTENCES), self.df[term]
+        return math.log1p((n - df + 0.5) / (df + 0.5)) * term_weight(term)
 
     def mass(self, terms: Set[str]) -> float:
         """The sum of the terms' idf; sorted, so that rounding is the same in every run."""

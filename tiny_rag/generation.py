@@ -11,7 +11,7 @@ whether a cited passage supports its sentence (`evaluation`).
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .citations import Citation, cite, strip_unknown, strip_unknown_stream
+from .citations import Citation, strip_unknown, strip_unknown_stream
 from .counting import count_tokens
 from .documents import Hit
 from .extractive import ExtractiveAnswerer
@@ -19,6 +19,7 @@ from .llm import LLM, Completion, Message, Usage
 from .prompts import Prompt, fit_prompt, is_refusal, refusal
 from .relevance import Relevance, WordRelevance
 from .retrieval import BM25Retriever, Retriever
+from .support import cite, uncited
 
 NO_USAGE = Usage(0, 0)
 
@@ -30,7 +31,8 @@ class Answer:
     text: str
     """With citations such as [2]; every number is that of one of the hits."""
     citations: list[Citation]
-    """The places cited, in the order in which the text first cites them."""
+    """The places cited, in the order of the text: in each passage the sentence that supports the
+    answer's best, or where none stands out the whole passage."""
     hits: list[Hit]
     """What was retrieved, best first: [1] is hits[0]."""
     usage: Usage
@@ -39,6 +41,8 @@ class Answer:
     """The text only says that the sources do not hold the answer."""
     relevance: float | None = None
     """How much the hits have to do with the question; None if it was not measured."""
+    uncited: list[str] = field(default_factory=list)
+    """The sentences of a model's answer that cite nothing."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +195,9 @@ class _Task:
         text = strip_unknown(completion.text, self.prompt.shown).strip()
         refused = not text or is_refusal(text)
         text = text or refusal(self.question)
-        cited = [] if refused else cite(text, self.hits)
-        return Answer(text, cited, self.hits, completion.usage, refused, self.relevance)
+        cited = [] if refused else cite(text, self.question, self.hits)
+        bare = [] if refused else uncited(text, len(self.hits))
+        return Answer(text, cited, self.hits, completion.usage, refused, self.relevance, bare)
 
 
 def _relevance_for(retriever: Retriever) -> Relevance | None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -11,34 +12,56 @@ from typing import Any
 from .bm25 import BM25Index
 from .citations import Citation
 from .documents import Hit, Problem, page_at
-from .generation import Answer, AnswerStream
+from .generation import NO_USAGE, Answer, AnswerStream
 from .index import IndexReport
 from .snippets import snippet
 
 SHOWN = 160  # characters of a passage
+_CONTROL = dict.fromkeys(
+    [n for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\t\n"], "\ufffd"
+) | {ord("\r"): ""}
 
 
-def print_answer(stream: AnswerStream, as_json: bool) -> Answer:
-    """Print the answer as it comes, then what it cites."""
+def print_answer(stream: AnswerStream, min_relevance: float, as_json: bool) -> Answer:
+    """Print the answer as it comes, then what it cites; what is wrong with it as notes.
+
+    min_relevance: below which it was refused
+    """
     for piece in stream:
         if not as_json:
-            print(piece, end="", flush=True)
+            print(visible(piece), end="", flush=True)
     answered = stream.answer
     if as_json:
         print_json(asdict(answered))
-        return answered
-    print()
-    for citation in answered.citations:
-        print(f"  [{citation.number}] {_cited(citation)}")
+    else:
+        print()
+        for line in _cited(answered.citations):
+            print(f"  {line}")
     sys.stdout.flush()
+    if answered.uncited:
+        which = _in_one_line("; ".join(answered.uncited))
+        note(f"{count(len(answered.uncited), 'sentence')} without a citation: {which}")
+    if answered.refused and answered.hits and answered.usage == NO_USAGE:
+        note(_why_refused(answered, min_relevance))
     return answered
+
+
+def _why_refused(answered: Answer, min_relevance: float) -> str:
+    """Why no model was asked, and where to look."""
+    why = "no sentence has enough of the question"
+    if answered.relevance is not None and answered.relevance < min_relevance:
+        why = f"relevance {answered.relevance:.2f} is below {min_relevance:g}"
+    places = [_short(_source(hit)) + _pages(page_at(hit.chunk)) for hit in answered.hits]
+    closest = "; ".join(list(dict.fromkeys(places))[:3])
+    remedy = "; --min-relevance 0 answers from them" if min_relevance else ""
+    return f"refused without asking a model: {why}; closest passages: {closest}{remedy}"
 
 
 def print_hit(number: int, hit: Hit, query: str, words: BM25Index) -> None:
     """Print what fits the query best of a passage, and where that stands."""
     shown = snippet(hit.chunk.text, query, SHOWN, partial(_weight, words))
-    place = _place(str(hit.chunk.metadata["source"]), page_at(hit.chunk, shown.start))
-    print(f"[{number}] {place}  (score {hit.score:.3f})\n    {shown.text}")
+    place = _short(_source(hit)) + _pages(page_at(hit.chunk, shown.start))
+    print(f"[{number}] {place}  (score {hit.score:.3f})\n    {visible(shown.text)}")
 
 
 def summary(folder: Path, report: IndexReport) -> str:
@@ -46,8 +69,8 @@ def summary(folder: Path, report: IndexReport) -> str:
     changes = [f"{report.added} new or changed", f"{report.removed} gone"]
     changes += [f"{report.moved} moved"] if report.moved else []
     changes += [f"{report.embedded} embedded"] if report.embedded else []
-    warnings = f"; {len(report.problems)} warnings" if report.problems else ""
-    text = f"{folder}: {report.documents} documents, {report.chunks} chunks"
+    warnings = f"; {count(len(report.problems), 'warning')}" if report.problems else ""
+    text = f"{folder}: {count(report.documents, 'document')}, {count(report.chunks, 'chunk')}"
     return f"{text} ({', '.join(changes)}{warnings})"
 
 
@@ -61,22 +84,53 @@ def left_out(problem: Problem) -> None:
     note(f"left out: {problem}")
 
 
+def visible(text: str) -> str:
+    """The text without control characters, by which a file could give a terminal orders."""
+    return text.translate(_CONTROL)
+
+
+def count(number: int, name: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
 def note(text: str) -> None:
     """Say something beside the results."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    print(f"note: {visible(text)}", file=sys.stderr, flush=True)
 
 
-def _cited(citation: Citation) -> str:
-    return f"{_place(citation.source, citation.page)}: {_in_one_line(citation.quote)}"
+def _cited(citations: Sequence[Citation]) -> list[str]:
+    """A line for each passage: where it is, and the quotes by their pages."""
+    passages: dict[int, dict[str, list[str]]] = {}
+    sources = {citation.number: _short(citation.source) for citation in citations}
+    for citation in citations:
+        pages = passages.setdefault(citation.number, {})
+        quotes = pages.setdefault(_pages(citation.page, citation.last_page), [])
+        quotes.append(_in_one_line(citation.quote))
+    lines = []
+    for number, by_page in passages.items():
+        first, *others = (f"{pages}: {' … '.join(quotes)}" for pages, quotes in by_page.items())
+        later = [f";{place.removeprefix(',')}" for place in others]
+        lines.append(f"[{number}] {sources[number]}{first}{''.join(later)}")
+    return lines
 
 
-def _place(source: str, page: int | None) -> str:
-    """A path as short as it can be said, and the page."""
-    path = Path(source)
+def _source(hit: Hit) -> str:
+    return str(hit.chunk.metadata["source"])
+
+
+def _short(source: str) -> str:
+    """A path as short as it can be said."""
     for base in (Path.cwd(), Path(str(files("tiny_rag") / "data" / "universe"))):
-        if path.is_absolute() and path.is_relative_to(base):
-            source = path.relative_to(base).as_posix()
-    return source if page is None else f"{source}, page {page}"
+        if Path(source).is_absolute() and Path(source).is_relative_to(base):
+            source = Path(source).relative_to(base).as_posix()
+    return visible(source)
+
+
+def _pages(first: int | None, last: int | None = None) -> str:
+    if first is None:
+        return ""
+    return f", page {first}" if last in (None, first) else f", pages {first}-{last}"
 
 
 def _weight(words: BM25Index, term: str) -> float:
@@ -88,5 +142,5 @@ def _weight(words: BM25Index, term: str) -> float:
 
 
 def _in_one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

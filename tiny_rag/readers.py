@@ -4,8 +4,8 @@ What a reader gives is what the file says: nothing of a text is cleaned away, an
 A reader raises ValueError or OSError where a file cannot be read, and reports what it can do
 without: a page, a line.
 
-Left out: text in pictures (a scanned PDF has none), telling the headers and footers of a PDF's pages
-from its text, old .doc files, spreadsheets and slides.
+Left out: text in pictures (a scanned PDF has none), telling the headers and footers of a PDF's
+pages from its text, old .doc files, spreadsheets and slides.
 """
 
 import codecs

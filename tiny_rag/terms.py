@@ -9,7 +9,8 @@ Chinese has no spaces, so terms are its characters and pairs of neighbours: "星
 and text must be cut by the same function, or nothing matches.
 
 Leaves out: stop words (BM25's idf makes them weigh little), synonyms, accents (café is not cafe),
-simplified against traditional characters (国 is not 國), numerals in words (三千 is not 3000), stems of other languages than English.
+simplified against traditional characters (国 is not 國), numerals in words (三千 is not 3000),
+stems of other languages than English.
 """
 
 import unicodedata
@@ -92,6 +93,15 @@ def without_question_words(text: str) -> str:
     """
     rest = _QUESTION_WORDS.sub(" ", text)
     return rest if _PIECE.search(normalize(rest)) else text
+
+
+def term_weight(term: str) -> int:
+    """How much more a term tells than its rarity says: 3 for an identifier ("e4017"), else 1.
+
+    Of letters and digits are codes and part numbers. Each names one thing, and what else stands in
+    the question only asks for it.
+    """
+    return 3 if any(map(str.isdecimal, term)) and any(map(str.isalpha, term)) else 1
 
 
 def _terms(text: str, cut: Callable[[str], Iterable[str]]) -> list[str]:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from tiny_rag.chunking import TokenChunker
 from tiny_rag.citations import (
     Citation,
-    cite,
     parse_citations,
     strip_unknown,
     strip_unknown_stream,
@@ -182,15 +181,6 @@ def hit(start, end, **metadata):
     return Hit(Chunk.of(DOCUMENT, start, end, {"source": "sky.pdf", **metadata}), 1.0)
 
 
-def test_a_citation_is_a_place_in_the_document():
-    found = cite("橙色[2]，老[1]，[7]", [hit(0, 3), hit(3, 14, page=2)])
-    assert [citation.number for citation in found] == [2, 1]
-    first = found[0]
-    assert (first.source, first.page) == ("sky.pdf", 2)
-    assert DOCUMENT.text[first.start : first.end] == first.quote == "砚星是橙色的。它很老。"
-    assert found[1].page is None
-
-
 def test_a_part_of_a_chunk_is_cited_with_the_offsets_of_the_document():
     citation = Citation.of(1, hit(3, 14, page=2), 7, 11)
     assert citation.quote == "它很老。"
@@ -202,3 +192,7 @@ def test_a_quote_is_on_the_page_on_which_it_starts():
     whole = Citation.of(1, Hit(chunk, 1.0))
     second = Citation.of(1, Hit(chunk, 1.0), 3, 10)
     assert (whole.page, second.page, second.quote) == (1, 2, "砚星是橙色的。")
+    assert (whole.last_page, second.last_page) == (2, 2)
+    first = Citation.of(1, Hit(chunk, 1.0), 0, 3)
+    assert (first.page, first.last_page) == (1, 1)
+    assert Citation.of(1, hit(0, 3)).last_page is None

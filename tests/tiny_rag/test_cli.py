@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_a_warning_or_with_strict_a_failure(run):
     Path("docs/bad.pdf").write_bytes(b"%PDF-1.7 no more")
     code, out, err = run("index", "docs")
     assert code == 0
-    assert out.endswith("1 warnings)\n")
+    assert out.endswith("1 warning)\n")
     assert err.startswith("note: left out: docs/bad.pdf: ")
     assert run("index", "docs", "--strict")[0] == 1
     assert len(Index.open("tiny-rag-index")) == 2
@@ -140,7 +140,7 @@ def test_other_settings_name_the_files_that_are_lost_by_them(run):
     os.remove("more/c.txt")
     os.remove("docs/moons.md")
     _, out, err = run("index", "docs", "--chunk-size", 16)
-    assert "1 documents" in out
+    assert "1 document," in out
     assert "more/c.txt" in err
     assert "moons.md" not in err  # asked for, and gone, as without other settings
 
@@ -171,7 +171,7 @@ def test_a_folder_that_is_gone_can_be_forgotten(run):
     run("index", "docs", "more.txt")
     os.rename("docs", "elsewhere")
     code, out, err = run("index", "docs")
-    assert (code, out) == (0, "tiny-rag-index: 1 documents, 1 chunks (0 new or changed, 2 gone)\n")
+    assert (code, out) == (0, "tiny-rag-index: 1 document, 1 chunk (0 new or changed, 2 gone)\n")
     assert err.startswith(f"note: {Path('docs').absolute()} is not there any more, so 2 files")
     assert "index it again" in err
     code, _, err = run("index", "docs")
@@ -184,7 +184,7 @@ def test_a_folder_that_is_gone_can_be_forgotten_with_other_settings(run):
     run("index", "docs", "more.txt")
     os.rename("docs", "elsewhere")
     code, out, err = run("index", "docs", "--chunk-size", 16)
-    assert (code, "1 documents" in out) == (0, True)
+    assert (code, "1 document," in out) == (0, True)
     assert "left out: docs/moons.md: it is not there any more" in err
     assert run("index", "nowhere", "--chunk-size", 8)[0] == 1
 
@@ -323,7 +323,9 @@ def test_ask_json_has_all_there_is(run):
     run("index", "docs")
     _, out, _ = run("ask", "What is Issin made of?", "--json")
     answer = json.loads(out)
-    assert set(answer) == {"text", "citations", "hits", "usage", "refused", "relevance"}
+    assert set(answer) == {"text", "citations", "hits", "usage", "refused", "relevance"} | {
+        "uncited"
+    }
     assert "ice" in answer["text"]
     assert answer["citations"][0]["source"] == "docs/moons.md"
     assert answer["hits"][0]["chunk"]["text"] == MOONS
@@ -332,11 +334,12 @@ def test_ask_json_has_all_there_is(run):
 def test_a_model_answers_and_its_words_come_as_they_are_made(run, model, monkeypatch):
     run("index", "docs")
     llm = model("Of ice [1]. Or so [9].")
-    code, out, _ = run("ask", "What is Issin made of?")
+    code, out, err = run("ask", "What is Issin made of?")
     assert code == 0
     assert out.startswith("Of ice [1]. Or so")
     assert "[9]" not in out
     assert "\n  [1] docs/moons.md: " in out
+    assert err == "note: 1 sentence without a citation: Or so.\n"
     assert "made of ice" in llm.calls[0][-1]["content"]
 
 
@@ -359,8 +362,52 @@ def test_a_question_about_nothing_in_the_index_is_refused_in_every_mode(run):
         assert (code, out) == (0, f"{REFUSAL}\n")
     hits = json.loads(run("ask", "Who invented the flute concerto?", "--json")[1])
     assert hits["refused"] is True
-    relaxed = run("ask", "Who has the flute?", "--min-relevance", 0, "--mode", "dense")[1]
+    relaxed = run("ask", "Who has the flute of ice?", "--min-relevance", 0, "--mode", "dense")[1]
     assert relaxed != f"{REFUSAL}\n"
+
+
+def test_a_refusal_names_the_closest_passages_and_how_to_be_answered_from_them(run):
+    run("index", "docs")
+    closest = "closest passages: docs/moons.md; --min-relevance 0 answers from them\n"
+    reasons = {
+        "Cook ice cream, eat bread!": "relevance 0.",
+        "Is it the bread, butter, jam, tea, milk, egg or salt of the two?": "no sent",
+    }
+    for question, reason in reasons.items():
+        code, out, err = run("ask", question)
+        assert (code, out) == (0, f"{REFUSAL}\n")
+        assert err.startswith(f"note: refused without asking a model: {reason}")
+        assert err.endswith(closest)
+        assert "[1] docs/moons.md" in run("ask", question, "--min-relevance", 0)[1]
+    assert run("ask", "Who bakes bread?") == (0, f"{REFUSAL}\n", "")  # none is close
+
+
+def test_a_code_that_is_found_is_relevant_whatever_else_is_asked(run):
+    Path("docs/codes.txt").write_text("E4017: the inlet valve is stuck.", encoding="utf-8")
+    run("index", "docs")
+    assert "valve is stuck" in run("ask", "Which fault does code E4017 signify?")[1]
+    assert REFUSAL in run("ask", "Which fault does code E4018 signify?")[1]
+
+
+def test_a_passage_is_listed_once_with_all_that_is_quoted_of_it(run):
+    first, second = "The red fox sleeps. ", "The blue owl hunts at night."
+    book = {"text": first + second, "pages": [0, len(first)]}
+    Path("docs/book.json").write_text(json.dumps(book), encoding="utf-8")
+    run("index", "docs")
+    out = run("ask", "Where sleeps the red fox, when hunts the blue owl?")[1]
+    assert out.splitlines()[1:] == [
+        "  [1] docs/book.json, page 2: The blue owl hunts at night.; page 1: The red fox sleeps."
+    ]
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(run, model):
+    Path("docs/evil.txt").write_text("A zebra\x1b[31m\0\x9b31m runs red.", encoding="utf-8")
+    run("index", "docs")
+    model("Red\x1b[31m [1].")
+    outputs = [run("search", "zebra")[1], run("ask", "Does a zebra run red?")[1]]
+    for out in outputs:
+        assert out.isprintable() or set(out) <= {*out} - {"\x1b", "\0", "\x9b"}
+        assert "\ufffd" in out
 
 
 @pytest.mark.parametrize("question", ["", "  ", "\n"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tiny_rag.bm25 import BM25Index
+from tiny_rag.chunking import TokenChunker
 from tiny_rag.counting import count_tokens
 from tiny_rag.documents import Chunk, Document, Hit
 from tiny_rag.embeddings import HashEmbedder
@@ -111,6 +112,20 @@ def test_a_model_that_says_nothing_has_refused(said):
 def test_an_answer_without_citations_is_kept_as_what_it_is():
     found = answer(QUESTION, Shelf(hits()), ScriptedLLM(["Nine tons."]))
     assert (found.text, found.citations, found.refused) == ("Nine tons.", [], False)
+    assert found.uncited == ["Nine tons."]
+    found = answer(QUESTION, Shelf(hits()), ScriptedLLM(["Nine tons [1]. It is far [9]."]))
+    assert found.uncited == ["It is far."]
+    assert answer(QUESTION, Shelf(hits())).uncited == []
+    refused = answer(QUESTION, Shelf(hits()), ScriptedLLM(["The passages do not say."]))
+    assert refused.uncited == []
+
+
+def test_a_model_cites_the_sentence_of_a_passage_and_its_page():
+    text = "Yan is old. It is far. The mass of Yan is nine tons."
+    document = Document.of(text, {"source": "sky.pdf", "pages": [0, text.index("The mass")]})
+    found = Shelf([Hit(TokenChunker().split(document)[0], 1.0)])
+    (citation,) = answer(QUESTION, found, ScriptedLLM(["Nine tons [1]."])).citations
+    assert (citation.page, citation.quote) == (2, "The mass of Yan is nine tons.")
 
 
 def test_an_injected_instruction_reaches_the_model_as_data_only():
