@@ -76,7 +76,7 @@ class OpenAIModel:
         said = get(first_choice(answer), "message")
         if said is None or not isinstance(get(said, "content"), str | None):
             if error := get(answer, "error"):
-                raise self._error(f"sent the error {_excerpt(error)}", "see its log")
+                raise self._error(f"sent an error: {_excerpt(_told(error))}", "see its log")
             raise self._error(f"sent no reply but {_excerpt(answer)}", "is it an OpenAI server?")
         heard = Heard()
         text = "".join(until_stop(heard.texts([answer], "message"), stop))
@@ -164,8 +164,9 @@ class OpenAIModel:
         except openai.APIStatusError as error:
             status = error.status_code
             remedy = _REMEDIES.get(status, "try again later" if status >= 500 else "see its log")
-            said = _excerpt(error.message.removeprefix(f"Error code: {status} - "))
-            raise self._error(f"answered {status}: {said}", remedy) from error
+            raise self._error(
+                f"answered {status}: {_excerpt(_told(error.body))}", remedy
+            ) from error
         except openai.OpenAIError as error:
             raise self._error(f"failed: {_excerpt(error)}", "see its log") from error
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -205,6 +206,11 @@ def _sendable(value: object) -> Any:
 def _check_stop(stop: Sequence[str]) -> None:
     """ValueError if a stop string is empty: before anything is asked."""
     list(until_stop((), stop))
+
+
+def _told(body: object) -> object:
+    """The message in an error, where it has OpenAI's form; else all that came."""
+    return body["message"] if isinstance(body, dict) and body.get("message") else body
 
 
 def _excerpt(value: object) -> str:

@@ -361,6 +361,7 @@ TWO = [("add", '{"a": 1}'), ("add", '{"a": 2}')]
         # the object itself
         ([part(0, "x", "add", {"a": 1})], ONE),
         ([part(0, "x", "add", {"a": "二"})], [("add", '{"a": "二"}')]),
+        ([part(0, "x", "add", {"a": "\ud800"})], [("add", '{"a": "?"}')]),
         # one without arguments
         ([part(0, "x", "now")], [("now", "")]),
         # nothing that is a call
@@ -497,6 +498,22 @@ def test_an_error_says_what_was_asked_what_came_and_what_to_do(method, status, a
     assert "secret-key" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"message": "no\n such luck"},
+        {"error": "no such luck"},
+        {"detail": "no such luck"},
+        "no such luck",
+    ],
+)
+def test_an_error_in_another_form_is_shown_all_the_same(content):
+    refused = pytest.raises(ModelError, match=r"answered 404: .*no such luck")
+    with StubServer([body(content, 404)]) as server, refused as caught:
+        client(server).generate(HELLO)
+    assert "Error code" not in str(caught.value)
+
+
 DEEP = '{"choices": ' + "[" * 100_000
 
 
@@ -519,7 +536,8 @@ DEEP = '{"choices": ' + "[" * 100_000
         (body({"choices": [{}]}), "sent no reply but"),
         (body({"choices": ["text"]}), "sent no reply but"),
         (body({"choices": [{"message": {"content": 17}}]}), "sent no reply but"),
-        (body({"error": {"message": "no credit"}}), "sent the error .*no credit"),
+        (body({"error": {"message": "no credit"}}), "sent an error: 'no credit'; see"),
+        (body({"error": "no credit"}), "sent an error: 'no credit'; see"),
         (say("I must", finish_reason="content_filter"), "by its content filter"),
     ],
 )
