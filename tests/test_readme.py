@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import qwen_blog.cli
+import tiny_agent.cli
 import tiny_rag.cli
 import tiny_transformer.cli
 
@@ -67,7 +68,7 @@ def test_ci_runs_the_two_commands_as_printed() -> None:
 def test_the_python_examples_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transformer, qwen, rag = blocks(ENGLISH, "python")
+    transformer, qwen, rag, agent = blocks(ENGLISH, "python")
     exec(compile(transformer, "README.md", "exec"), {})
     shape, alignment = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([1, 3, 512])"
@@ -79,6 +80,8 @@ def test_the_python_examples_run(
     monkeypatch.chdir(ROOT)
     exec(compile(rag, "README.md", "exec"), {})
     assert "0.0019" in capsys.readouterr().out
+    exec(compile(agent, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("50 answered")
 
 
 def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,3 +129,21 @@ def test_the_questions_to_the_encyclopedia_and_to_this_page_are_answered(
         ("112", "13,700", "2 documents", "LICENSE", "0.0019", "256"), said, strict=True
     ):
         assert expected in found
+
+
+def test_the_agent_examples_print_what_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those that name a server or a model's folder are run by tests/tiny_agent/test_cli.py."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINY_MODEL", raising=False)
+    lines = [line for line in ENGLISH.splitlines() if line.startswith("python -m tiny_agent")]
+    examples = [line for line in lines if "http://" not in line and "models/" not in line]
+    said = []
+    for example in examples:
+        assert tiny_agent.cli.main(shlex.split(example)[3:]) == 0
+        said.append(capsys.readouterr().out)
+    assert len(said) == 6
+    for expected, found in zip(("105", "734.6", "441", "same", "", "success"), said, strict=True):
+        assert expected in found
+    assert list(tmp_path.glob("**/*.html"))
