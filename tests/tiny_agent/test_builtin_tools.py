@@ -60,8 +60,11 @@ def test_a_bare_text_is_enough_for_every_tool_but_one():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("calculater", "there is no tool 'calculater'; did you mean calculator\\? The tools are "),
-        ("search,pyhton", "'pyhton'; did you mean python\\?"),
+        (
+            "calculators",
+            "there is no tool 'calculators'; did you mean calculator\\? The tools are ",
+        ),
+        ("search,pythn", "'pythn'; did you mean python\\?"),
         ("zzz", "'zzz'; The tools are calculator, search, read_file, python"),
         ("calculator search", "there is no tool 'calculator search'"),
     ],
@@ -205,6 +208,7 @@ def test_a_name_of_two_words_is_found_by_the_whole_of_it():
         (100, "Mbit", "MB", "100 Mbit = 12.5 MB"),
         (8, "bits", "bytes", "8 bit = 1 byte"),
         (5, "KM", "M", "5 km = 5000 m"),
+        (123456789012.3, "m", "m", "123456789012.3 m = 123456789012.3 m"),
         (1e-9, "km", "nm", "1e-9 km = 1000 nm"),
     ],
 )

@@ -97,6 +97,8 @@ def test_a_huge_file_is_not_read_whole(root):
         f"of 11 that can be read of it, {MAX_BYTES} bytes]"
     )
     assert "behind the last line" in refusal(root, "huge.log", first_line=12)
+    (root / "line.log").write_bytes(b"x" * (MAX_BYTES + 1))
+    assert f"[lines 1 to 1 of 1 that can be read of it, {MAX_BYTES}" in read_lines(root, "line.log")
     assert time.perf_counter() - start < 2
 
 

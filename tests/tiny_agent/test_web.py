@@ -197,7 +197,7 @@ def test_the_key_is_not_handed_to_where_a_reply_points():
 
 def test_a_huge_reply_is_not_read_whole():
     with Server(b"[" + b"0," * 5_000_000 + b"0]") as server:
-        assert "is no JSON" in refusal(server)
+        assert "is no JSON;" in refusal(server)  # for its end was not read
 
 
 def test_without_a_key_one_line_says_what_to_set_and_where_to_get_it(monkeypatch):
