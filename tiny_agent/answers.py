@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _SCALES = {"万": 1e4, "亿": 1e8, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _NUMBER = re.compile(
-    r"(?<![0-9a-z.])(?P<sign>(?<![0-9)] )(?<![0-9a-z)])[-−])?"
+    r"(?<![0-9a-z.])(?P<sign>(?<![0-9a-z)])[-−])?"
     r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?P<decimals>\.[0-9]+)?"
     rf"(?P<exponent>e[+-]?[0-9]{{1,3}}(?![0-9a-z]))?[ \t]*(?P<scale>{'|'.join(_SCALES)})?",
     re.IGNORECASE,

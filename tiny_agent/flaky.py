@@ -149,7 +149,7 @@ def _bold(said: _Said) -> Reply | None:
 
 
 def _no_label(said: _Said) -> Reply | None:
-    if said.call or not said.answer_label or not said.reply.text.startswith(said.answer_label):
+    if not said.answer_label or not said.reply.text.startswith(said.answer_label):
         return None
     return said.with_text(said.reply.text.removeprefix(said.answer_label))
 

@@ -103,7 +103,7 @@ def calculation(part: str, last: Found | None) -> ToolCall | None:
 
 def conversion(part: str, last: Found | None) -> ToolCall | None:
     """The call for the conversion that a part asks for; None if it asks for none."""
-    text = _IT.sub(f"{last.number} {last.unit}", part) if last and last.unit else part
+    text = _IT.sub(f"{last.number} {last.unit}", part) if last else part
     for pattern, (value, unit, new_unit) in _CONVERSIONS:
         if match := re.search(pattern, text, re.IGNORECASE):
             number = find_numbers(match[value])[0].value

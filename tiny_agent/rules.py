@@ -49,7 +49,7 @@ class RuleModel:
     ) -> Reply:
         """A call or an answer. Its tokens are estimated; raises nothing."""
         conversation = read_conversation(self.dialect, messages)
-        results = {_key(call): result for call, result in reversed(conversation.calls)}
+        results = {_key(call): result for call, result in conversation.calls}
         reply = self._reply(conversation.question, results, offered_tools(messages, tools))
         text = "".join(until_stop([reply.text], stop))
         usage = estimate_usage(messages, tools, f"{text}{reply.tool_calls or ''}")

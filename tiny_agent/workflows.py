@@ -15,18 +15,15 @@ side by side, and a history from one question to the next.
 
 import json
 import string
-import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from .agent import Agent
 from .events import Event
-from .messages import Message, ParseError, RunResult, Status, Step, Usage
-from .openai_tools import OpenAITools
+from .messages import RunResult, Status
 from .plans import PROMPTS, PlanList
-from .protocols import Dialect
-from .run_state import Limits
+from .workflow_session import Session, Workflow, why_not
 
 _OVER = ("model_error", "time_budget", "token_budget")
 """How a step's run ends where another one would end the same way."""
@@ -46,30 +43,7 @@ class SOPStep:
     tools: tuple[str, ...] = ()
 
 
-class _Workflow:
-    """What the two have in common: an agent, of which every step runs a copy."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-
-    def run(self, question: str) -> RunResult:
-        """Answer a question. Raises nothing that a model, its server or a tool does."""
-        events = self._events(_Session(self.agent, question, streaming=False))
-        while True:
-            try:
-                next(events)
-            except StopIteration as end:
-                return end.value
-
-    def stream(self, question: str) -> Generator[Event, None, RunResult]:
-        """The same, telling what happens as it happens; returns the result."""
-        return self._events(_Session(self.agent, question, streaming=True))
-
-    def _events(self, session: "_Session") -> Generator[Event, None, RunResult]:
-        raise NotImplementedError
-
-
-class SOP(_Workflow):
+class SOP(Workflow):
     """A standard operating procedure: the same steps for every question; the last one answers.
 
     agent: whose model, tools, dialect and limits are used; the limits of tokens and time are for
@@ -87,19 +61,19 @@ class SOP(_Workflow):
             known.append(step.name)
         self.steps = tuple(steps)
 
-    def _events(self, session: "_Session") -> Generator[Event, None, RunResult]:
+    def _events(self, session: Session) -> Generator[Event, None, RunResult]:
         answers = {"question": session.question}
         status: Status = "answered"
         for step in self.steps:
             result = yield from session.run(step.prompt.format(**answers), step.tools)
             if result.answer is None:
-                return session.result(None, result.status, f"step {step.name!r}: {_why(result)}")
+                return session.result(None, result.status, f"step {step.name!r}: {why_not(result)}")
             answers[step.name] = result.answer
             status = result.status if status == "answered" else status
         return session.result(answers[self.steps[-1].name], status)
 
 
-class PlanAndExecute(_Workflow):
+class PlanAndExecute(Workflow):
     """Ask for a plan, carry it out step by step, then ask for the answer from the results.
 
     A step fails if its agent comes to no answer of its own. Then what is left is planned anew,
@@ -117,25 +91,25 @@ class PlanAndExecute(_Workflow):
             raise ValueError(f"language={language!r} must be one of {', '.join(PROMPTS)}")
         self.max_steps, self.prompts = max_steps, PROMPTS[language]
 
-    def _events(self, session: "_Session") -> Generator[Event, None, RunResult]:
+    def _events(self, session: Session) -> Generator[Event, None, RunResult]:
         done: list[str] = []
         for _ in range(2):
             prompt = self._filled(self.prompts.plan, session, done)
             plan = yield from session.run(prompt, (), PlanList(self.max_steps))
             if plan.answer is None:
-                return session.result(None, plan.status, f"no plan: {_why(plan)}")
+                return session.result(None, plan.status, f"no plan: {why_not(plan)}")
             failed = yield from self._carry_out(session, json.loads(plan.answer), done)
             if failed is None or failed.status in _OVER:
                 break
-        if failed and failed.status in ("model_error", "time_budget"):
-            return session.result(None, failed.status, _why(failed))
+        if failed and failed.status == "model_error":
+            return session.result(None, failed.status, failed.error)
         prompt = self._filled(self.prompts.answer, session, done)
         result = yield from session.run(prompt, (), past_budget=True)
         status = failed.status if failed and result.answer else result.status
         return session.result(result.answer, status, result.error)
 
     def _carry_out(
-        self, session: "_Session", plan: list[str], done: list[str]
+        self, session: Session, plan: list[str], done: list[str]
     ) -> Generator[Event, None, RunResult | None]:
         """Do the steps, noting in `done` what came of each; the run that failed, if one did."""
         tools = [tool.name for tool in self.agent.tools]
@@ -148,9 +122,7 @@ class PlanAndExecute(_Workflow):
                 return result
         return None
 
-    def _filled(
-        self, template: str, session: "_Session", done: Sequence[str], step: str = ""
-    ) -> str:
+    def _filled(self, template: str, session: Session, done: Sequence[str], step: str = "") -> str:
         tools = ", ".join(tool.name for tool in self.agent.tools) or "-"
         results = "\n".join(done) or self.prompts.nothing
         return template.format(
@@ -160,71 +132,6 @@ class PlanAndExecute(_Workflow):
             step=step,
             max_steps=self.max_steps,
         )
-
-
-@dataclass
-class _Session:
-    """The state of one run of a workflow."""
-
-    agent: Agent
-    question: str
-    streaming: bool
-    steps: list[Step] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    started_s: float = field(default_factory=time.monotonic)
-
-    def run(
-        self,
-        prompt: str,
-        tools: Sequence[str],
-        dialect: Dialect | None = None,
-        past_budget: bool = False,
-    ) -> Generator[Event, None, RunResult]:
-        """Run the agent on a prompt with these of its tools, within what is left of the limits.
-
-        Without tools and dialect it is plain chat, whatever the agent speaks: any text answers.
-        past_budget: as the agent's last answer, this may go beyond the limit of tokens
-        """
-        limits = replace(self.agent.limits, max_tokens=None) if past_budget else self.agent.limits
-        if status := self._spent(limits):
-            return RunResult(None, status, [], Usage(), [])
-        chosen = [tool for tool in self.agent.tools if tool.name in tools]
-        agent = Agent(
-            self.agent.model,
-            chosen,
-            dialect or (self.agent.dialect if chosen else OpenAITools()),
-            self.agent.instructions,
-            self._left(limits),
-            self.agent.confirm,
-            self.agent.context_tokens,
-        )
-        result = (yield from agent.stream(prompt)) if self.streaming else agent.run(prompt)
-        self.steps += result.steps
-        self.usage += result.usage
-        return result
-
-    def result(self, answer: str | None, status: Status, error: str | None = None) -> RunResult:
-        """What the run came to. Its conversation is the question and the answer, no more."""
-        conversation: list[Message] = [{"role": "user", "content": self.question}]
-        if answer is not None:
-            conversation.append({"role": "assistant", "content": answer})
-        return RunResult(answer, status, self.steps, self.usage, conversation, error)
-
-    def _spent(self, limits: Limits) -> Status | None:
-        """The budget that is used up."""
-        if limits.max_tokens is not None and self.usage.total_tokens >= limits.max_tokens:
-            return "token_budget"
-        seconds = time.monotonic() - self.started_s
-        return "time_budget" if limits.max_seconds and seconds >= limits.max_seconds else None
-
-    def _left(self, limits: Limits) -> Limits:
-        """The limits of the next step's run."""
-        tokens, seconds = limits.max_tokens, limits.max_seconds
-        if tokens is not None:
-            tokens -= self.usage.total_tokens
-        if seconds is not None:
-            seconds = max(1e-3, seconds - (time.monotonic() - self.started_s))
-        return replace(limits, max_tokens=tokens, max_seconds=seconds)
 
 
 def _check_step(step: SOPStep, known: Sequence[str], agent: Agent) -> None:
@@ -247,11 +154,3 @@ def _check_step(step: SOPStep, known: Sequence[str], agent: Agent) -> None:
         if name not in have:
             of = ", ".join(have) or "none"
             raise ValueError(f"step {step.name!r} wants the tool {name!r}; the agent has: {of}")
-
-
-def _why(result: RunResult) -> str:
-    """Why a run has no answer, in words."""
-    errors = [step.decision for step in result.steps if isinstance(step.decision, ParseError)]
-    if result.error or result.status != "format_errors" or not errors:
-        return result.error or f"no answer ({result.status})"
-    return errors[-1].message

@@ -138,6 +138,12 @@ def test_what_cannot_be_done_to_a_reply_is_not_done(kind, dialect, said):
     assert not flaky.damages
 
 
+def test_text_without_labels_cannot_lose_them():
+    flaky = FlakyModel(ScriptedModel(["plain"]), REACT, 1.0, random.Random(0), ["bold", "no label"])
+    assert flaky.generate([QUESTION]).text == "plain"
+    assert not flaky.damages
+
+
 def test_where_one_kind_cannot_be_done_another_is():
     reply = Reply("Final Answer: 40")
     model = FlakyModel(ScriptedModel([reply] * 9), REACT, 1.0, random.Random(0), ["again", "empty"])

@@ -87,6 +87,21 @@ def test_a_tool_that_fails_leads_on_to_the_search():
     assert [name for name, _ in calls_of(result)] == ["unit_convert", "search"]
 
 
+def test_full_width_signs_are_read():
+    result = agent().run("（1＋3）是多少？")
+    assert calls_of(result) == [("calculator", {"expression": "(1+3)"})]
+
+
+def test_of_the_same_call_the_latest_result_counts():
+    dialect = ReActText()
+    call = ToolCall("calculator", {"expression": "2 + 3"})
+    messages = [{"role": "user", "content": "2 + 3"}]
+    for result in ("Error: no result within 30 s", "5"):
+        messages += _exchange(dialect, call, result)
+    prompt = dialect.render(messages, ToolRegistry(make_tools()))
+    assert RuleModel(dialect).generate(prompt.messages).text == "Final Answer: 5"
+
+
 def test_what_there_is_no_tool_for_is_not_called():
     assert calls_of(agent(names=["calculator"]).run("Who built the tower?")) == []
     result = agent(names=["search"]).run("How high is the tower? Then divide it by 8.")
@@ -146,6 +161,11 @@ def test_asked_for_a_plan_it_lists_the_parts_that_are_left(language, question, p
     assert json.loads(said(plan)) == parts[1:]
     done = "- How high is it => 40 metres\n- add 2. => 42"
     assert json.loads(said(prompts.plan.format(results=done, **fields))) == parts[1:]
+
+
+def test_of_two_labelled_lines_the_last_is_the_task():
+    prompt = "Question: Who built the tower?\n\nStep: How deep is the sea?"
+    assert agent().run(prompt).answer == "The sea is 90 metres deep."
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -282,6 +302,7 @@ def test_arithmetic_goes_on_from_the_last_result(text, expression):
         ("把 41 千米换算成英里。", (41, "千米", "英里")),
         ("平均气温 24 摄氏度,合多少华氏度?", (24, "摄氏度", "华氏度")),
         ("乘以 25,等于多少?", None),
+        ("25米等于多少?", None),
         ("12 divided by 4 in words", None),
         ("The year 163 in Oshavel", None),
     ],
@@ -289,6 +310,7 @@ def test_arithmetic_goes_on_from_the_last_result(text, expression):
 def test_conversions_are_read(text, arguments):
     call = conversion(text, Found("36 metres", "36", "metres"))
     assert (tuple(call.arguments.values()) if call else None) == arguments
+    assert json.dumps(call and call.arguments["value"]) == json.dumps(arguments and arguments[0])
 
 
 def test_without_a_unit_it_cannot_be_converted():
@@ -338,6 +360,9 @@ def test_the_number_of_a_result_is_that_of_the_clause_that_was_asked_for(text, p
         ("高塔里面有几口钟？", "塔身高40米，里面有3口钟。"),
         ("Who rules Mars?", None),
         ("Who is the king of the sea?", None),  # one word is not enough
+        ("Which famous northern painter saw the sea floor through green glass?", None),  # nor two
+        ("Who was the towers' builder?", "The tower was built by Ada Moss in 12 LE."),  # about
+        ("How many towers are in bells?", "It is 40 metres high, and has 3 bells."),
         ("", None),
     ],
 )
@@ -365,6 +390,7 @@ def test_what_is_written_is_parsed_as_it_was_meant(dialect):
     call = ToolCall("search", {"query": 'a "b"\n观察：c'})
     reply = write_call(dialect, call, "I have to look.")
     assert dialect.parse(reply, tools) == [call]
+    assert (reply.finish_reason == "tool_calls") == bool(reply.tool_calls)
     assert dialect.thought(reply, tools) == "I have to look."
     assert dialect.parse(write_answer(dialect, "Ada Moss"), tools).text == "Ada Moss"
 
@@ -394,6 +420,21 @@ def test_a_conversation_is_read_back_from_its_prompt(dialect, note):
     assert conversation.question == "Now?"
     read = [(call.arguments, result) for call, result in conversation.calls]
     assert read == [({"query": "0"}, "one\n\ntwo"), ({"query": "1"}, "three")]
+
+
+def test_results_belong_to_calls_in_their_order():
+    dialect = DIALECTS[3]
+    calls = [ToolCall("search", {"query": str(n)}, f"call_{n}") for n in range(2)]
+    messages = [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "", "tool_calls": [call.to_wire() for call in calls]},
+        *[{"role": "tool", "content": f"r{n}", "tool_call_id": f"call_{n}"} for n in range(2)],
+    ]
+    read = read_conversation(dialect, dialect.render(messages, ToolRegistry()).messages)
+    assert [(call.id, result) for call, result in read.calls] == [
+        ("call_0", "r0"),
+        ("call_1", "r1"),
+    ]
 
 
 @each_dialect

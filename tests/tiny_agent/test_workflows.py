@@ -135,6 +135,12 @@ def test_a_procedure_goes_on_with_an_answer_that_a_step_was_made_to_give():
     assert asked(sop)[-1].endswith("from: about 40")
 
 
+def test_an_end_short_of_an_answer_is_not_blamed_on_the_form():
+    sop = SOP(agent("no form", "", limits=Limits(max_steps=1)), [FACTS])
+    result = sop.run(QUESTION)
+    assert (result.status, result.error) == ("max_steps", "step 'facts': no answer (max_steps)")
+
+
 def test_a_server_that_fails_ends_a_procedure_with_what_it_said():
     sop = SOP(agent(LOOK, answer("40")), [FACTS, SUM])
     result = sop.run(QUESTION)
@@ -189,7 +195,7 @@ def test_a_plan_that_cannot_be_read_is_asked_for_again_with_the_reason():
     ],
 )
 def test_where_no_plan_can_be_had_the_status_says_why(bad, told):
-    plan = PlanAndExecute(agent(*[bad] * 4))
+    plan = PlanAndExecute(agent("Hm. {", *[bad] * 3))
     result = plan.run(QUESTION)
     assert (result.answer, result.status) == (None, "format_errors")
     assert result.error.startswith(f"no plan: Format error: {told}")
@@ -232,6 +238,12 @@ def test_a_step_that_was_made_to_answer_has_failed_but_its_answer_is_noted():
     assert "- a => about 40" in asked(plan)[3]
 
 
+def test_a_result_is_one_line_among_the_results():
+    plan = PlanAndExecute(agent('["a"]', answer("40\n\nmetres"), "Forty."))
+    plan.run(QUESTION)
+    assert "\n- a => 40 metres\n" in asked(plan)[-1]
+
+
 def test_a_summary_that_says_nothing_is_no_answer():
     plan = PlanAndExecute(agent('["a"]', answer("1"), "", "", "", ""))
     result = plan.run(QUESTION)
@@ -239,11 +251,13 @@ def test_a_summary_that_says_nothing_is_no_answer():
 
 
 def test_a_server_that_fails_is_not_asked_for_another_plan():
-    plan = PlanAndExecute(agent('["a", "b"]', answer("1")))
+    def fails(messages):
+        raise ModelError("out of order")
+
+    plan = PlanAndExecute(agent('["a", "b"]', answer("1"), fails, '["b"]', "never"))
     result = plan.run(QUESTION)
-    assert (result.answer, result.status) == (None, "model_error")
-    assert result.error.startswith("call 3 of")
-    assert len(result.steps) == 2
+    assert (result.answer, result.status, result.error) == (None, "model_error", "out of order")
+    assert (len(result.steps), len(asked(plan))) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -274,6 +288,7 @@ def test_the_prompts_of_a_plan_may_be_chinese():
         '["a", "b"]',
         'Here is the plan:\n```json\n["a", "b"]\n```\nGood luck!',
         '{"steps": ["a", "b"]}',
+        '[{"id": "", "task": "a"}, {"task": "b", "why": ""}]',
         '[{"step": 1, "task": "a"}, {"step": 2, "task": "b"}]',
         "['a', 'b',]",
         '<think>[1, 2]</think>[" a ", "b"]',
@@ -358,6 +373,35 @@ def test_the_budget_of_time_is_for_the_whole_run():
         assert len(model.calls) == len(script) + 1
 
 
+def test_a_step_has_no_more_time_than_those_before_it_left():
+    @tool
+    def nap() -> str:
+        """Sleep."""
+        time.sleep(0.5)
+        return "rested"
+
+    call = write_call(REACT, ToolCall("nap")).text
+    model = ScriptedModel([call, answer("a"), call])
+    lazy = Agent(model, [nap], REACT, limits=Limits(max_seconds=0.9))
+    steps = SOP(lazy, [SOPStep(name, "Rest", ("nap",)) for name in ("a", "b")]).run("?").steps
+    results = [result for step in steps for result in step.results]
+    assert [result.is_error for result in results] == [False, True]
+    assert results[1].latency_s < 0.45
+
+
+def test_a_step_keeps_within_the_context():
+    @tool
+    def recite(times: int) -> str:
+        """Recite."""
+        return "la " * times
+
+    call = write_call(REACT, ToolCall("recite", {"times": 1000})).text
+    model = ScriptedModel([call, answer("a")])
+    small = Agent(model, [recite], REACT, context_tokens=500)
+    SOP(small, [SOPStep("a", "Go", ("recite",))]).run("?")
+    assert len(asked(SOP(small, [SOPStep("a", "Go")]))[-1]) < 1500
+
+
 # --- The same records as an agent's. ---
 
 
@@ -421,6 +465,14 @@ def test_a_stream_that_is_left_can_be_closed():
     assert next(stream) == TextDelta("x")
     stream.close()
     assert Endless.closed
+
+
+def test_run_does_not_stream():
+    class OnlyWhole:
+        def generate(self, messages, tools=(), stop=()):
+            return Reply("whole")
+
+    assert SOP(Agent(OnlyWhole()), [SOPStep("a", "Go")]).run("?").answer == "whole"
 
 
 def test_a_run_leaves_nothing_behind_for_the_next_one():
