@@ -126,6 +126,14 @@ def test_a_character_of_several_tokens_comes_when_it_is_whole(local, monkeypatch
     assert "".join(local.stream(HELLO)) == "a\ufffd"
 
 
+def test_tags_of_a_call_are_text_and_control_tokens_are_not(local, monkeypatch):
+    said = "<tool_call>{}<|im_start|></tool_call>"
+    ids = local._tokenizer.encode(said, add_special_tokens=False)
+    monkeypatch.setattr(local, "_tokens", lambda prompt, n: iter(ids))
+    reply = local.generate(HELLO)
+    assert (reply.text, reply.tool_calls) == ("<tool_call>{}</tool_call>", ())
+
+
 def test_an_end_token_of_the_generation_config_ends_it_and_is_not_shown(folder, tmp_path):
     _, made, tokenizer = reference(folder, HELLO, 8)
     place = next(i for i in range(2, 8) if made[i] not in made[:i])
