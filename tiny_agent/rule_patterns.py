@@ -140,7 +140,7 @@ def best_sentence(question: str, passages: str) -> str | None:
     says nothing new.
     """
     wanted, number_wanted = _terms(question), _FOR_A_NUMBER.search(question)
-    enough = max(ENOUGH * len(wanted), min(2, len(wanted)))
+    enough = max(1, min(2, len(wanted)), ENOUGH * len(wanted))
     best, most, heading = None, (0, 0), set[str]()
     for line in filter(None, map(str.strip, passages.splitlines())):
         if _HEADING.match(line):
@@ -150,7 +150,7 @@ def best_sentence(question: str, passages: str) -> str | None:
             own = wanted & _terms(sentence)
             shared = len(own | wanted & heading)
             fits = bool(number_wanted and find_numbers(sentence))
-            new = own and shared >= enough and question not in sentence
+            new = shared >= enough and question not in sentence
             if new and (shared + fits, len(own)) > most:
                 best, most = sentence, (shared + fits, len(own))
     return best

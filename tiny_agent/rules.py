@@ -31,6 +31,12 @@ _RESULTS = re.compile(r"^(?:Results|结果)[:：] *\n(.+?)(?:\n\n|\Z)", re.MULTI
 _PLAN = re.compile(r"JSON (?:list|列表)")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
+_THOUGHTS = {  # in English and in Chinese
+    "search": ("I have to look this up.", "这个要查一查。"),
+    "calculator": ("This has to be worked out.", "这个要算一算。"),
+    "unit_convert": ("This has to be converted.", "这个要换算单位。"),
+}
+
 Work = Generator[ToolCall, str | None, str]
 """Yields calls, is sent what came of them (None: there is no such tool), returns the answer."""
 
@@ -73,8 +79,8 @@ class RuleModel:
         except StopIteration as end:
             # Without tools there is no form to keep to.
             return write_answer(self.dialect, end.value) if offered else Reply(end.value)
-        thought = " ".join(str(value) for value in call.arguments.values())
-        return write_call(self.dialect, call, f"{call.name}: {thought}")
+        thought = _THOUGHTS[call.name][bool(_CJK.search(prompt))]
+        return write_call(self.dialect, call, thought)
 
 
 def _work(prompt: str) -> Work:

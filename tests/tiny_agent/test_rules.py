@@ -363,6 +363,8 @@ def test_the_number_of_a_result_is_that_of_the_clause_that_was_asked_for(text, p
         ("Which famous northern painter saw the sea floor through green glass?", None),  # nor two
         ("Who was the towers' builder?", "The tower was built by Ada Moss in 12 LE."),  # about
         ("How many towers are in bells?", "It is 40 metres high, and has 3 bells."),
+        ("What is it?", None),  # there is no word to look for
+        ("How many are there?", None),
         ("", None),
     ],
 )
