@@ -68,6 +68,7 @@ _SPOKEN = [  # a phrase of arithmetic, and how it is written
     (rf"\b(?:halve|half of) {_N}|{_N} ?的一半", r" \1\2 / 2"),
     (rf"\bsquare root of {_N}|{_N} ?的平方根", r" sqrt(\1\2)"),
     (rf"\bsquare of {_N}|{_N} ?的平方|{_N} squared", r" \1\2\3 ** 2"),
+    (rf"{_N} ?的 ?{_N} ?次方|{_N} to the power of {_N}", r" \1\3 ** \2\4"),
     (r"\bdivided? by\b|除以", " / "),
     (r"\b(?:multiplied by|multiply by|times)\b|乘以?", " * "),
     (r"\b(?:plus|add)\b|加上?", " + "),

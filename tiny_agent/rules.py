@@ -99,11 +99,13 @@ def _work(prompt: str) -> Work:
     last = found_in(results[-1], task) if results else None
     for part in parts:
         last = yield from _do(part, last)
+        if last is None:  # what comes after it would go on from nothing
+            break
     return last.text if last else _unknown(task)
 
 
-def _do(part: str, last: Found | None) -> Generator[ToolCall, str | None, Found]:
-    """One part. What there is no tool for is taken from the last result."""
+def _do(part: str, last: Found | None) -> Generator[ToolCall, str | None, Found | None]:
+    """One part; None if it comes to nothing. What there is no tool for is the last result."""
     part = unicodedata.normalize("NFKC", part)
     results = []
     for call in filter(None, (conversion(part, last), calculation(part, last))):
@@ -114,9 +116,9 @@ def _do(part: str, last: Found | None) -> Generator[ToolCall, str | None, Found]
         return last
     passages = yield ToolCall("search", {"query": part})
     if passages is None:
-        return last or Found(_unknown(part))
+        return last
     sentence = best_sentence(part, passages)
-    return found_in(sentence, part) if sentence else Found(_unknown(part))
+    return found_in(sentence, part) if sentence else None
 
 
 def _unknown(task: str) -> str:

@@ -82,6 +82,12 @@ def test_it_says_that_it_does_not_know_where_nothing_fits():
         assert agent().run(question).answer.startswith("I do not know")
 
 
+def test_a_part_that_comes_to_nothing_ends_it():
+    result = agent().run("Where do mermaids live? Then divide it by 2.")
+    assert len(calls_of(result)) == 1
+    assert result.answer.startswith("I do not know")
+
+
 def test_a_tool_that_fails_leads_on_to_the_search():
     result = agent().run("How many parsecs are 3 metres?")
     assert [name for name, _ in calls_of(result)] == ["unit_convert", "search"]
@@ -249,6 +255,8 @@ def test_it_never_raises(turns, dialect):
         ("add 5 to 7", "7 + 5"),
         ("What is the square root of 2?", "sqrt(2)"),
         ("5 squared", "5 ** 2"),
+        ("2 的 10 次方", "2 ** 10"),
+        ("2 to the power of 10", "2 ** 10"),
         ("double 21", "2 * 21"),
         ("half of 21", "21 / 2"),
         ("84除以4是多少？", "84 / 4"),
