@@ -23,7 +23,6 @@ from .protocols import (
     join_turns,
     nothing_said,
     said,
-    strip_reasoning,
     with_instructions,
 )
 from .tools import ToolRegistry
@@ -101,8 +100,8 @@ class HermesToolCall:
             return self.format_observation(message)
         calls = [ToolCall.from_wire(wire) for wire in message.get("tool_calls", ())]
         content = message["content"]
-        if calls:  # a reply of another dialect may have had tags in its text, which called nothing
-            content = defused(strip_reasoning(content))
+        if calls:  # the text beside them may hold tags that called nothing
+            content = defused(content)
         parts = [content] if content else []
         for call in calls:
             body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)

@@ -9,10 +9,12 @@ Chapter 42 shows the slips.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 MAX_JSON5_CHARS = 10_000  # that parser is written in Python: some 40,000 characters a second
 MAX_DEPTH = 50  # whatever writes the value again has to go as deep
+MAX_NAME_CHARS = 100
 
 INVISIBLE = "\ufeff\u200b\u200c\u200e\u200f\u2060"
 """Characters without width, which tokens from web pages carry along."""
@@ -55,7 +57,7 @@ def read_value(text: str, start: int = 0) -> tuple[object, int]:
     except json.JSONDecodeError as error:
         value, end = _read_json5(text, start, error)
     except ValueError as error:  # a key twice, a number of 5,000 digits
-        raise ValueError(f"the JSON cannot be read: {_first_clause(error)}") from None
+        raise ValueError(f"the JSON cannot be read: {str(error).split(';')[0]}") from None
     return _writable(value), end
 
 
@@ -82,10 +84,23 @@ def named_call(value: dict[str, object]) -> tuple[str, object]:
     names = [
         value[key] for key in ("name", "action", "tool", "tool_name", "function") if key in value
     ]
-    if not names or not isinstance(names[0], str) or not names[0].strip():
+    if not names or not isinstance(names[0], str):
         raise ValueError('the call has no "name"')
     keys = ("arguments", "action_input", "parameters", "input", "args", "tool_input")
-    return names[0].strip(), next((value[key] for key in keys if key in value), None)
+    return tool_name(names[0]), next((value[key] for key in keys if key in value), None)
+
+
+def tool_name(text: str) -> str:
+    """The name of a tool, whether there is one or not. ValueError if it can be none's."""
+    name = text.strip()
+    if not 0 < len(name) <= MAX_NAME_CHARS:
+        raise ValueError(f"{excerpt(name)!r} is no tool's name")
+    return name
+
+
+def encodable(text: str) -> str:
+    """The text with the halves of an emoji joined; UTF-8 cannot carry one alone: it is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def excerpt(text: str) -> str:
@@ -99,8 +114,8 @@ def _once(items: Iterable[tuple[str, object]]) -> dict[str, object]:
     pairs = list(items)
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {max(keys, key=keys.count)!r} is there twice")
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {excerpt(twice)!r} is there twice")
     return found
 
 
@@ -124,9 +139,11 @@ def _read_json5(text: str, start: int, problem: json.JSONDecodeError) -> tuple[o
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except (ValueError, OverflowError) as failure:
-        raise ValueError(f"the JSON cannot be read: {_first_clause(failure)}") from None
-    if error:
+        value, error, end = None, str(failure), 0
+    if error and error.startswith("<string>"):  # a place in the text: it is no JSON5 either
         raise ValueError(_described(problem))
+    if error:
+        raise ValueError(f"the JSON cannot be read: {error.split(';')[0]}")
     if any(escaped not in _ESCAPES for escaped in _ESCAPE.findall(chunk[:end])):
         # JSON5 would drop the backslash: "\d+" is no "d+".
         raise ValueError(r"a backslash in a JSON string has to be written twice: \\")
@@ -144,8 +161,7 @@ def _writable(value: object) -> object:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
         raise ValueError("a number in the JSON is too long, infinite or no number") from None
-    # Halves of an emoji are joined, and one alone, which UTF-8 cannot carry, is replaced.
-    return json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return json.loads(encodable(written))
 
 
 def _inside(value: object) -> list[object]:
@@ -162,10 +178,6 @@ def _described(problem: json.JSONDecodeError) -> str:
     chinese = bool(rest) and rest[0] in _CHINESE
     hint = "; use straight quotes and half-width punctuation" if chinese else ""
     return f"the JSON is broken or not finished ({what}; {where}{hint})"
-
-
-def _first_clause(error: Exception) -> str:
-    return str(error).split(";")[0]
 
 
 def _end(match: re.Match[str] | None, otherwise: int) -> int:

@@ -5,11 +5,12 @@ where the model likes. What is left to do is to distrust their arguments, which 
 the model wrote. Source: https://platform.openai.com/docs/guides/function-calling.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .hermes import HermesToolCall, read_calls
-from .json_input import read_object
+from .json_input import encodable, read_object, tool_name
 from .messages import Decision, FinalAnswer, Message, Reply, ToolCall, WireCall
 from .protocols import Prompt, correction, nothing_said, said
 from .tools import ToolRegistry
@@ -23,7 +24,8 @@ class OpenAITools:
 
     def render(self, messages: Sequence[Message], tools: ToolRegistry) -> Prompt:
         """The conversation as it is: it is kept in this form."""
-        return Prompt([message.copy() for message in messages], [t.to_openai() for t in tools], ())
+        turns = [_acceptable(message, tools) for message in messages]
+        return Prompt(turns, [each.to_openai() for each in tools], ())
 
     def parse(self, reply: Reply, tools: ToolRegistry) -> Decision:
         """All calls of the reply, or none: if one is broken, no other is run.
@@ -56,13 +58,28 @@ class OpenAITools:
         return message.copy()
 
 
+def _acceptable(message: Message, tools: ToolRegistry) -> Message:
+    """The message; names that a model made up without the characters that OpenAI refuses."""
+    message = message.copy()
+    if "tool_calls" in message:
+        message["tool_calls"] = [_renamed(wire, tools) for wire in message["tool_calls"]]
+    return message
+
+
+def _renamed(wire: WireCall, tools: ToolRegistry) -> WireCall:
+    function = wire["function"]
+    if tools.find(function["name"]):
+        return wire
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", function["name"])[:64]
+    return {"id": wire["id"], "type": "function", "function": {**function, "name": name}}
+
+
 def _read_call(place: int, wire: WireCall, cut_off: bool) -> ToolCall:
     """One call. ValueError says what is wrong with it."""
-    name, arguments = wire["function"]["name"].strip(), wire["function"]["arguments"].strip()
-    if not name:
-        raise ValueError("a call names no tool")
+    function = wire["function"]
+    name, arguments = tool_name(encodable(function["name"])), encodable(function["arguments"])
     identity = wire["id"] or f"call_{place}"
-    if arguments in ("", "null") and not cut_off:  # how some models give a tool nothing
+    if arguments.strip() in ("", "null") and not cut_off:  # how some models give a tool nothing
         return ToolCall(name, {}, identity)
     try:
         return ToolCall(name, read_object(arguments), identity)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .json_input import INVISIBLE
+from .json_input import INVISIBLE, encodable
 from .messages import Decision, Message, ParseError, Reply
 from .models import ToolSpec
 from .tools import Tool, ToolRegistry
@@ -33,7 +33,9 @@ _LONE_END = re.compile(
     r"""^[^"`\n]*</think(?:ing)?>|</think(?:ing)?>(?=[^\S\n]*+$)""", re.IGNORECASE | re.MULTILINE
 )
 _END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
-_CONTROL = re.compile(r"<(?=/?(?:tool_call|tool_response)>|\|\w{1,40}\|>)", re.IGNORECASE)
+_CONTROL = re.compile(
+    r"<(?=/?(?:tool_call|tool_response|think|thinking)>|\|\w{1,40}\|>)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,8 @@ class Dialect(Protocol):
 
 
 def said(reply: Reply) -> str:
-    """What a model says in its reply: not its reasoning, nor the token that ends its turn.
-
-    Half an emoji, which UTF-8 cannot carry, is replaced.
-    """
-    text = reply.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").rstrip()
+    """What a model says in its reply: not its reasoning, nor the token that ends its turn."""
+    text = encodable(reply.text).rstrip()
     for token in _END_OF_TURN:  # some servers leave it there
         text = text.removesuffix(token).rstrip()
     return strip_reasoning(text)
@@ -93,10 +92,9 @@ def strip_reasoning(text: str) -> str:
         if end is None:
             return ""
         start = end.end()
-    lone = _LONE_END.search(text, start)
-    if lone and "<think" not in text[start : lone.end()]:
-        start = lone.end()
-    return text[start:]
+    text = text[start:]
+    lone = _LONE_END.search(text)
+    return text[lone.end() :] if lone and "<think" not in text[: lone.end()] else text
 
 
 def nothing_said(reply: Reply) -> str:

@@ -145,6 +145,7 @@ class ReActText:
         labels, content = self._labels, message["content"]
         if not calls:
             return {"role": "assistant", "content": labels.answer + content}
+        content = defused(content)
         if has_label(content):  # on one line it is a thought about labels, and no label
             content = " ".join(content.split())
         lines = [labels.thought + content] if content else []

@@ -16,7 +16,7 @@ What is left open, or was cut off, is an error and never a guess.
 import json
 import re
 
-from .json_input import begins_object, named_call, read_object, read_value
+from .json_input import begins_object, named_call, read_object, read_value, tool_name
 from .messages import ToolCall
 from .react_text import unfenced
 from .tools import Tool, ToolRegistry
@@ -26,13 +26,15 @@ _CLOSING = {"[": "]", "(": ")", "（": "）", "【": "】"}
 _OPENED = re.compile(rf"{_NAME}[ \t]{{0,3}}([\[(（【])")
 _SEPARATED = re.compile(rf"{_NAME}[\s:：,，*`]{{0,8}}")
 _ARGUMENT = re.compile(r"\s*+([^\W\d]\w*+)\s*+[=:：](?!=)")
-_COMMA = re.compile(r"\s*+(?:[,，\n]|\Z)")
+_COMMA = re.compile(r"[^\S\n]*+(?:[,，\n]|\Z)")
 _NOTHING = {"", "none", "null", "n/a", "无", "無"}
 _QUOTES = {"'": "'", "“": "”", "‘": "’", "「": "」"}
 
 
 def split_action(action: str, action_input: str | None, tools: ToolRegistry) -> tuple[str, str]:
     """The tool's name, and the text of its input. ValueError if either cannot be told."""
+    if not action:
+        raise ValueError("the Action names no tool")
     given = (action_input or "").strip()
     if begins_object(action):
         name, value = named_call(read_object(action))
@@ -44,14 +46,12 @@ def split_action(action: str, action_input: str | None, tools: ToolRegistry) -> 
     if tools.find(first):
         return first, given or (rest if begins_object(rest) else "")
     if opened := _OPENED.match(bare):
-        return opened[1], given or _in_brackets(bare[opened.end() :], opened[1], opened[2])
+        name = tool_name(opened[1])
+        return name, given or _in_brackets(bare[opened.end() :], name, opened[2])
     named = _SEPARATED.match(bare)
     if named and not given and begins_object(bare[named.end() :]):
-        return named[1], bare[named.end() :]
-    name = first.strip(" \t*_`'\"<>[]()。.：:,，")
-    if not name:
-        raise ValueError("the Action names no tool")
-    return name, given
+        return tool_name(named[1]), bare[named.end() :]
+    return tool_name(first.strip(" \t*_`'\"<>[]()。.：:,，")), given
 
 
 def read_call(name: str, text: str, tools: ToolRegistry, cut_off: bool = False) -> ToolCall:

@@ -69,9 +69,11 @@ _NO_ACTION = re.compile(
     rf"|(?:{_WORDS['answer']})\W{{0,4}}(?:[:：]|(?:{_WORDS['answer']})))",
     re.IGNORECASE,
 )
-_INLINE_ANSWER = re.compile(rf"(?:{_WORDS['answer']})[ \t]?[*_]{{0,3}}[:：]", re.IGNORECASE)
+_INLINE_ANSWER = re.compile(
+    rf"[*_]{{0,3}}(?:{_WORDS['answer']})[ \t]?[*_]{{0,3}}[:：][*_]{{0,3}}", re.IGNORECASE
+)
 _INLINE_INPUT = re.compile(
-    rf"[^\n{{\[(（]{{0,80}}?\s({_WORDS['input']})[ \t]?[*_]{{0,3}}[:：]", re.IGNORECASE
+    rf"[^\n{{\[(（]{{0,80}}?\s({_WORDS['input']})[ \t]?[*_]{{0,3}}[:：][*_]{{0,3}}", re.IGNORECASE
 )
 _ACTION_OBJECT = re.compile(
     rf"(?:\A|```\w*+)[\s{INVISIBLE}]*+(?=\{{\s*+[\"']action[\"']\s*+:)", re.IGNORECASE
@@ -100,7 +102,8 @@ def find_labels(text: str, names: Sequence[str]) -> Found:
     if after and after[0].kind == "input":
         return Found("action", thought, content, _object_or_line(text, after[0], after[1:], cut))
     if inline := _INLINE_INPUT.match(content):
-        return Found("action", thought, content[: inline.start(1)], content[inline.end() :].strip())
+        name, given = content[: inline.start(1)].strip(), content[inline.end() :].strip()
+        return Found("action", thought, name, given)
     return Found("action", thought, content)
 
 

@@ -807,7 +807,7 @@ OPENAI = [
         [("search", '["moonglass"]')],
         Error("a JSON object in braces is needed"),
     ),
-    wired("no name", [("", '{"query": "moonglass"}')], Error("a call names no tool")),
+    wired("no name", [("", '{"query": "moonglass"}')], Error("is no tool's name")),
     row(
         "the server left the call in the text",
         f"<tool_call>\n{BODY}\n</tool_call>",
