@@ -111,6 +111,14 @@ def test_a_question_needs_no_command(run: Run) -> None:
         assert (code, out) == (0, "5\n")
 
 
+@pytest.mark.parametrize("protocol", ["react", "hermes", "openai"])
+@pytest.mark.parametrize("question", ["What is 2 + 3?", "2 加 3 等于多少？"])
+def test_the_model_by_rules_speaks_every_protocol(protocol: str, question: str, run: Run) -> None:
+    code, out, err = run(question, *RULES, "--protocol", protocol)
+    assert (code, out) == (0, "5\n")
+    assert ("行动" in err) == (protocol == "react" and "加" in question)
+
+
 def test_quiet_shows_no_steps(run: Run, model: Use) -> None:
     model(SUM, "Final Answer: 5")
     assert run("What is 2 + 3?", "--quiet") == (0, "5\n", "")
@@ -618,8 +626,7 @@ def test_the_tasks_that_come_along_are_run(run: Run) -> None:
 
 
 def tiny_agent(*args: str, **more: object) -> "subprocess.Popen[str]":
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    environment.pop("TINY_MODEL", None)
+    environment = {"PYTHONIOENCODING": "utf-8"} | os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", "tiny_agent", *args],
         env=environment,
@@ -637,6 +644,13 @@ def test_it_runs_as_a_module() -> None:
     assert (process.returncode, out) == (0, "105\n")
     assert "step 2" in err
     assert replay("t.jsonl").ok
+
+
+def test_a_terminal_that_knows_no_chinese_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    out, err = tiny_agent("谁？", *RULES).communicate(timeout=60)
+    assert out.startswith("\\u6211\\u4e0d\\u77e5\\u9053")
+    assert "Traceback" not in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")

@@ -203,6 +203,15 @@ def test_a_run_that_was_killed_is_the_same_as_far_as_it_goes(tmp_path: Path) -> 
         assert "there is no result" in str(outcome.missing)
 
 
+def test_a_replay_has_all_the_time_in_the_world(tmp_path: Path) -> None:
+    agent = AGENTS["react"]()
+    agent.limits = Limits(max_seconds=60)
+    record(agent, "What?", tmp_path / "t")
+    trace = read_trace(tmp_path / "t")
+    hurried = replace(trace.header, limits=Limits(max_seconds=1e-9))
+    assert replay(replace(trace, header=hurried)).ok
+
+
 # --- Differences. ---
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from tiny_agent.agent import Agent
 from tiny_agent.events import StepFinished
 from tiny_agent.hermes import HermesToolCall
 from tiny_agent.messages import Message, Reply, RunResult, Usage, WireCall
-from tiny_agent.models import Line, ScriptedModel
+from tiny_agent.models import Line, ScriptedModel, ToolSpec
 from tiny_agent.openai_tools import OpenAITools
-from tiny_agent.protocols import Dialect
+from tiny_agent.protocols import Dialect, Prompt
 from tiny_agent.react import ReActText
 from tiny_agent.run_state import Limits
-from tiny_agent.tools import Tool, ToolError, tool
+from tiny_agent.tools import Tool, ToolError, ToolRegistry, tool
 from tiny_agent.trace import Trace, TraceWriter, read_trace, record
 from tiny_agent.trace_header import Header
 from tiny_agent.trace_lines import decode, encode
@@ -104,7 +104,12 @@ def test_the_prompts_are_those_that_the_model_was_sent(
 def test_a_run_with_a_history_limits_and_a_short_memory(tmp_path: Path) -> None:
     script: list[Line] = [*[react(name * 30) for name in "abcdefgh"], "Final Answer: done"]
     agent = Agent(
-        ScriptedModel(script), [look], limits=Limits(8, 5000, 60.0, 2, 2), context_tokens=260
+        ScriptedModel(script),
+        [look],
+        None,
+        "Be brief.",
+        Limits(8, 5000, 60.0, 2, 2),
+        context_tokens=270,
     )
     history: list[Message] = [
         {"role": "user", "content": "Hi."},
@@ -118,8 +123,9 @@ def test_a_run_with_a_history_limits_and_a_short_memory(tmp_path: Path) -> None:
     assert trace.steps == result.steps
     assert trace.result == result
     assert trace.header.history == history
+    assert trace.header.instructions == "Be brief."
     assert trace.header.limits == Limits(8, 5000, 60.0, 2, 2)
-    assert trace.header.context_tokens == 260
+    assert trace.header.context_tokens == 270
     assert len(trace.steps[-1].prompt) < len(trace.steps[3].prompt) + 8  # it was trimmed
     assert trace.steps[-1].prompt[0] != trace.steps[0].prompt[0]  # the forced answer: no tools
 
@@ -185,6 +191,29 @@ def test_every_character_survives(text: str, tmp_path: Path) -> None:
     assert trace.result == result
     assert trace.steps[0].results[0].content == (text or "(no output)")
     assert trace.steps[1].reply.text == f"Final Answer: |{text}|"
+
+
+def test_two_halves_and_the_whole_are_two_messages(tmp_path: Path) -> None:
+    script: list[Line] = [react("\ud83d\ude00"), react("😀"), "Final Answer: 1"]
+    result = small_run(tmp_path / "t", script)
+    assert read_trace(tmp_path / "t").steps == result.steps
+
+
+class OwnSpecs(OpenAITools):
+    """A dialect that describes tools in its own way, and sends fewer of them each time."""
+
+    def render(self, messages: Sequence[Message], tools: ToolRegistry) -> Prompt:
+        prompt = super().render(messages, tools)
+        specs: list[ToolSpec] = [{"name": "look"}, {"name": f"after {len(messages)}"}]
+        return replace(prompt, tools=specs[len(messages) % 2 :])
+
+
+def test_tools_that_are_described_in_another_way_are_kept(tmp_path: Path) -> None:
+    script: list[Line] = [Reply("", (wire(f"a{n}", f"id{n}"),)) for n in range(3)]
+    agent = Agent(ScriptedModel([*script, "x"]), [look], OwnSpecs())
+    result = record(agent, "What?", tmp_path / "t")
+    assert read_trace(tmp_path / "t").steps == result.steps
+    assert len({str(step.tools) for step in result.steps}) > 1
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -483,6 +512,11 @@ def test_a_model_in_a_folder_has_the_folders_name(tmp_path: Path) -> None:
 
     assert Header.of(Agent(Folder([])), "What?").model == "Qwen2.5"
     assert Header.of(Agent(ScriptedModel([])), "What?").model == "ScriptedModel"
+
+    class Around(ScriptedModel):
+        model = Folder([])  # a model around another one
+
+    assert Header.of(Agent(Around([])), "What?").model == "Around"
 
 
 @pytest.mark.parametrize("secret", ["sk-0123456789", 'quo"ted\\key', "钥匙钥匙钥匙钥匙"])

@@ -15,7 +15,7 @@ from tiny_agent.markup import Html, element, escape
 from tiny_agent.messages import Message, Reply, Step, Usage
 from tiny_agent.models import Line, ModelError, ScriptedModel
 from tiny_agent.openai_tools import OpenAITools
-from tiny_agent.page_steps import PREVIEW_CHARS, REPEATED_CHARS, seconds
+from tiny_agent.page_steps import PREVIEW_CHARS, REPEATED_CHARS, seconds, tools_s
 from tiny_agent.run_state import Limits
 from tiny_agent.tools import ToolError, tool
 from tiny_agent.trace import Trace, read_trace, record
@@ -198,16 +198,16 @@ def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
         Reply("Final Answer: 1", (), Usage(800, 6, 1)),
     ]
     trace = run(tmp_path, script)
-    steps = [timed(trace.steps[0], 1.5, 0.5), timed(trace.steps[1], 2.0, 0.0)]
+    steps = [timed(trace.steps[0], 1.5, 0.5), timed(trace.steps[1], 1.0, 0.0)]
     html = read(replace(trace, steps=steps))
     totals = {each.one("dt").text: each.one("dd").text for each in html.one("dl").all("div")}
     assert totals["Steps"] == "2"
     assert totals["Tool calls"] == "1"
     assert totals["Tokens"] == "2,0402,000 read40 written"
-    assert totals["Time"] == "4.0 s3.5 s model500 ms tools"
+    assert totals["Time"] == "3.0 s2.5 s model500 ms tools"
     assert totals["Errors"].startswith("0")
     meters = [each.text for each in html.all("div", "meter")]
-    assert meters == ["1,200 read + 34 written", "1.5 s + 500 ms", "800 read + 6 written", "2.0 s"]
+    assert meters == ["1,200 read + 34 written", "1.5 s + 500 ms", "800 read + 6 written", "1.0 s"]
     widths = [
         float(width)
         for width in re.findall(r'style="width: ([\d.]+)%"', page(replace(trace, steps=steps)))
@@ -215,9 +215,22 @@ def test_the_numbers_are_those_of_the_run(tmp_path: Path) -> None:
     assert all(0 <= width <= 100 for width in widths)
     time_bars = [bar.one("div", "mix") for bar in html.all("div", "time")]
     shares = [[span.attributes["style"] for span in bar.all("span")] for bar in time_bars]
-    assert shares == [["width: 75.0%", "width: 25.0%"], ["width: 100.0%", "width: 0.0%"]]
+    assert shares == [["width: 75.0%", "width: 25.0%"], ["width: 50.0%", "width: 0.0%"]]
     strip = [item.attributes["style"] for item in html.one("nav").all("li")]
-    assert strip == ["flex-grow: 50.00", "flex-grow: 50.00"]
+    assert strip == ["flex-grow: 66.67", "flex-grow: 33.33"]
+
+
+def test_tools_that_run_side_by_side_take_as_long_as_the_longest(tmp_path: Path) -> None:
+    step = run(tmp_path, [act("a"), "Final Answer: 1"]).steps[0]
+    first = replace(step.results[0], latency_s=0.5)
+    assert tools_s(replace(step, results=[first, replace(first, latency_s=2.0)])) == 2.0
+    assert tools_s(replace(step, results=[])) == 0.0
+
+
+def test_an_answer_that_was_forced_is_not_shown_as_a_thought_too(tmp_path: Path) -> None:
+    html = read(run(tmp_path, [act("a"), "I cannot say."], limits=Limits(1)))
+    rows = html.all("article")[1].all("div", "row")
+    assert [row.one("div", "name").text for row in rows] == ["Answer"]
 
 
 def timed(step: Step, model_s: float, tools_s: float) -> Step:
