@@ -98,7 +98,8 @@ def _workflow(runner: Runner) -> Line:
     if isinstance(runner, SOP):
         return {"name": "sop", "steps": [asdict(step) for step in runner.steps]}
     if isinstance(runner, PlanAndExecute):
-        language = next(key for key, prompts in PROMPTS.items() if prompts == runner.prompts)
+        known = (key for key, prompts in PROMPTS.items() if prompts == runner.prompts)
+        language = next(known, "en")  # prompts of one's own are a difference when replayed
         return {"name": "plan", "max_steps": runner.max_steps, "language": language}
     return {"name": "react"}
 

@@ -236,7 +236,7 @@ def test_without_a_model_it_says_how_to_get_one(run: Run, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--tools", "calculator,serch"], "did you mean search?"),
+        (["--tools", "calculator,searcher"], "did you mean search?"),
         (["--tools", "search", "--folder", "nowhere"], "nowhere"),
         (["--mcp", "nowhere.json"], "nowhere.json"),
         (["--trace", "nowhere/run.jsonl"], "nowhere"),

@@ -47,8 +47,8 @@ def react(what: str) -> str:
     return f'Thought: so\nAction: look\nAction Input: {{"what": "{what}"}}'
 
 
-def hermes(*whats: str) -> str:
-    calls = [f'<tool_call>{{"name": "look", "arguments": {{"what": "{w}"}}}}' for w in whats]
+def hermes(*names: str) -> str:
+    calls = [f'<tool_call>{{"name": "look", "arguments": {{"what": "{w}"}}}}' for w in names]
     return "so\n" + "</tool_call>\n".join(calls) + "</tool_call>"
 
 
