@@ -4,6 +4,7 @@ Nothing heavy is imported before something heavy is asked for.
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from .embeddings import Embedder, HashEmbedder
 from .llm import LLM, LLMError
 
 EMBEDDER_HELP = "none, hash, hash:DIM, openai:MODEL, or the folder of a sentence-transformers model"
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/.*)?")
 _OPENAI = "https://api.openai.com/"
 MODEL_HELP = "the folder of a model, or the URL of an OpenAI-compatible server (.../v1)"
 
@@ -64,6 +66,9 @@ def make_llm(model: str | None, name: str | None = None) -> LLM | None:
         if model.startswith(_OPENAI):
             key = key or os.environ.get("OPENAI_API_KEY")
         return OpenAILLM(model, name or first_model(model, key), key)
+    if _HOST_AND_PORT.fullmatch(model) and not Path(model).exists():
+        url = f"http://{model.removesuffix('/')}"
+        raise ValueError(f"{model!r} is no folder; a server is {url.removesuffix('/v1')}/v1")
     from .backends import TransformersLLM
 
     return TransformersLLM(model)

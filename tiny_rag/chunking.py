@@ -63,7 +63,8 @@ class TokenChunker:
         ValueError if a single character has more tokens than a chunk may have
         """
         text, context = document.text, _Context(document)
-        strengths = boundary_strengths(text, context.headings)
+        inside = [heading for heading in context.headings if heading.level]  # 0: a title, not in it
+        strengths = boundary_strengths(text, inside)
         for block in context.blocks:
             if self.count(text[block.start : block.end]) <= self.chunk_size:
                 weaken(strengths, block.start + 1, block.end, Strength.KEPT)

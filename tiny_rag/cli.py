@@ -16,7 +16,9 @@ from .commands import DEFAULT_FOLDER
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    _check_usage(parser, args)
     for stream in (sys.stdout, sys.stderr):  # a text may hold what the terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -28,11 +30,18 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
             return 0
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 1
+
+
+def _said(error: Exception) -> str:
+    """The error without Python's "[Errno 2]"."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,9 +69,10 @@ def _index_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "index",
         help="Read files and folders into an index.",
-        description="Read pdf, md, txt, html, docx, json and jsonl files into an index. When it is "
-        "run again, what has not changed is not read into it twice, and what is gone is forgotten. "
-        "A file that cannot be read is reported and left out.",
+        description="Read pdf, md, txt, html, docx, json and jsonl files into an index. A record "
+        'of the last two is {"text": ..., "title": ...}; what else it has is kept, not searched. '
+        "When it is run again, what has not changed is not read into it twice, and what is gone "
+        "is forgotten. A file that cannot be read is reported and left out.",
         epilog="Example: python -m tiny_rag index docs papers/rag.pdf",
     )
     parser.set_defaults(run=commands.run_index)
@@ -125,14 +135,16 @@ def _eval_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "eval",
         help="Measure retrieval and answers on questions with known answers.",
-        description="Measure on a JSONL file, one object a line: question, answers, and gold (a "
-        "list of source and quote). Without one, on the encyclopedia that comes along and its "
+        description="Measure on a JSONL file, one object a line: question, answers (wordings of "
+        "the right one), and gold (a list of source and quote: what it rests on). Either will do. "
+        'A question that nothing answers has "kind": "unanswerable" instead; --answers measures '
+        "whether it is refused. Without a file, on the encyclopedia that comes along and its "
         "questions.",
     )
     parser.set_defaults(run=commands.run_eval)
     parser.add_argument("questions", nargs="?", metavar="QUESTIONS.jsonl")
     parser.add_argument("--answers", action="store_true", help="answers too, not just retrieval")
-    _retrieval_options(parser)
+    _retrieval_options(parser, "default 10; for answers 6")
     _model_options(parser)
     _json_option(parser)
 
@@ -164,9 +176,9 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON for programs")
 
 
-def _retrieval_options(parser: argparse.ArgumentParser) -> None:
+def _retrieval_options(parser: argparse.ArgumentParser, usual: str = "default 6") -> None:
     _which_index(parser)
-    parser.add_argument("-k", type=_count, metavar="N", help="how many passages (default 6)")
+    parser.add_argument("-k", type=_count, metavar="N", help=f"how many passages ({usual})")
     parser.add_argument(
         "--mode",
         choices=["bm25", "dense", "hybrid"],
@@ -181,11 +193,32 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--min-relevance",
-        type=float,
+        type=_relevance,
         metavar="X",
         help="say that there is no answer if no passage has to do with the question by so much "
         "(default 0.6; more refuses more); 0 where questions and files have different languages",
     )
+
+
+def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Exit with 2 where options do not go together, or say nothing."""
+    given = vars(args)
+    if given.get("model") == "":
+        parser.error("--model '' names no model; leave it out to be answered without one")
+    if given.get("model_name") and not (args.model or os.environ.get("TINY_MODEL")):
+        parser.error(f"--model-name {args.model_name} needs --model URL: the server that has it")
+    if args.command == "eval" and args.index is not None and not args.questions:
+        parser.error(
+            f"eval --index {args.index} needs QUESTIONS.jsonl, questions about these files; "
+            "without --index it measures on the encyclopedia"
+        )
+
+
+def _relevance(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be 0 or above; 0.6 is usual")
+    return number
 
 
 def _count(text: str) -> int:

@@ -19,7 +19,7 @@ from .index import Index
 from .index_files import Settings, read_settings
 from .llm import LLM, Message
 from .one_writer import WRITER, one_writer
-from .printing import left_out, note, print_answer, print_hit, print_json, summary
+from .printing import count, left_out, note, print_answer, print_hits, print_json, summary
 from .relevance import WordRelevance
 
 DEFAULT_FOLDER = "tiny-rag-index"
@@ -31,17 +31,24 @@ def run_index(args: argparse.Namespace) -> int:
 
     folder = _folder(args)
     _check_free(folder)
+    for path in args.paths:
+        if path.startswith(("http://", "https://")):
+            raise ValueError(f"{path} is a URL; download it first (curl -O), and give the file")
     with one_writer(folder):
         index, paths = _to_update(args, folder)
         gone = {path: len(index.sources_of(path)) for path in paths if not path.exists()}
         with tqdm(unit=" chunks", disable=None) as bar:
-            report = index.update(paths, left_out, bar.update)
+            report = index.update(paths, None, bar.update)
         index.save(folder)
-    for path, files_gone in gone.items():
+    left_out(report.problems)
+    for path, number in gone.items():
         note(
-            f"{path.absolute()} is not there any more, so {files_gone} files of it are forgotten; "
-            "if it was only out of reach, index it again when it is back"
+            f"{path.absolute()} is not there any more, so {count(number, 'file')} of it will be "
+            "found no more; if it was only out of reach, index it again when it is back"
         )
+    for path in paths:
+        if path.is_dir() and not index.sources_of(path):
+            note(f"{path} holds no file with text that could be read")
     if args.json:
         print_json({"index": str(folder)} | asdict(report))
     else:
@@ -59,11 +66,7 @@ def run_search(args: argparse.Namespace) -> int:
         hits = index.retriever(args.mode).retrieve(args.query, args.k or 6)
     if not hits:
         note("nothing found")
-    for number, hit in enumerate(hits, start=1):
-        if args.json:
-            print_json({"score": hit.score} | asdict(hit.chunk))
-        else:
-            print_hit(number, hit, args.query, index.words)
+    print_hits(hits, args.query, index.words, args.json)
     return 0
 
 
@@ -119,8 +122,13 @@ def run_eval(args: argparse.Namespace) -> int:
             retriever = index.retriever(args.mode)
             options = answer_options(index, llm, args.k, args.min_relevance)
             answering = lambda question: answer(question, retriever, llm, options)  # noqa: E731
+        rows = []
         for row in evaluate_index(index, questions, args.mode, args.k or 10, answering):
-            print_json(row) if args.json else print(row["text"], flush=True)
+            rows.append(row)
+            if not args.json:
+                print(row["text"], flush=True)
+    if args.json:
+        print_json({"rows": rows})
     return 0
 
 
@@ -181,7 +189,7 @@ def _opened(args: argparse.Namespace) -> Iterator[Index]:
         vectors = args.mode in ("dense", "hybrid") or (args.command == "eval" and not args.mode)
         with _sample_folder() as sample:
             index = Index(embedder=HashEmbedder() if vectors else None)
-            index.update([sample / "en", sample / "zh"], left_out)
+            index.update([sample / "en", sample / "zh"])
             if not wanted:
                 note("no index here, so this asks the encyclopedia that comes along")
             yield index

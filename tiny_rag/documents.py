@@ -16,6 +16,9 @@ from typing import Any, Self
 
 from .readers import READERS, read_plain
 
+UNKNOWN_FORMAT = "is of no known format"
+"""What the reason of a `Problem` starts with where no reader knows the extension."""
+
 
 def content_hash(text: str) -> str:
     """32 hex digits that stand for the text: the same text has the same hash everywhere."""
@@ -139,7 +142,7 @@ def _load(root: Path, on_problem: Callable[[Problem], None]) -> Iterator[Documen
             reader = READERS.get(file.suffix.lower(), read_plain if file == root else None)
             if reader is None:
                 known = " ".join(READERS)
-                raise ValueError(f"is of no known format; the extensions are {known}")
+                raise ValueError(f"{UNKNOWN_FORMAT}; the extensions are {known}")
             if not stat.S_ISREG(file.stat().st_mode):  # reading a pipe would never end
                 raise ValueError("is no regular file")
             for content in reader(file, report):

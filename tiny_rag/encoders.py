@@ -139,8 +139,8 @@ class OpenAIEmbedder:
         api_key = api_key or os.environ.get("OPENAI_API_KEY")
         if not api_key and not base_url:
             raise ValueError(
-                "no key for api.openai.com: set OPENAI_API_KEY, or give the base_url of another "
-                "server, as http://127.0.0.1:11434/v1"
+                "no key for api.openai.com: set OPENAI_API_KEY; or for another server "
+                "OPENAI_BASE_URL or base_url, as http://127.0.0.1:11434/v1"
             )
         self._client = OpenAI(api_key=api_key or "none", base_url=base_url, timeout=timeout_s)
         self._model, self._dimensions, self._dim = model, dimensions, dimensions
@@ -247,7 +247,10 @@ def _remedy(error: "APIError") -> str:
     if isinstance(error, openai.APITimeoutError):
         return "no answer in time; raise timeout_s or make batch_size smaller"
     if isinstance(error, openai.APIConnectionError):
-        return f"no connection ({error.__cause__}); does the server run, and is base_url right?"
+        return (
+            f"no connection ({error.__cause__}); does the server run, and is its URL right "
+            "(base_url, OPENAI_BASE_URL)?"
+        )
     remedies = {
         400: "a text too long, or more texts than the service takes: make batch_size smaller",
         401: "check api_key or OPENAI_API_KEY",

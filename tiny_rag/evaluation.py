@@ -112,7 +112,9 @@ def evaluate_retrieval(
             f"Evidence@{k}": sum(fact.share_in(found) for fact in facts) / len(facts),
         }
     if not rows:
-        raise ValueError("no question has a gold quote, so there is nothing to measure against")
+        raise ValueError(
+            "no question has a gold quote to measure retrieval by; measure answers (--answers)"
+        )
     return Report(_by_metric(rows, next(iter(rows.values()))))
 
 

@@ -4,13 +4,19 @@ Questions quote the source, and never name a chunk: one file of questions judges
 wherever the chunker cuts. Chapter 32.
 """
 
+import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .documents import Chunk
 from .questions import Gold, Question
 
 Span = tuple[int, int]
+_SPACE = re.compile(r"(?:\\?\s)+")  # `re.escape` puts a backslash before a space
+_CJK = r"[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uffef]"
+_BETWEEN_CJK = re.compile(rf"(?<={_CJK})(?:\\s\+)?(?={_CJK})")
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def find_evidence(questions: Iterable[Question], chunks: Iterable[Chunk]) -> Evi
     ValueError names the question whose quote is in no chunk of its source
     """
     questions = list(questions)
-    texts = _texts_by_end({gold.source for q in questions for gold in (*q.gold, *q.also)}, chunks)
+    sources = {_plain_path(gold.source) for q in questions for gold in (*q.gold, *q.also)}
+    texts = _texts_by_end(sources, chunks)
     evidence: Evidence = {}
     for question in questions:
         try:
@@ -84,9 +91,9 @@ def find_evidence(questions: Iterable[Question], chunks: Iterable[Chunk]) -> Evi
 def _places(gold: Gold, texts: Mapping[str, list[tuple[str, list[Chunk]]]]) -> tuple[Place, ...]:
     """Where a quote occurs. ValueError if nowhere."""
     places = tuple(
-        Place(len(gold.quote), _parts(pieces, start, start + len(gold.quote)))
-        for text, pieces in texts.get(gold.source, [])
-        for start in _occurrences(gold.quote, text)
+        Place(end - start, _parts(pieces, start, end))
+        for text, pieces in texts.get(_plain_path(gold.source), [])
+        for start, end in _occurrences(gold.quote, text)
     )
     if not places:
         raise ValueError(
@@ -115,9 +122,15 @@ def _texts_by_end(
     return texts
 
 
+def _plain_path(source: str) -> str:
+    """./a/c.md -> a/c.md; ../a/c.md -> that path from the root."""
+    path = Path(os.path.normpath(source))
+    return (Path(os.path.abspath(path)) if path.parts[:1] == ("..",) else path).as_posix()
+
+
 def _ends(path: str) -> Iterator[str]:
-    """a/b/c.md, b/c.md, c.md"""
-    parts = path.split("/")
+    """/x/a/c.md, x/a/c.md, a/c.md, c.md: the path from the root, and its ends."""
+    parts = Path(os.path.abspath(path)).as_posix().split("/")
     return ("/".join(parts[start:]) for start in range(len(parts)))
 
 
@@ -132,11 +145,16 @@ def _join(pieces: Sequence[Chunk]) -> str:
     return "".join(parts)
 
 
-def _occurrences(quote: str, text: str) -> Iterator[int]:
-    place = text.find(quote)
-    while place >= 0:
-        yield place
-        place = text.find(quote, place + 1)
+def _occurrences(quote: str, text: str) -> Iterator[Span]:
+    """Where a text has the quote, whatever white space it has between the words.
+
+    A PDF breaks lines where the page ends, and Chinese also between two characters.
+    """
+    pattern = re.compile(_BETWEEN_CJK.sub(r"\\s*", _SPACE.sub(r"\\s+", re.escape(quote.strip()))))
+    match = pattern.search(text)
+    while match:
+        yield match.span()
+        match = pattern.search(text, match.start() + 1)
 
 
 def _parts(pieces: Sequence[Chunk], start: int, end: int) -> dict[str, Span]:

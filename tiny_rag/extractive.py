@@ -30,10 +30,8 @@ from .terms import term_weight, without_question_words
 from .terms import tokenize as default_tokenize
 
 _GRAMMAR = frozenset(
-    default_tokenize(
-        "the a an of is are was were be been to in on at for and or by with from it as that this "
-        "has have had must can may will would should i you we not there 的 了 是 在 有 和 与 也"
-    )
+    "the a an of is are was were be been to in on at for and or by with from it as that this has "
+    "have had must can may will would should i you we not there 的 了 是 在 有 和 与 也".split()
 )
 """What a question is not about; few sentences are too few for the idf to tell."""
 _ENDED = re.compile(r"[。！？…!?.;；:：|]\W*$")

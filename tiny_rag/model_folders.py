@@ -3,6 +3,7 @@
 Leaves out: looking into the files; that is for the library that loads them.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -27,16 +28,36 @@ def check_folder(folder: Path, kind: str) -> None:
     if problem:
         raise FileNotFoundError(
             f"{problem}; give the folder of {kind}, as `hf download ORGANISATION/NAME --local-dir "
-            "FOLDER` makes one"
+            f"{'FOLDER' if folder.exists() else folder}` makes one"
         )
 
 
 def check_place(model: str | Path, kind: str) -> None:
-    """FileNotFoundError if the model is plainly meant as a folder, and there is none."""
+    """FileNotFoundError if there is no such folder, and no model of this name was downloaded."""
     path = Path(model)
+    if path.is_dir():
+        return
     elsewhere = path.parent != Path() and path.parent.is_dir()
-    if not path.is_dir() and (path.exists() or elsewhere or not _HUB_NAME.fullmatch(str(model))):
+    if path.exists() or elsewhere or not _HUB_NAME.fullmatch(str(model)):
         check_folder(path, kind)
+    if not _downloaded(str(model)):
+        raise _nowhere(model, kind)
+
+
+def _downloaded(name: str) -> bool:
+    """Whether the Hugging Face library has a model of this name on this machine."""
+    from huggingface_hub.constants import HF_HUB_CACHE  # light, unlike what would load the model
+
+    folders = [Path(HF_HUB_CACHE), Path(os.environ.get("SENTENCE_TRANSFORMERS_HOME", HF_HUB_CACHE))]
+    names = [name, f"sentence-transformers/{name}"]
+    return any((f / f"models--{n.replace('/', '--')}").is_dir() for f in folders for n in names)
+
+
+def _nowhere(model: str | Path, kind: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"no model {str(model)!r} on this machine: `hf download {model}` fetches the one of that "
+        f"name; to make it a folder of {kind}: `hf download ORGANISATION/NAME --local-dir {model}`"
+    )
 
 
 def not_loaded(model: str | Path, kind: str, error: Exception) -> ValueError | FileNotFoundError:
@@ -48,10 +69,7 @@ def not_loaded(model: str | Path, kind: str, error: Exception) -> ValueError | F
             f"{model} cannot be loaded as {kind} ({type(error).__name__}: {cause}); give the "
             "folder of another, or download this one again"
         )
-    return FileNotFoundError(
-        f"no model {str(model)!r} on this machine: download it with `hf download {model}`, or give "
-        f"the folder of {kind}"
-    )
+    return _nowhere(model, kind)
 
 
 def _has(folder: Path, names: tuple[str, ...]) -> bool:

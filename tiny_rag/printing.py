@@ -1,7 +1,9 @@
 """What the commands print: results on stdout, notes on stderr."""
 
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -11,12 +13,13 @@ from typing import Any
 
 from .bm25 import BM25Index
 from .citations import Citation
-from .documents import Hit, Problem, page_at
+from .documents import UNKNOWN_FORMAT, Hit, Problem, page_at
 from .generation import NO_USAGE, Answer, AnswerStream
 from .index import IndexReport
 from .snippets import snippet
 
 SHOWN = 160  # characters of a passage
+_DIGITS = re.compile(r"\d+")
 _CONTROL = dict.fromkeys(
     [n for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\t\n"], "\ufffd"
 ) | {ord("\r"): ""}
@@ -57,11 +60,20 @@ def _why_refused(answered: Answer, min_relevance: float) -> str:
     return f"refused without asking a model: {why}; closest passages: {closest}{remedy}"
 
 
-def print_hit(number: int, hit: Hit, query: str, words: BM25Index) -> None:
-    """Print what fits the query best of a passage, and where that stands."""
-    shown = snippet(hit.chunk.text, query, SHOWN, partial(_weight, words))
-    place = _short(_source(hit)) + _pages(page_at(hit.chunk, shown.start))
-    print(f"[{number}] {place}  (score {hit.score:.3f})\n    {visible(shown.text)}")
+def print_hits(hits: Sequence[Hit], query: str, words: BM25Index, as_json: bool) -> None:
+    """Print what fits the query best of each passage, and where that stands."""
+    shown = [snippet(hit.chunk.text, query, SHOWN, partial(_weight, words)) for hit in hits]
+    pages = [page_at(hit.chunk, part.start) for hit, part in zip(hits, shown, strict=True)]
+    rows = list(zip(hits, shown, pages, strict=True))
+    if as_json:
+        found = [
+            {"score": h.score, "page": n, "snippet": s.text} | asdict(h.chunk) for h, s, n in rows
+        ]
+        print_json(found)
+        return
+    for number, (hit, part, page) in enumerate(rows, start=1):
+        place = _short(_source(hit)) + _pages(page)
+        print(f"[{number}] {place}  (score {hit.score:.3f})\n    {visible(part.text)}")
 
 
 def summary(folder: Path, report: IndexReport) -> str:
@@ -79,9 +91,31 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
 
 
-def left_out(problem: Problem) -> None:
-    """Say what could not be read."""
-    note(f"left out: {problem}")
+def left_out(problems: Sequence[Problem]) -> None:
+    """Say what could not be read, what is alike in one line."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        unknown = problem.reason.startswith(UNKNOWN_FORMAT)
+        alike = _DIGITS.sub("", problem.reason)  # but for the places
+        key = ("", UNKNOWN_FORMAT) if unknown else (problem.source, alike)
+        groups.setdefault(key, []).append(problem)
+    for (source, reason), group in groups.items():
+        note(f"left out: {_alike(group, source, reason)}")
+
+
+def _alike(group: Sequence[Problem], source: str, reason: str) -> str:
+    first = group[0]
+    if len(group) == 1:
+        return str(first)
+    if not source:
+        endings = Counter(Path(problem.source).suffix or "none" for problem in group)
+        known = first.reason.removeprefix(f"{reason}; ")
+        kinds = ", ".join(f"{number} {ending}" for ending, number in endings.most_common())
+        return f"{len(group)} files of no known format ({kinds}); {known}"
+    places = {"page": first.page, "line": first.line, "item": first.item}
+    name, number = next(((k, v) for k, v in places.items() if v is not None), ("place", None))
+    where = "" if number is None else f" (the first: {name} {number})"
+    return f"{len(group)} {name}s of {source}: {first.reason}{where}"
 
 
 def visible(text: str) -> str:

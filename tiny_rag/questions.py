@@ -24,7 +24,7 @@ class Gold:
     source: str
     """The file's path, or its end: "zh/moons.md" is that of any folder's zh/moons.md."""
     quote: str
-    """Character for character as the file's text has it."""
+    """Character for character as the file's text has it, but for white space."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def read_questions(path: str | Path) -> list[Question]:
     """The questions of a JSONL file, one object a line, UTF-8.
 
     "question" is needed, and "answers" or "gold" or both; a question that the corpus does not
-    answer has "kind": "unanswerable" instead. "id" is the number of the line if it is missing.
-    ValueError names file and line
+    answer has "kind": "unanswerable", or both of them and empty. "id" is the number of the line if
+    it is missing. ValueError names file and line
     """
     questions: dict[str, Question] = {}
     try:
@@ -78,13 +78,14 @@ def _question(record: object, number: int) -> Question:
     """ValueError if the record is none."""
     if not isinstance(record, dict):
         raise ValueError(f"{record!r} is not a question; a line is {_LINE}")
+    nothing = record.get("answers") == [] == record.get("gold")
     question = Question(
         str(record.get("id", number)),
         _text(record, "question"),
         tuple(_text({"answers": answer}, "answers") for answer in _list(record, "answers")),
         tuple(_gold(gold) for gold in _list(record, "gold")),
         str(record.get("lang", "")),
-        str(record.get("kind", "")),
+        "unanswerable" if nothing else str(record.get("kind", "")),
         tuple(_gold(gold) for gold in _list(record, "also")),
     )
     if question.answerable and not (question.answers or question.gold):

@@ -263,6 +263,8 @@ def _json(text: str) -> Any:
 def _content(record: Any, found: dict[str, Any]) -> Content:
     """A document from JSON. "metadata" and all other fields are its metadata.
 
+    What it calls "title" is also a heading of level 0, above the others: it is searched, and shown
+    to a model, as context. Of the other fields nothing is searched.
     `found` has the last word: what the record calls "source", if anything, is "origin" then.
     """
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
@@ -273,6 +275,9 @@ def _content(record: Any, found: dict[str, Any]) -> Content:
     if "source" in metadata:
         metadata["origin"] = metadata.pop("source")
     _check_places(metadata, len(record["text"]))
+    title, headings = metadata.get("title"), metadata.get("headings", [])
+    if isinstance(title, str) and title.strip() and not any(title in above for above in headings):
+        metadata["headings"] = [[0, 0, title.strip()], *headings]
     return Content(record["text"], metadata | found)
 
 

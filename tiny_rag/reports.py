@@ -28,6 +28,8 @@ def evaluate_index(
 ) -> Iterator[dict[str, Any]]:
     """A row for each mode that the index can do, or for the one given; then the answers' scores.
 
+    Of questions without gold quotes, the answers' only.
+
     And last, if the questions are of both kinds, the threshold that best tells which have none.
 
     answer: how to answer a question; None leaves the answers out
@@ -38,7 +40,8 @@ def evaluate_index(
     evidence = find_evidence(asked, index.chunks)
     possible = get_args(Mode) if index.embedder is not None else ("bm25",)
     first: Report | None = None
-    for name in [mode] if mode else possible:
+    modes = [mode] if mode else possible
+    for name in modes if answer is None or any(question.gold for question in asked) else ():
         report = evaluate_retrieval(index.retriever(name), asked, evidence, k)
         yield _row(name, report, [m for m in report.scores if m.partition("@")[0] in _SHOWN], first)
         first = first or report

@@ -65,7 +65,7 @@ def test_none_and_hash():
         ("hash:0", "dim=0"),
         ("openai:", "openai:text-embedding-3-small"),
         ("openai", "openai:text-embedding-3-small"),
-        ("openai:some-model", "OPENAI_API_KEY"),
+        ("openai:some-model", "OPENAI_API_KEY; or for another server OPENAI_BASE_URL"),
     ],
 )
 def test_a_choice_that_says_too_little_is_an_error(choice, message):
@@ -163,6 +163,13 @@ def test_a_server_that_does_not_accept_the_key_says_which_key(server, status):
 def test_a_url_that_ends_wrongly_is_told_so(server):
     with pytest.raises(LLMError, match=r"no list of its models \(404\); check how the URL ends"):
         make_llm(server.url.removesuffix("/v1"))
+
+
+@pytest.mark.parametrize("model", ["127.0.0.1:8000", "localhost:11434/v1", "host:80/v1/"])
+def test_a_server_without_http_is_told_the_whole_url(model):
+    url = f"http://{model.partition('/')[0]}/v1"
+    with pytest.raises(ValueError, match=rf"is no folder; a server is {url}$"):
+        make_llm(model)
 
 
 @pytest.mark.parametrize("url", ["http://", "http:///v1", "http://host:port/v1", "http://[::1/v1"])

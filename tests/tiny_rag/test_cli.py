@@ -64,10 +64,6 @@ def model(monkeypatch):
     return use
 
 
-def last_json(out):
-    return json.loads(out.splitlines()[-1])
-
-
 # --- index ---
 
 
@@ -105,6 +101,45 @@ def test_index_json_lists_the_problems(run):
     report = json.loads(out)
     assert (report["index"], report["documents"], report["chunks"]) == ("here", 2, 2)
     assert [problem["source"] for problem in report["problems"]] == ["docs/bad.pdf"]
+
+
+def test_problems_that_are_alike_are_one_line(run):
+    for number in range(3):
+        Path(f"docs/{number}.py").write_text("x = 1", encoding="utf-8")
+    Path("docs/Makefile").write_text("all:", encoding="utf-8")
+    Path("docs/q.jsonl").write_text(
+        '{"question": "?"}\n' * 500 + '{"text": ""}\n{', encoding="utf-8"
+    )
+    _, _, err = run("index", "docs")
+    unknown, lines, blank, broken = err.splitlines()
+    assert unknown.startswith(
+        "note: left out: 4 files of no known format (3 .py, 1 none); the extensions are .txt"
+    )
+    assert lines.startswith("note: left out: 500 lines of docs/q.jsonl: is no document: it must be")
+    assert lines.endswith("(the first: line 1)")
+    assert blank == "note: left out: docs/q.jsonl: has no text"
+    assert broken.startswith("note: left out: docs/q.jsonl, line 502: is no JSON (")
+    assert len(json.loads(run("index", "docs", "--json")[1])["problems"]) == 506
+
+
+def test_an_empty_folder_is_told_of_and_a_url_is_no_path(run):
+    Path("empty").mkdir()
+    code, _, err = run("index", "empty")
+    assert (code, err) == (0, "note: empty holds no file with text that could be read\n")
+    code, _, err = run("index", "https://example.org/a.pdf")
+    assert (code, "is a URL; download it first" in err) == (1, True)
+
+
+def test_the_title_of_a_record_is_searched_and_its_other_fields_are_not(run):
+    record = {"title": "Zebra migration", "text": "They walk north. " * 99, "author": "Quill"}
+    Path("docs/records.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    run("index", "docs", "--chunk-size", 64)
+    hits = json.loads(run("search", "zebra", "--json", "-k", 9)[1])
+    assert len(hits) > 3
+    for hit in hits:
+        assert record["text"][hit["start"] : hit["end"]] == hit["text"]
+        assert hit["metadata"]["headings"] == ["Zebra migration"]
+    assert run("search", "Quill")[1] == ""
 
 
 def test_indexing_where_one_stands_leaves_the_index_itself_out(run):
@@ -261,7 +296,7 @@ def test_search_prints_the_best_first(run):
     assert out.startswith("[1] docs/station.txt  (score ")
     assert "站长是林河" in out
     code, out, _ = run("search", "ice", "--json", "-k", 1)
-    hit = last_json(out)
+    (hit,) = json.loads(out)
     assert hit["text"] == MOONS
     assert hit["metadata"]["source"] == "docs/moons.md"
     assert hit["score"] > 0
@@ -276,13 +311,16 @@ def test_search_shows_the_part_with_the_words_and_the_page_of_that_part(run):
     assert place.startswith("[1] docs/book.json, page 2  (score ")
     assert text.startswith("    …Here the zebra sleeps. Nothing more.")
     assert len(text) <= 4 + SHOWN
+    (hit,) = json.loads(run("search", "zebra nothing", "--json")[1])
+    assert (hit["page"], hit["snippet"]) == (2, text.strip())
+    assert hit["metadata"]["page"] == 1  # that on which the chunk starts
     assert run("search", "page")[1].startswith("[1] docs/book.json, page 1  (score ")
 
 
 def test_search_that_finds_nothing_says_so_on_stderr(run):
     run("index", "docs")
     assert run("search", "zebra") == (0, "", "note: nothing found\n")
-    assert run("search", "zebra", "--json")[1] == ""
+    assert run("search", "zebra", "--json")[1] == "[]\n"
     code, _, err = run("search", " ")
     assert code == 1
     assert "empty" in err
@@ -508,17 +546,33 @@ def test_eval_measures_on_questions_of_ones_own(run):
     assert code == 0
     assert [row.split()[0] for row in out.splitlines()] == ["bm25", "dense", "hybrid"]
     _, out, _ = run("eval", "mine.jsonl", "--mode", "bm25", "-k", 3, "--answers", "--json")
-    rows = list(map(json.loads, out.splitlines()))
+    rows = json.loads(out)["rows"]
     assert rows[0]["nDCG@3"]["mean"] == 1
     assert {"name": "answers", "questions": 1}.items() <= rows[1].items()
     assert any("holds" in row and row["holds"]["mean"] == 1 for row in rows)
+
+
+def test_answers_can_be_measured_without_gold_quotes(run):
+    run("index", "docs")
+    lines = [
+        {"question": "What is Issin made of?", "answers": ["ice"]},
+        {"question": "Who bakes the bread?", "answers": [], "gold": []},
+    ]
+    Path("mine.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    rows = json.loads(run("eval", "mine.jsonl", "--answers", "--json")[1])["rows"]
+    found = {name: v["mean"] for row in rows for name, v in row.items() if isinstance(v, dict)}
+    assert (found["holds"], found["refusal recall"], found["refusal precision"]) == (1, 1, 1)
+    Path("none.jsonl").write_text(json.dumps(lines[1]), encoding="utf-8")
+    assert "refusal recall 1.000" in run("eval", "none.jsonl", "--answers")[1]
+    code, _, err = run("eval", "none.jsonl")
+    assert (code, "measure answers (--answers)" in err) == (1, True)
 
 
 def test_eval_without_questions_measures_the_encyclopedia_whatever_lies_here(run):
     run("index", "docs")
     code, out, err = run("eval", "--mode", "bm25", "--json")
     assert (code, err) == (0, "")
-    row = json.loads(out)
+    (row,) = json.loads(out)["rows"]
     assert row["questions"] > 200
     assert row["nDCG@10"]["mean"] > 0.7
 
@@ -547,7 +601,7 @@ def test_without_an_index_the_encyclopedia_is_asked(run):
     code, out, err = run("search", "Lumo", "--json")
     assert code == 0
     assert "encyclopedia" in err
-    assert "lumo" in json.loads(out.splitlines()[0])["metadata"]["source"]
+    assert "lumo" in json.loads(out)[0]["metadata"]["source"]
     code, out, _ = run("ask", "卢莫有几颗卫星？", "--mode", "hybrid")
     assert code == 0
     assert json.loads(run("info", "--json")[1])["documents"] > 60
@@ -559,7 +613,7 @@ def test_the_encyclopedia_can_be_asked_where_there_is_an_index(run, typed):
     assert run("search", "Lumo", "--json", "-k", 1)[1].count("moons.md") == 1
     code, out, err = run("search", "Lumo", "--json", "--sample")
     assert (code, err) == (0, "")
-    assert "lumo" in json.loads(out.splitlines()[0])["metadata"]["source"]
+    assert "lumo" in json.loads(out)[0]["metadata"]["source"]
     assert "] zh/" in run("ask", "卢莫有几颗卫星？", "--sample", "--mode", "hybrid")[1]
     typed("What is moonglass?")
     assert "] en/" in run("chat", "--sample")[1]
@@ -569,7 +623,7 @@ def test_the_encyclopedia_can_be_asked_where_there_is_an_index(run, typed):
     Path("few.jsonl").write_text("\n".join(few), encoding="utf-8")
     code, out, _ = run("eval", "few.jsonl", "--sample", "--mode", "bm25", "--json")
     assert code == 0
-    assert json.loads(out)["nDCG@10"]["mean"] > 0.5
+    assert json.loads(out)["rows"][0]["nDCG@10"]["mean"] > 0.5
 
 
 def test_the_question_that_the_help_suggests_is_answered(run):
@@ -579,7 +633,9 @@ def test_the_question_that_the_help_suggests_is_answered(run):
     assert answer["citations"]
 
 
-@pytest.mark.parametrize("command", [["ask", "x"], ["search", "x"], ["chat"], ["eval"], ["info"]])
+@pytest.mark.parametrize(
+    "command", [["ask", "x"], ["search", "x"], ["chat"], ["eval", "q"], ["info"]]
+)
 def test_an_index_that_is_named_must_be_there(run, typed, command):
     typed("x")
     for folder in ("nowhere", "docs"):
@@ -614,6 +670,11 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(run):
         ["ask", "x", "--min-relevance", "much"],
         ["ask", "x", "--sample", "--index", "mine"],
         ["eval", "--index", "mine", "--sample"],
+        ["eval", "--index", "mine"],
+        ["ask", "x", "--min-relevance", "nan"],
+        ["ask", "x", "--min-relevance", "-3"],
+        ["ask", "x", "--model", ""],
+        ["ask", "x", "--model-name", "small"],
         ["index", "docs", "--sample"],
     ],
 )
@@ -622,6 +683,12 @@ def test_wrong_usage_is_2(args, capsys):
         main(args)
     assert stop.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named_without_an_error_number(run):
+    run("index", "docs")
+    code, _, err = run("eval", "nowhere.jsonl")
+    assert (code, err) == (1, "error: nowhere.jsonl: No such file or directory\n")
 
 
 def test_sizes_that_make_no_sense_are_1(run):
@@ -683,7 +750,7 @@ def test_a_real_encoder_indexes_searches_and_is_warned_of_for_chinese(run, monke
     assert "does not seem to read the Chinese texts" in err
     assert "embedded" in out
     code, out, _ = run("search", "frozen satellite", "--mode", "dense", "--json", "-k", 1)
-    assert last_json(out)["metadata"]["source"] == "docs/moons.md"
+    assert json.loads(out)[0]["metadata"]["source"] == "docs/moons.md"
     info = json.loads(run("info", "--json")[1])
     assert info["embedder"] == str(folder.resolve())
     assert (info["dim"], np.load(_vectors(), mmap_mode="r").dtype) == (384, np.float32)

@@ -183,7 +183,7 @@ def test_the_key_is_the_one_given_or_of_the_environment_or_none(server, monkeypa
 
 
 def test_openai_itself_needs_a_key_before_anything_is_sent(server):
-    with pytest.raises(ValueError, match=r"set OPENAI_API_KEY, or give the base_url"):
+    with pytest.raises(ValueError, match=r"set OPENAI_API_KEY; or for another server OPENAI_BASE"):
         OpenAIEmbedder("text-embedding-3-small")
     with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
         OpenAIEmbedder("m", server.url, batch_size=0)
@@ -291,7 +291,10 @@ def test_a_server_that_does_not_run_is_named():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(EmbeddingServerError, match=rf"{url}/ .*no connection .*base_url right\?"):
+    with pytest.raises(
+        EmbeddingServerError,
+        match=rf"{url}/ .*no connection .*URL right \(base_url, OPENAI_BASE_URL\)",
+    ):
         OpenAIEmbedder("m", url, retries=0).encode_query("x")
 
 

@@ -114,6 +114,35 @@ def test_a_source_is_a_path_or_its_end():
         assert holders("four", chunks + other, source) == [text]
 
 
+def test_a_source_is_also_known_by_its_path_from_the_root_and_by_detours(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    chunks = cut("four moons", 10, source="docs/moons.md")
+    for source in (f"{tmp_path}/here/docs/moons.md", "./docs/moons.md", "../here/docs/moons.md"):
+        assert holders("four", chunks, source) == ["four moons"]
+    assert holders("four", cut("four", 4, source="../docs/moons.md"), "docs/moons.md") == ["four"]
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("There are four moons.", "There are\nfour  moons."),
+        ("露摩有四颗卫星。", "露摩有四\n颗卫星。"),
+        ("露摩有 四颗", "露摩有四颗"),
+        (" a.b (c)\n", "a.b\u3000(c)"),
+    ],
+)
+def test_a_quote_may_have_its_white_space_elsewhere(quote, text):
+    (fact,) = find_evidence([ask(quote)], cut(f"x {text} x", 99))["q"]
+    assert fact.places[0].length == len(text)
+
+
+def test_a_quote_is_not_found_where_white_space_parts_or_joins_words():
+    for quote, text in [("fourmoons", "four moons"), ("four moons", "fourmoons"), ("a.b", "axb")]:
+        with pytest.raises(ValueError, match="is in no chunk"):
+            find_evidence([ask(quote)], cut(text, 99))
+
+
 def test_a_quote_that_is_nowhere_is_named_before_anything_is_measured():
     chunks = cut("four moons", 4) + cut("salt", 4, source="b.md")
     for quote, source in [("five", "a.md"), ("salt", "a.md"), ("four", "c.md"), ("Four", "a.md")]:

@@ -1,6 +1,8 @@
 """What is said of a folder that is missing, or holds no model."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,28 @@ def test_a_file_is_no_folder():
 
 
 @pytest.mark.parametrize(
-    "model", ["organisation/name", "all-MiniLM-L6-v2", "BAAI/bge-small-zh-v1.5"]
+    ("model", "folder"),
+    [
+        ("organisation/name", "models--organisation--name"),
+        ("all-MiniLM-L6-v2", "models--sentence-transformers--all-MiniLM-L6-v2"),
+    ],
 )
-def test_a_name_may_be_one_that_was_downloaded(model):
+def test_a_name_may_be_one_that_was_downloaded(model, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"no model '{model}' on this machine"):
+        check_place(model, "a model")
+    Path(folder).mkdir()
     check_place(model, "a model")
+
+
+def test_a_model_that_is_nowhere_is_said_before_anything_slow_is_loaded():
+    code = (
+        "import sys\nfrom tiny_rag.choices import make_embedder\n"
+        "try: make_embedder('models/bge-small-zh')\n"
+        "except FileNotFoundError as error: print(error)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    message, loaded = done.stdout.splitlines()
+    assert "`hf download ORGANISATION/NAME --local-dir models/bge-small-zh`" in message
+    assert loaded == "False"
