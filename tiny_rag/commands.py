@@ -43,8 +43,8 @@ def run_index(args: argparse.Namespace) -> int:
     left_out(report.problems)
     for path, number in gone.items():
         note(
-            f"{path.absolute()} is not there any more, so {count(number, 'file')} of it will be "
-            "found no more; if it was only out of reach, index it again when it is back"
+            f"{path.absolute()} is not there any more, and the index forgets its "
+            f"{count(number, 'file')}; if it was only out of reach, index it again when it is back"
         )
     for path in paths:
         if path.is_dir() and not index.sources_of(path):

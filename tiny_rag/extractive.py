@@ -29,10 +29,11 @@ from .sentences import sentence_spans as sentence_spans  # chapter 33 takes it f
 from .terms import term_weight, without_question_words
 from .terms import tokenize as default_tokenize
 
-_GRAMMAR = frozenset(
+_GRAMMAR_WORDS = (
     "the a an of is are was were be been to in on at for and or by with from it as that this has "
-    "have had must can may will would should i you we not there 的 了 是 在 有 和 与 也".split()
+    "have had must can may will would should i you we not there 的 了 是 在 有 和 与 也"
 )
+_GRAMMAR = frozenset(_GRAMMAR_WORDS.split())
 """What a question is not about; few sentences are too few for the idf to tell."""
 _ENDED = re.compile(r"[。！？…!?.;；:：|]\W*$")
 _QUANTITY = re.compile(

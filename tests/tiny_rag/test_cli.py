@@ -207,7 +207,7 @@ def test_a_folder_that_is_gone_can_be_forgotten(run):
     os.rename("docs", "elsewhere")
     code, out, err = run("index", "docs")
     assert (code, out) == (0, "tiny-rag-index: 1 document, 1 chunk (0 new or changed, 2 gone)\n")
-    assert err.startswith(f"note: {Path('docs').absolute()} is not there any more, so 2 files")
+    assert err.startswith(f"note: {Path('docs').absolute()} is not there any more, and the index")
     assert "index it again" in err
     code, _, err = run("index", "docs")
     assert (code, err) == (1, "error: there is no file or folder 'docs'\n")
