@@ -182,7 +182,7 @@ MODES: dict[str, Callable[[Message], object]] = {
     "crash-at-start": crash,
     "crash-mid-call": on_call(crash),
     "garbage": babble,
-    "garbage-only": lambda message: write("Listening on port 8080\n"),
+    "garbage-only": lambda message: write("Listening on port 8080\n\n"),
     "echo": lambda message: write(json.dumps(message) + "\n"),
     "refuse": refuse,
     "newer": newer,
@@ -197,7 +197,9 @@ MODES: dict[str, Callable[[Message], object]] = {
     "odd-error": answers(error="no"),
     "no-result": answers(),
     "list-result": answers(result=[1]),
-    "odd-content": answers(result={"content": [7, {"type": "hologram"}, {"type": "text"}]}),
+    "odd-content": answers(
+        result={"content": [7, {"type": "hologram"}, {"type": "text", "text": 7}]}
+    ),
     "no-content": answers(result={"content": "text"}),
     "data-only": answers(result={"content": [], "structuredContent": {"星": [1, 2]}}),
     "silent-error": answers(result={"content": [], "isError": True}),

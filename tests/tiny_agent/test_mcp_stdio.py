@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,9 @@ from tests.tiny_agent.mcp_helpers import HERE, ended_soon, lines_of, posix, rogu
 from tiny_agent import mcp_stdio
 from tiny_agent.mcp import MCPError
 from tiny_agent.tools import ToolError
+
+# An exception in a thread is a failure, although no one waits for the thread
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def test_a_server_that_exits_at_once_leaves_its_exit_code_and_last_words() -> None:
@@ -80,7 +83,7 @@ def test_a_silent_server_is_told_apart_by_the_time_limit() -> None:
 
 
 def test_what_else_it_said_explains_a_silence() -> None:
-    with pytest.raises(MCPError, match=r"answers nothing: Listening on port 8080"):
+    with pytest.raises(MCPError, match=r"answers nothing: Listening on port 8080$"):
         rogue("garbage-only", timeout_s=1.0).start()
 
 
@@ -116,6 +119,13 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next() -> None:
         assert not client._waiting
         client.timeout_s = 20
         assert client.call("say", {"text": "second"}) == "second"
+
+
+def test_a_tool_waits_as_long_as_its_client() -> None:
+    with rogue("late-once") as client:
+        (tool,) = client.tools()
+        assert tool.timeout_s is None  # or the server would not be told
+        assert tool.run({"text": "in time"}) == "in time"
 
 
 def test_answers_to_other_numbers_are_not_taken() -> None:
@@ -224,6 +234,14 @@ def test_closing_ends_the_calls_that_wait() -> None:
         client.close()
         with pytest.raises(ToolError, match="was closed"):
             waiting.result(timeout=5)
+
+
+def test_of_two_ends_the_first_counts() -> None:
+    client = rogue("behave")
+    waiting = client._waiting[1] = Future()
+    client._end("broke")
+    client._end("was closed")
+    assert "broke" in str(waiting.exception(timeout=0))
 
 
 def test_a_failed_start_leaves_no_process_and_no_thread() -> None:

@@ -119,6 +119,12 @@ def test_a_tool_may_have_arguments_of_any_name() -> None:
     assert tool.run({"self": 1, "name": 2}) == "a {'self': 1, 'name': 2}"
 
 
+def test_parameters_have_properties_even_where_the_server_names_none() -> None:
+    entry = {"name": "a", "inputSchema": {"type": "object"}}
+    tool = as_tool(entry, lambda name, arguments: "")
+    assert tool.parameters == {"type": "object", "properties": {}}
+
+
 def test_a_long_name_is_cut_to_what_servers_allow() -> None:
     entry = {"name": "n" * 100, "inputSchema": {"type": "object"}}
     tool = as_tool(entry, lambda name, arguments: str(len(name)), prefix="p_")
