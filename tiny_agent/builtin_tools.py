@@ -102,7 +102,7 @@ def _zone_hint(name: str) -> str:
         return "this system has no list of them: pip install tzdata"
     # But no Etc/GMT+8, which means eight hours west of Greenwich.
     cities = {zone.split("/")[-1].casefold(): zone for zone in known if "GMT" not in zone}
-    wanted = name.split("/")[-1].strip().replace(" ", "_").casefold()
+    wanted = name.split("/")[-1].casefold()
     near = difflib.get_close_matches(wanted, cities, n=1, cutoff=0.8)
     return f"did you mean {cities[near[0]]}?" if near else 'write it like "Asia/Shanghai" or "UTC"'
 

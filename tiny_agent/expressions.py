@@ -48,7 +48,7 @@ _WORDS = {
     r"(?:=+|等于) ?(?:多少|几)? ?\?*$": "",  # "2+2=?"
 }
 
-_PLAIN = r"(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
+_PLAIN = r"(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?"
 _GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])(?:\.[0-9]+)?"
 _OTHER = r"[a-z_][a-z_0-9]*|\*\*|//|<<|>>|<=|>=|==|[-+*/%^()<>,!°√万亿千百]"
 _TOKEN = re.compile(rf" ?({_GROUPED}|{_PLAIN}|{_OTHER}) ?")
@@ -123,5 +123,5 @@ def _as_python(token: str) -> str:
     if token in POSTFIXES:
         return f".{POSTFIXES[token]}"
     if _is_number(token):
-        return f"'{token.replace(',', '').replace('_', '')}'"
+        return f"'{token.replace(',', '')}'"
     return {"^": "**", "√": "~"}.get(token, token)

@@ -62,7 +62,7 @@ def test_a_bare_text_is_enough_for_every_tool_but_one():
     [
         (
             "calculators",
-            "there is no tool 'calculators'; did you mean calculator\\? The tools are ",
+            "no tool 'calculators'; did you mean calculator\\? The tools are ",
         ),
         ("search,pythn", "'pythn'; did you mean python\\?"),
         ("zzz", "'zzz'; The tools are calculator, search, read_file, python"),
@@ -196,6 +196,7 @@ def test_a_name_of_two_words_is_found_by_the_whole_of_it():
         (98.6, "°F", "℃", "98.6 °F = 37 °C"),
         (1, "亩", "平方米", "1 亩 = 666.666666666667 m2"),
         (1, "公顷", "亩", "1 ha = 15 亩"),
+        (1, "acre", "m2", "1 acre = 4046.8564224 m2"),
         (1, "m²", "cm^2", "1 m2 = 10000 cm2"),
         (2, "square feet", "sq m", "2 ft2 = 0.18580608 m2"),
         (1, "m³", "升", "1 m3 = 1000 L"),

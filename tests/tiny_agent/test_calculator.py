@@ -132,6 +132,7 @@ WORKED = {
     "(1]": "1",  # all brackets are alike
     "3 乘以 4 加 5": "17",
     "8除以2减去1": "3",
+    "3加上4减2": "5",
     "3加5等于多少？": "8",
     "2+2=": "4",
     "2+2=?": "4",
@@ -176,6 +177,7 @@ WORKED = {
     "cos(60°)": "0.5",
     "tan(45°)": "1",
     "sin(pi)": "0",
+    "-sin(pi)": "0",
     "cos(pi/2)": "0",
     "sin(0.00001)": "0.00000999999999983333",
     "cos(0)": "1",
@@ -223,6 +225,8 @@ REFUSED = {
     "3 4": "operator is missing",
     "0x10": "operator is missing",
     "5! 3": "operator is missing",
+    "1__0": "operator is missing",
+    "5_": "operator is missing",
     "5!!": r"write \(5!\)!",
     "1/0": "divides by zero",
     "0**-1": "divides by zero",
@@ -365,6 +369,7 @@ def test_thousands_separators_change_nothing(number):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 @example(0.1)
 @example(-0.0)
+@example(5e20)
 @example(1e21)
 @example(123456789012345.0)
 @example(5e-324)
