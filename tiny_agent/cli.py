@@ -5,6 +5,7 @@ answer or failed, 2 wrong usage.
 """
 
 import argparse
+import difflib
 import io
 import os
 import sys
@@ -45,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="tiny_agent",
         description="An agent: a model that calls tools until it can answer. What stands first and "
         "is no command is a question, as if after `run`.",
-        epilog='Try: python -m tiny_agent "What is 12.5%% of 840?" --model rules',
+        epilog='Try: python -m tiny_agent "What is 12.5% of 840?" --model rules',
     )
     subparsers = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="command"
@@ -60,9 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _with_command(argv: list[str]) -> list[str]:
-    """The arguments with their command; `run` where there is none."""
-    known = not argv or argv[0] in (*COMMANDS, "-h", "--help")
-    return argv if known else ["run", *argv]
+    """The arguments with their command: `run`, where the first is neither one nor a slip of one."""
+    if not argv or argv[0] in ("-h", "--help"):
+        return argv
+    is_command = difflib.get_close_matches(argv[0], COMMANDS, cutoff=0.75)
+    return argv if is_command else ["run", *argv]
 
 
 def _run_parser(subparsers: Any) -> None:
@@ -140,7 +143,9 @@ def _eval_parser(subparsers: Any) -> None:
     )
     parser.set_defaults(run=commands.run_eval)
     parser.add_argument("tasks", nargs="?", metavar="TASKS.jsonl")
-    parser.add_argument("--trials", type=_count, default=1, metavar="K", help="of a task (1)")
+    parser.add_argument(
+        "--trials", type=_count, default=1, metavar="K", help="runs of each task (default 1)"
+    )
     parser.add_argument(
         "--out",
         metavar="RESULTS.jsonl",
@@ -208,9 +213,13 @@ def _workflow_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _limit_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max-steps", type=_count, default=10, metavar="N", help="(10)")
-    parser.add_argument("--max-tokens", type=_count, metavar="N", help="read and written, in all")
-    parser.add_argument("--max-seconds", type=_seconds, metavar="S")
+    parser.add_argument(
+        "--max-steps", type=_count, default=10, metavar="N", help="calls of the model (default 10)"
+    )
+    parser.add_argument(
+        "--max-tokens", type=_count, metavar="N", help="read and written, in all (no limit)"
+    )
+    parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="in all (no limit)")
     parser.add_argument(
         "--context-tokens",
         type=_count,

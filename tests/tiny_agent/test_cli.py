@@ -208,6 +208,8 @@ def test_an_empty_question_is_refused(run: Run, model: Use) -> None:
         ["chat", "--workflow", "plan"],
         ["replay", "a", "b"],
         ["What", "is", "it"],
+        ["repaly", "run.jsonl"],
+        ["tool"],
     ],
 )
 def test_wrong_usage_exits_with_2(args: list[str]) -> None:
@@ -221,7 +223,9 @@ def test_help_exits_with_0(args: list[str], capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as raised:
         main(args)
     assert raised.value.code == 0
-    assert "usage: tiny_agent" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "usage: tiny_agent" in shown
+    assert "%%" not in shown
 
 
 def test_without_a_model_it_says_how_to_get_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
