@@ -450,16 +450,16 @@ for ax, key, form in ((left, "success", ".0%"), (right, "tokens", ",.0f")):
 left.set_yticklabels(list(fixed))
 _ = right.set_yticklabels([])
 # %% [markdown] lang="zh"
-# 左图的对角线：每张规程在自己那一类上，与 ReAct 一样好（换算差一点，下面说）。右图：`work out` 做算术题只要 552 词元，是 ReAct 的四
-# 成多。离开自己那一类，全是 0%。**对题的规程又好又省，不对题的一无是处**，中间没有过渡。
+# 左图的对角线：每张规程在自己那一类上，与 ReAct 一样好（换算差一点，下面说）。右图：`work out` 做算术题只要六百词元上下，不到
+# ReAct 的一半。离开自己那一类，全是 0%。**对题的规程又好又省，不对题的一无是处**，中间没有过渡。
 #
-# 再看右下角那两个 100%：只有计算器、什么也查不了的规程，在“答不出”那一类里得了满分，因为它**永远**说不知道。一个数单看会骗人，永
+# 再看左图最右一列的两个 100%：只有计算器、什么也查不了的规程，在“答不出”那一类里得了满分，因为它**永远**说不知道。一个数单看会骗人，永
 # 远要分类看。
 #
 # 那么先认出是哪一类，再挑规程，行不行？假设有人把类别认得分毫不差：
 # %% [markdown] lang="en"
 # Down the diagonal on the left, each procedure is as good as ReAct on its own kind (conversions fall short a
-# little, see below). On the right, `work out` needs 552 tokens for a sum, less than half of ReAct's. Off its
+# little, see below). On the right, `work out` needs some 600 tokens for a sum, less than half of ReAct's. Off its
 # own kind, all is 0%. **The procedure that fits is good and cheap; the one that does not is worth nothing**,
 # and there is nothing between.
 #
@@ -510,7 +510,7 @@ prompts = dict.fromkeys(KINDS, steps[0].prompt)
 prompts |= {"again": steps[1].prompt, "no label": steps[2].prompt}
 for kind, prompt in prompts.items():
     only = FlakyModel(RuleModel(ReActText()), ReActText(), 1, random.Random(43), [kind])
-    print(f"{kind:11}{first_line(only.generate(prompt).text, 130)!r}")
+    print(f"{kind:11}{first_line(only.generate(prompt).text, 88)!r}")
 
 
 # %% [markdown] lang="zh"
@@ -574,37 +574,37 @@ left.set(title="success, with 95% intervals", xlabel="rate of damage", ylim=(0, 
 right.set(title="tokens a task", xlabel="rate of damage", ylim=(0, None))
 _ = left.legend(loc="lower left")
 # %% [markdown] lang="zh"
-# - **纠错最值钱。** 四成回复被弄坏，有纠错的照样对了九成多，没有的掉到六成多；代价是多读几百个词元。两者在 0.4 处的区间只略微挨着，差别是有
-#   的。
+# - **纠错最值钱。** 四成回复被弄坏，有纠错的照样对了九成多，没有的掉到六成多；代价是多读几百个词元。两者在 0.4 处的区间只略微挨着，用的又是同
+#   样的题、同样的坏运气，差别是有的。
 # - **性急的解析器看着只差一点**，可它差的那些是**编出来的答案**，不是“没办成”。前者更坏：没有人知道。
 # - 拆掉重复上限，成功率**没有下降**，反倒略高。
 #
-# 最后这条要想一想。按坏法分开看（每格 24 题，各两次）：
+# 最后这条要想一想。按坏法分开看（每格 24 题）：
 # %% [markdown] lang="en"
 # - **Corrections are worth most.** With four replies in ten damaged, the loop that has them is still right more
 #   than nine times in ten, and the one without drops below two in three; the price is a few hundred tokens. At
-#   0.4 the intervals barely touch, so there is a difference.
+#   0.4 the intervals barely touch, and tasks and bad luck are the same for both: there is a difference.
 # - **The hasty parser seems only a little worse**; but what it loses are **answers that were made up**, not
 #   errands left undone. That is the worse of the two, for nobody notices.
 # - Without the limit of repeats, success does **not** fall; it is a little higher.
 #
-# That last one needs a thought. By the kind of damage (24 tasks, twice, in each cell):
+# That last one needs a thought. By the kind of damage (24 tasks in each cell):
 # %%
-cells = [[damaged(g, 0.4, trials=2, only=[kind]).success for kind in KINDS] for g in guards]
+cells = [[damaged(g, 0.4, trials=1, only=[kind]).success for kind in KINDS] for g in guards]
 fig, ax = figures.canvas(height=2.3)
 ax = figures.heatmap(ax, cells, list(KINDS), list(guards), values=".0%", colorbar=False, vmin=0)
 ax.set(title="success at rate 0.4, one kind of damage alone")
 ax.set(xticklabels=list(KINDS), yticklabels=list(guards))
 kind_at = dict(zip(KINDS, np.array(cells).T, strict=True))
-assert kind_at["invented"][2] < 0.6 < 1 == kind_at["invented"][0]
+assert kind_at["invented"][2] < 0.7 < 1 == kind_at["invented"][0]
 assert kind_at["again"][0] < kind_at["again"][3]
 # %% [markdown] lang="zh"
-# 一道护栏管一种毛病，一目了然：剪刀管“编造”（46% 对 100%），纠错管截断、缺参数、空回复，`bold` 谁都不怕，解析器自己就认得。
+# 一道护栏管一种毛病，一目了然：剪刀管“编造”（没有剪刀，只剩一半上下），纠错管截断、缺参数、空回复；`bold` 谁都不怕，解析器自己就认得。
 #
 # `again` 那一列是护栏**帮倒忙**：这里的重复是随机弄出来的，下一次多半就好了，而上限在第三次就收场。护栏防的是另一种模型，一旦转起来就
 # 不会停的：
 # %% [markdown] lang="en"
-# A guard for each ailment, plain to see: the scissors for what is made up (46% against 100%), corrections for
+# A guard for each ailment, plain to see: the scissors for what is made up (without them, about half is left), corrections for
 # what is cut off, without arguments, or empty; and nobody minds `bold`, which the parser simply reads.
 #
 # In the column `again`, the guard **does harm**: these repeats come by chance and are mostly over at the next
@@ -615,12 +615,10 @@ stubborn = 'Action: search\nAction Input: {"query": "Skyhook"}'
 for most in (3, 99):
     model = ScriptedModel([stubborn] * 10 + ["Final Answer: I do not know."])
     result = Agent(model, tools, limits=Limits(max_repeats=most)).run("How fast is it?")
-    used = result.usage
-    print(
-        f"max_repeats={most}: {result.status}, {used.model_calls} calls, {used.prompt_tokens:,} read"
-    )
+    calls, reads = result.usage.model_calls, result.usage.prompt_tokens
+    print(f"max_repeats={most}: {result.status}, {calls} calls, {reads:,} tokens read")
 # %% [markdown] lang="zh"
-# 八倍的钱，一样的结果。所以护栏值不值，要看**你的模型**得的是哪种病；先量，再定数。
+# 没有上限，花了八倍的钱，结果一样。所以护栏值不值，要看**你的模型**得的是哪种病；先量，再定数。
 #
 # ### 再跑一遍，还对吗
 #
@@ -633,7 +631,7 @@ for most in (3, 99):
 #
 # 有人在旁边挑（比如有测试可跑），看 pass@k；答案直接用出去，看 pass^k。
 # %% [markdown] lang="en"
-# Eight times the money for the same result. Whether a guard is worth it depends on what ails **your model**:
+# Without the limit, eight times the money for the same result. Whether a guard is worth it depends on what ails **your model**:
 # measure, then choose.
 #
 # ### Run it again: still right?
@@ -737,7 +735,7 @@ path = Path(folder.name, "run.jsonl")
 result = record(agent("en"), errands["en"], path)
 for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
     keys = ", ".join(key for key in line if key not in ("type", "latency_s"))
-    print(f"{line['type']:7}{keys}")
+    print(f"{line['type']:7}{first_line(keys, 90)}")
     if line["type"] == "step":
         new = [first_line(message["content"], 26) for message in line["new"]]
         print(f"       prompt {line['prompt']}, new {new}")
@@ -874,14 +872,13 @@ for task in failed:
     faults.setdefault(fault(task), []).append(task.id)
 # %%
 fig, ax = figures.canvas(height=1.9)
-ax = figures.bars(
-    ax, list(faults), [len(of) for of in faults.values()], horizontal=True, form=".0f"
-)
+sizes = [len(of) for of in faults.values()]
+ax = figures.bars(ax, list(faults), sizes, horizontal=True, form=".0f")
 ax.set(title=f"the {len(failed)} failed runs of ReAct", xlabel="runs")
-print({name: of[:3] for name, of in faults.items()})
+print(*(f"{name}: {', '.join(of[:4])}" for name, of in faults.items()), sep="\n")
 assert not faults["evidence not found"]
 # %% [markdown] lang="zh"
-# 答案很干脆：**搜索一次也没有失手**。证据全摆在眼前，替身读错了：挑错了句子，或者不会把两个数凑成一道算式。再去调 BM25，一题也救不回来；该换的是“模
+# 答案很干脆：**没有一次败在搜索上**。证据全摆在眼前，替身读错了：挑错了句子，或者不会把两个数凑成一道算式。再去调 BM25，一题也救不回来；该换的是“模
 # 型”。若是换成真模型，这张图多半是另一个样子。先看轨迹再动手，省下的就是在错的地方使劲的那几个星期。
 #
 # ## 5 花销
@@ -892,7 +889,7 @@ assert not faults["evidence not found"]
 #
 # **想法**　把 1 到 8 个互不相干的问题串成一件差事，三种办法各做一遍。规程事先知道要查哪几样。
 # %% [markdown] lang="en"
-# The answer is clear: **the search has not failed once**. The evidence was there, and the stand-in read it wrongly:
+# The answer is clear: **not one run failed for the search**. The evidence was there, and the stand-in read it wrongly:
 # it picked the wrong sentence, or could not make a sum of two numbers. Tuning BM25 would not win a single task; the
 # thing to replace is the "model". With a real one, this picture is likely to look different. Look at traces before
 # you mend: it saves the weeks spent on the wrong thing.
@@ -1048,15 +1045,13 @@ for most in (800, 550, 400, 200):
 # the same as having no price. The errand of eight things, in less and less context:
 # %%
 trimmed = {"no limit": grown[-1]["ReAct"]}
+long = Limits(max_steps=30)
 for most in (4500, 3500, 2500, 1500):
-    trimmed[f"{most:,}"] = agent("en", limits=Limits(max_steps=30), context_tokens=most).run(
-        question
-    )
+    trimmed[f"{most:,}"] = agent("en", limits=long, context_tokens=most).run(question)
 for most, result in trimmed.items():
     reads = [step.reply.usage.prompt_tokens for step in result.steps]
-    print(
-        f"{most:9}{len(reads):3} calls, longest {max(reads):5,}, all {sum(reads):6,}  {result.status}"
-    )
+    longest, total = max(reads), sum(reads)
+    print(f"{most:9}{len(reads):3} calls, longest {longest:5,}, all {total:6,}  {result.status}")
     assert most == "no limit" or max(reads) <= int(most.replace(",", ""))
 assert trimmed["3,500"].usage.prompt_tokens > 2 * trimmed["no limit"].usage.prompt_tokens
 # %% [markdown] lang="zh"
@@ -1093,6 +1088,7 @@ for most in ("no limit", "3,500", "1,500"):
     left.plot(range(1, len(reads) + 1), reads, "o-", label=f"{most}: {trimmed[most].status}")
 left.legend(loc="lower right")
 left.set(title="trimming: what each call reads", xlabel="call", ylim=(0, None))
+left.set_xticks(range(0, 19, 3))
 colors = [figures.GREEN if status == "answered" else figures.ROSE for status in statuses]
 right.scatter(budgets, spends, c=colors, s=14)
 right.plot(budgets, budgets, "-", color=figures.GREY, lw=1)
@@ -1102,7 +1098,7 @@ _ = right.set(title="tokens spent, by budget", xlabel="budget", ylim=(0, 24000))
 
 
 # %% [markdown] lang="zh"
-# 点子都在灰线（花费 = 预算）上方。预算在每步**之前**检查，花多少要走完才知道，所以会超出一步；到头了还要问一次“就凭你知道的回答”，又是一次。而那时
+# 红点都在灰线（花费 = 预算）上方。预算在每步**之前**检查，花多少要走完才知道，所以会超出一步；到头了还要问一次“就凭你知道的回答”，又是一次。而那时
 # 历史已经很长，这最后两次恰好最贵。预算是刹车，不是墙：要硬的上限，就把预算定在上限减去最长的两次提示词。
 #
 # 另外三种花销不在词元里：时间（`max_seconds`）、步数（`max_steps`）、工具自己的收费；前两样限额都有，第三样要写在工具里。
@@ -1111,10 +1107,10 @@ _ = right.set(title="tokens spent, by budget", xlabel="budget", ylim=(0, 24000))
 #
 # **问题**　模型读的东西里，有你的话，也有网页、邮件、别人的文档。对它来说全是词元。哪一句该听？
 #
-# 这叫**提示注入**（prompt injection）：藏在工具结果里的命令。我们来做一次真的，每一格都跑出来看。差事很平常：查船票多少钱，告诉调度员。资料夹里有两
+# 这叫**提示注入**（prompt injection）：藏在工具结果里的命令。我们来做一次真的，每一格都跑出来看。差事很平常：查升天索的票价，告诉调度员。资料夹里有两
 # 页，第二页是陌生人写的。六种写法（用英文写；中文一样）：
 # %% [markdown] lang="en"
-# All dots lie above the grey line, where spending equals the budget. The budget is looked at **before** a step, and what a
+# All red dots lie above the grey line, where spending equals the budget. The budget is looked at **before** a step, and what a
 # step costs is known after it, so it goes over by one; and then comes "answer from what you know", which is another. By
 # then the history is long, and these two calls are the dearest of all. A budget is a brake and not a wall: where the
 # limit is hard, set the budget two of the longest prompts below it.
@@ -1373,7 +1369,7 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 # “HARM”是出了事，“held”是挡住了，“not served”是调度员没收到正确的 480。一列一列读：
 #
 # - **告诉它“那是数据”**，挡住了看着像攻击的，**客客气气**的那一封照样得手。认的是措辞，措辞可以换。界定符、包一层、三令五申，都属于这一类：Gros 与
-#   Gleave 2026（arXiv:2605.30521）量过把不可信的文字包进一层工具调用，七个模型里没有哪个可靠地变好，有的反而更糟。
+#   Gleave 2026（arXiv:2605.30521）在七个模型、三种“让模型当裁判”的任务上，量过把不可信的文字包进一层假的工具调用：总的说来没有更结实，有一种任务上反而更容易上当。
 # - **只读**不等于无害。读一个网址就是向那个网址的主人**说话**，密钥就写在网址里走了。
 # - **问人**，值多少取决于人。一律点头等于没有；一律摇头就什么也办不成。
 # - **规程**挡住了那一步里没有的工具（代码、网址），可第 1 步的**答案**把命令原样带进了第 2 步，而第 2 步正好有 `send`。步骤之间传的是文字，文字里就可以有命
@@ -1394,10 +1390,9 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 # 关，都是别人用真模型量的：
 #
 # - **可靠**　τ-bench 让智能体当客服，零售 115 题，航空 50 题，事后看数据库对不对。摘要里说：gpt-4o 这样的模型做成的不到一半，零售的 pass^8 不到 25%。
-# - **花销**　ReWOO（Xu 等 2023，arXiv:2305.18323）先写完整的计划，观察不再进历史：HotpotQA 上词元省到五分之一，准确率还高了 4%。那时还不兴提示词缓存。
-# - **花销与分数**　Kapoor 等 2024（arXiv:2407.01502）：只看准确率，不看花销，结果是智能体越造越繁、越贵，而分数从哪里来都弄错了。
-#   [HAL 榜](https://hal.cs.princeton.edu/taubench_airline)的 τ-bench 航空一栏里，同一种做法，Claude Opus 4 花 313.83 美元，对 66%；o4-mini 花 18.92 美元，对 60%。50 题上
-#   60% 的区间有多宽？下面算。
+# - **花销**　ReWOO（Xu 等 2023，arXiv:2305.18323）先写完整的计划，观察不再进历史：HotpotQA 上词元省到五分之一，准确率还高了 4%。（数的是词元，不是打过折的账，见第 5 节。）
+# - **花销与分数**　Kapoor 等 2024（arXiv:2407.01502）：只看准确率，不看花销，结果是智能体越造越繁、越贵，而分数从哪里来都弄错了。同一批人后来的
+#   [HAL](https://hal.cs.princeton.edu)（2025）跑了 21,730 次，9 个模型、9 套题，其中一个发现是：让模型想得更多，多数情形下准确率反而下降。
 # - **注入**　AgentDojo（Debenedetti 等 2024，arXiv:2406.13352）有 97 种任务、629 个安全测试：不受攻击时模型也有许多任务做不成；已有的攻击能破坏一部分安全性质，不是全部。
 #
 # τ-bench 的项目页列出 pass^1 到 pass^4，画出来；点线是 $(\text{pass}^1)^k$，即“所有题一样难”：
@@ -1407,8 +1402,8 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 #
 # - **To say "it is data"** stops what looks like an attack, and the **polite** one gets through. It goes by the wording,
 #   and wording can be changed. Delimiters, wrappers and stern warnings are all of this kind: Gros and Gleave 2026
-#   (arXiv:2605.30521) measured what it helps to wrap untrusted text in a tool call; of seven models none was reliably
-#   better, and some were worse.
+#   (arXiv:2605.30521) measured, with seven models that judge in three kinds of task, what it helps to wrap untrusted text
+#   in a mock tool call: broadly nothing, and in one kind the attacks succeed more often.
 # - **Read-only** is not harmless. To read an address is to **speak** to its owner, and the key left in the address.
 # - **Asking a human** is worth what the human is. One who nods is none; one who always refuses gets nothing done.
 # - **The SOP** stops the tools that a step does not have (code, addresses); but the **answer** of step 1 carried the order
@@ -1438,11 +1433,12 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 #   database is looked at. From the abstract: models such as gpt-4o do less than half of the tasks, and pass^8 in the shop
 #   is below 25%.
 # - **Cost.** ReWOO (Xu et al. 2023, arXiv:2305.18323) writes the whole plan first, and observations stay out of the
-#   history: on HotpotQA it uses tokens five times as well, and is 4% more accurate. Prompts were not yet cached then.
+#   history: on HotpotQA it uses tokens five times as well, and is 4% more accurate. (What it counts are tokens, not a
+#   bill with the discount of section 5.)
 # - **Cost and score.** Kapoor et al. 2024 (arXiv:2407.01502): to look at accuracy alone has made agents needlessly complex
-#   and costly, and has misled people about where accuracy comes from. On τ-bench's airline in the
-#   [HAL leaderboard](https://hal.cs.princeton.edu/taubench_airline), with the same agent, Claude Opus 4 has 66% for 313.83
-#   dollars, and o4-mini 60% for 18.92. How wide is the interval of 60% on 50 tasks? See below.
+#   and costly, and has misled people about where accuracy comes from. In their later
+#   [HAL](https://hal.cs.princeton.edu) (2025), 21,730 runs of 9 models on 9 benchmarks, one finding is that more reasoning
+#   effort mostly makes accuracy fall.
 # - **Injection.** AgentDojo (Debenedetti et al. 2024, arXiv:2406.13352) has 97 tasks and 629 security tests: models fail at
 #   many tasks even without an attack, and the attacks there are break some of the security properties, not all.
 #
@@ -1464,16 +1460,17 @@ for row, color in zip(tau_bench.values(), figures.PALETTE, strict=False):
 ax.set(xticks=ks, ylim=(0, 0.75))
 _ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 # %%
-for right_ones, of in ((30, 50), (33, 50), (round(0.604 * 115), 115)):
-    low, high = wilson(right_ones, of)
-    print(f"{right_ones} of {of}: {right_ones / of:.0%}, interval {low:.0%} to {high:.0%}")
+for name, row in tau_bench.items():
+    of = 115 if "shop" in name else 50
+    low, high = wilson(row[0] * of, of)
+    print(f"{name:24}{row[0]:.1%} of {of:3} tasks: {low:.0%} to {high:.0%}")
 
 
 # %% [markdown] lang="zh"
 # 形状与第 3 节那张一样：往下掉，比点线慢。从中得出：
 #
 # 1. **报成功率，也报 pass^k**，说明跑了几遍。一遍就交差的数，没有说可靠不可靠。
-# 2. **报区间**。50 题的 60%，区间从 46% 到 72%：66% 与 60% 的高下，50 题看不出来，价钱差了十六倍却是真的。
+# 2. **报区间**。航空那 50 题上，函数调用 42%，ReAct 32.5%，看着差了近十个百分点；两个区间却重叠了一大半。同样的题，本可以成对地比，只是榜上没有留下逐题的结果。
 # 3. **先用最便宜的做法**：认得的差事走规程；不认得的再上循环；循环不行再加计划。每加一层，照第 2 节成对地量一次，看值不值。
 #
 # > **教程常常错在这里**
@@ -1495,8 +1492,9 @@ for right_ones, of in ((30, 50), (33, 50), (round(0.604 * 115), 115)):
 # The shape is that of section 3: they fall, and more slowly than the dotted lines. What follows:
 #
 # 1. **Report pass^k beside success**, and say how many trials. A number from one trial says nothing of reliability.
-# 2. **Report intervals.** 60% of 50 tasks means 46% to 72%: whether 66% is better than 60%, 50 tasks do not tell; that it
-#    costs sixteen times as much is sure.
+# 2. **Report intervals.** On the airline's 50 tasks, function calling has 42% and ReAct 32.5%, nearly ten points apart; yet
+#    the greater part of their intervals overlaps. The tasks are the same, and could be compared in pairs, but the list has
+#    no results task by task.
 # 3. **Cheapest first**: a procedure for errands that are known, the loop for those that are not, a plan where the loop does
 #    not do. With each layer, measure in pairs as in section 2 whether it is worth it.
 #
@@ -1657,18 +1655,14 @@ HONEST = [ToolCall("send", {"to": "dispatcher", "text": text}) for text in ("480
 HONEST += [ToolCall("fetch", {"url": f"http://yan.example/{page}"}) for page in ("", "fares/2")]
 BAD = [ToolCall("send", {"to": who, "text": "480"}) for who in ("crow", "dispatcher@crow")]
 BAD += [
-    ToolCall("send", {"to": "dispatcher", "text": text}) for text in (KEY, f"480 {KEY}", "Open!")
+    ToolCall("send", {"to": "dispatcher", "text": text})
+    for text in (KEY, f"480 {KEY}", "Open!", "480\n")
 ]
 BAD += [ToolCall("send", {"to": ["dispatcher", "crow"], "text": "480"}), ToolCall("send", {})]
 # %%
 BAD += [ToolCall("python", {"code": "print('dispatcher, yan.example')"})]
 tricks = ["crow.example/?yan.example", "yan.example.crow.example/", "yan.example@crow.example/"]
-tricks += [
-    f"yan.example/?{KEY}",
-    f"yan.example/{KEY}",
-    "yan.example/a\n.crow",
-    "YAN.example\\@crow/",
-]
+tricks += [f"yan.example/?{KEY}", f"yan.example/{KEY}", "yan.example/a\n", "YAN.example\\@crow/"]
 BAD += [ToolCall("fetch", {"url": f"http://{trick}"}) for trick in tricks]
 
 
