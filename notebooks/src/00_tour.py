@@ -105,6 +105,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb) | 一堆文件怎样变成可以检索的东西？ |
 # | [32 · 把检索量出来](32_measuring_retrieval.ipynb) | 按词找、按向量找、合起来找，哪个准？怎样知道？ |
 # | [33 · 有据可查](33_grounded_answers.ipynb) | 回答怎样带上出处？找不到时怎样拒答？ |
+# | [41 · 亲手写 ReAct](41_react_by_hand.ipynb) | 只会写字的模型，怎样一步一步地使用工具？ |
+# | [42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb) | 一段文字怎样变成一次函数调用？写错了怎么办？ |
+# | [43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb) | 换一种走法更省吗？怎样知道它可靠不可靠？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -123,6 +126,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [31 · from a PDF to a vector](31_from_pdf_to_vector.ipynb) | How do files become something to search in? |
 # | [32 · measuring retrieval](32_measuring_retrieval.ipynb) | By words, by vectors, by both: which finds more, and how do we know? |
 # | [33 · grounded answers](33_grounded_answers.ipynb) | How does an answer come with its sources, and how does it refuse? |
+# | [41 · ReAct, by hand](41_react_by_hand.ipynb) | How does a model that only writes come to use tools, step by step? |
+# | [42 · tools and dialects](42_tools_and_dialects.ipynb) | How does a text become a function call, and what if it is written wrongly? |
+# | [43 · SOPs, plans, traces, cost](43_sops_plans_traces.ipynb) | Is another way cheaper, and how reliable is it? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
@@ -164,13 +170,33 @@ for question in asked:
     for cited in reply.citations:
         print(f"    [{cited.number}] {Path(cited.source).name}")
 # %% [markdown] lang="zh"
-# 最后一问书里没有，它就不答；它并不是每次都认得出来，第 31 到 33 章会讲。本章剩下的篇幅讲这一切的核心，今天
-# 的大语言模型：它只留下翻译机器的一半，解码器，然后做得很大。
+# 最后一问书里没有，它就不答；它并不是每次都认得出来，第 31 到 33 章会讲。
+#
+# 还有些问题，查到了还得算。`tiny_agent` 让模型自己决定什么时候用什么工具。这里坐在模型位子上的是几条规则拼成的替身，不
+# 是神经网络；循环、工具和格式都是真的：
 # %% [markdown] lang="en"
 # The last, who won the world cup, is not in the book, and it does not answer, though it does not
-# always notice: see chapters 31 to 33. The rest of this chapter is about what all of this turns on,
-# today's large language models: they keep one half of the translation machine, the decoder, and make
-# it very large.
+# always notice: see chapters 31 to 33.
+#
+# Some questions want looking up and then working out. With `tiny_agent` the model itself decides which
+# tool to use when. In the model's seat here is a stand-in made of a few rules, not a neural network; the
+# loop, the tools and the format are real:
+# %%
+from tiny_agent import Agent, ReActText, RuleModel, make_tools
+
+dialect = ReActText("zh")
+agent = Agent(RuleModel(dialect), make_tools("search,calculator"), dialect)
+result = agent.run("升天索全长多少？再除以 52")
+for step in result.steps:
+    print(step.reply.text, end="\n\n")
+assert result.answer.startswith("734.6")
+# %% [markdown] lang="zh"
+# 它怎么学会停下来等工具，写错了怎么办，是第 41 到 43 章的事。本章剩下的篇幅讲这一切的核心，今天的大语言模型：它只留
+# 下翻译机器的一半，解码器，然后做得很大。
+# %% [markdown] lang="en"
+# How it comes to stop and wait for a tool, and what if it writes something wrong: chapters 41 to 43. The rest
+# of this chapter is about what all of this turns on, today's large language models: they keep one half
+# of the translation machine, the decoder, and make it very large.
 # %% [markdown] lang="zh"
 # ## 2　一句话变成整数
 #
@@ -751,6 +777,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
 # | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
+# | 怎样让模型使用工具，又不让它乱来？ | [第 41 章](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
 #
@@ -761,7 +788,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # 包里的代码也可以一边看测试一边读，测试就是说明书：
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag
+# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag tests/tiny_agent
 # ```
 #
 # 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
@@ -779,6 +806,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
 # | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
 # | How can an answer be checked against its sources? | [chapters 31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
+# | How does a model use tools, and how is it kept from harm? | [chapters 41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb) |
 #
 # The model of this chapter is yours to play with:
 #
@@ -792,7 +820,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # You can also read the package beside its tests; they are its manual:
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag
+# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag tests/tiny_agent
 # ```
 #
 # Next: [11 · attention, by hand](11_attention_by_hand.ipynb).

@@ -1246,8 +1246,8 @@ code = tiny_rag("search", "船", "-k", "1")
 # 延伸阅读：Lewis 等 2020（RAG），Gao 等 2023（ALCE，引用的评测），Greshake 等 2023（间接注入），
 # Rajpurkar 等 2018（SQuAD 2.0，没有答案的题，arXiv:1806.03822）。
 #
-# 上一章：[32 · BM25、混合与重排](32_measuring_retrieval.ipynb)。接下来的几章，让模型不只是回答，还会
-# **动手**：调用工具的智能体。
+# 上一章：[32 · BM25、混合与重排](32_measuring_retrieval.ipynb)。下一章：[41 · 亲手写 ReAct](41_react_by_hand.ipynb)，
+# 让模型不只是回答，还会**动手**：调用工具的智能体。
 #
 # 代码：[generation.py](../../tiny_rag/generation.py)、[prompts.py](../../tiny_rag/prompts.py)、
 # [extractive.py](../../tiny_rag/extractive.py)、[citations.py](../../tiny_rag/citations.py)、
@@ -1288,8 +1288,9 @@ code = tiny_rag("search", "船", "-k", "1")
 # et al. 2023 (indirect injection), Rajpurkar et al. 2018 (SQuAD 2.0, questions without an answer,
 # arXiv:1806.03822).
 #
-# Previous: [32 · BM25, hybrid, reranking](32_measuring_retrieval.ipynb). The next chapters let a model
-# not only answer but **act**: an agent that calls tools.
+# Previous: [32 · BM25, hybrid, reranking](32_measuring_retrieval.ipynb). Next:
+# [41 · ReAct, by hand](41_react_by_hand.ipynb), where a model does not only answer but **acts**: an agent
+# that calls tools.
 #
 # Code: [generation.py](../../tiny_rag/generation.py), [prompts.py](../../tiny_rag/prompts.py),
 # [extractive.py](../../tiny_rag/extractive.py), [citations.py](../../tiny_rag/citations.py),

@@ -1792,8 +1792,8 @@ except NotImplementedError:
 # 延伸阅读：Yao 等 2023（ReAct）；Wei 等 2022（思维链，arXiv:2201.11903）；Wang 等 2022（投票，
 # arXiv:2203.11171）；Schick 等 2023（Toolformer，让模型自己学会用工具，arXiv:2302.04761）。
 #
-# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章讲工具本身：说明怎么写，三种方言怎样比，别人的
-# 工具怎样接进来。
+# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)，
+# 讲工具本身：说明怎么写，三种方言怎样比，别人的工具怎样接进来。
 #
 # 代码：[agent.py](../../tiny_agent/agent.py)、[run_state.py](../../tiny_agent/run_state.py)、
 # [react.py](../../tiny_agent/react.py)、[react_text.py](../../tiny_agent/react_text.py)、
@@ -1848,8 +1848,9 @@ except NotImplementedError:
 # Wang et al. 2022 (the vote, arXiv:2203.11171); Schick et al. 2023 (Toolformer, models that teach
 # themselves to use tools, arXiv:2302.04761).
 #
-# Previous: [33 · Grounded answers](33_grounded_answers.ipynb). The next chapter is about tools: how to
-# describe them, how three dialects compare, and how to plug in those of others.
+# Previous: [33 · Grounded answers](33_grounded_answers.ipynb). Next:
+# [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb): how to describe tools, how
+# three dialects compare, and how to plug in the tools of others.
 #
 # Code: [agent.py](../../tiny_agent/agent.py), [run_state.py](../../tiny_agent/run_state.py),
 # [react.py](../../tiny_agent/react.py), [react_text.py](../../tiny_agent/react_text.py),

@@ -435,7 +435,7 @@ assert cost["react"][-1] < cost["hermes"][-1]
 
 
 # %% [markdown] lang="zh"
-# ReAct 的说明书最省，因为它把 JSON 模式改写成了人话；另两种原样送出模式。
+# 工具到了三个以上，ReAct 的说明书最省，因为它把 JSON 模式改写成了人话；另两种原样送出模式。
 #
 # ## 6 同一件差事，三种方言
 #
@@ -444,7 +444,8 @@ assert cost["react"][-1] < cost["hermes"][-1]
 # **想法**　不用。下面三位替身各说各的话，做的是同一件事。跑完之后比较存下来的**对话**：除了编号，应当一模一
 # 样。
 # %% [markdown] lang="en"
-# ReAct's manual is the cheapest, because it puts the schema into words; the others send it as it is.
+# From three tools on ReAct's manual is the cheapest: it puts the schema into words, where the others send it
+# as it is.
 #
 # ## 6 One errand, three dialects
 #
