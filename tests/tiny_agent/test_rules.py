@@ -108,6 +108,11 @@ def test_of_the_same_call_the_latest_result_counts():
     assert RuleModel(dialect).generate(prompt.messages).text == "Final Answer: 5"
 
 
+def test_what_is_both_a_conversion_and_a_sum_is_converted():
+    result = agent().run("Convert 3 metres to feet, which are 1 + 2 metres.")
+    assert [name for name, _ in calls_of(result)] == ["unit_convert"]
+
+
 def test_what_there_is_no_tool_for_is_not_called():
     assert calls_of(agent(names=["calculator"]).run("Who built the tower?")) == []
     result = agent(names=["search"]).run("How high is the tower? Then divide it by 8.")
