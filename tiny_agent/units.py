@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from .calculator import format_number
+from .arithmetic import format_number
 from .tools import Tool, ToolError, tool
 
 
