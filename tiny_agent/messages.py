@@ -167,4 +167,4 @@ class RunResult:
     messages: list[Message]
     """The whole conversation, without the system message: pass it on as the next run's history."""
     error: str | None = None
-    """What the model's server said, where the status is "model_error"."""
+    """Why, in words: what the model's server said, or which step of a workflow came to nothing."""
