@@ -15,7 +15,7 @@
 #
 # **这里仍然没有真模型。** 演模型的是 `RuleModel`（[rules.py](../../tiny_agent/rules.py)）：几条写死的规则，看到
 # 算式就要计算器，看到单位就要换算，别的一律去搜，再挑出与问题共用词最多的那句话。它没有语言能力，也不装作
-# 有；好处是**只凭读到的东西行事**，而且不看我们想要什么结果。循环、工具、提示词、解析、评分都是真的，所以下面的数
+# 有；好处是**只凭读到的东西行事**，也不管我们想要什么结果。循环、工具、提示词、解析、评分都是真的，所以下面的数
 # 都是真量出来的，只不过量的是**这套程序配上这个替身**。成功率换一个模型就变；账怎么算、误差怎么看、护栏怎么
 # 拆，换什么模型都一样。
 #
@@ -307,13 +307,13 @@ for kind in kinds:
     wanted = ", ".join(of[0].answers) or "(says that it does not know)"
     print(f"{kind:18}{len(of):3}  {of[0].question}  ->  {wanted}")
 # %% [markdown] lang="zh"
-# 44 题里对了 24 题，成功率 $\hat p = 24/44$。换另外 44 题，会是多少？Wilson 区间（1927）给出 95% 的范围：
+# 比方说，44 题里对了 24 题，成功率 $\hat p = 24/44$。换另外 44 题，会是多少？Wilson 区间（1927）给出 95% 的范围：
 #
 # $$\frac{1}{1 + z^2/n}\left(\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1 - \hat p)}{n} + \frac{z^2}{4n^2}}\right), \quad z = 1.96$$
 #
 # 它不会越出 0 和 1，一题没对或全对时也有宽度。
 # %% [markdown] lang="en"
-# If 24 of 44 are right, the success is $\hat p = 24/44$. And with 44 other tasks? Wilson's interval (1927)
+# Say 24 of 44 are right; the success is $\hat p = 24/44$. And with 44 other tasks? Wilson's interval (1927)
 # says within which bounds, with 95% confidence:
 #
 # $$\frac{1}{1 + z^2/n}\left(\hat p + \frac{z^2}{2n} \pm z\sqrt{\frac{\hat p(1 - \hat p)}{n} + \frac{z^2}{4n^2}}\right), \quad z = 1.96$$
@@ -451,7 +451,7 @@ left.set_yticklabels(list(fixed))
 _ = right.set_yticklabels([])
 # %% [markdown] lang="zh"
 # 左图的对角线：每张规程在自己那一类上，与 ReAct 一样好（换算差一点，下面说）。右图：`work out` 做算术题只要六百词元上下，不到
-# ReAct 的一半。离开自己那一类，全是 0%。**对题的规程又好又省，不对题的一无是处**，中间没有过渡。
+# ReAct 的一半。一步的规程离开自己那一类（“答不出”另说），全是 0%。**对题的规程又好又省，不对题的一无是处**，中间没有过渡。
 #
 # 再看左图最右一列的两个 100%：只有计算器、什么也查不了的规程，在“答不出”那一类里得了满分，因为它**永远**说不知道。一个数单看会骗人，永
 # 远要分类看。
@@ -460,7 +460,7 @@ _ = right.set_yticklabels([])
 # %% [markdown] lang="en"
 # Down the diagonal on the left, each procedure is as good as ReAct on its own kind (conversions fall short a
 # little, see below). On the right, `work out` needs some 600 tokens for a sum, less than half of ReAct's. Off its
-# own kind, all is 0%. **The procedure that fits is good and cheap; the one that does not is worth nothing**,
+# own kind, a procedure of one step is at 0% (but for "unanswerable"). **The procedure that fits is good and cheap; the one that does not is worth nothing**,
 # and there is nothing between.
 #
 # And the two 100% in the last column: a procedure with a calculator and no way to look anything up is perfect
@@ -510,7 +510,7 @@ prompts = dict.fromkeys(KINDS, steps[0].prompt)
 prompts |= {"again": steps[1].prompt, "no label": steps[2].prompt}
 for kind, prompt in prompts.items():
     only = FlakyModel(RuleModel(ReActText()), ReActText(), 1, random.Random(43), [kind])
-    print(f"{kind:11}{first_line(only.generate(prompt).text, 88)!r}")
+    print(f"{kind:11}... {only.generate(prompt).text[-86:]!r}")
 
 
 # %% [markdown] lang="zh"
@@ -889,7 +889,7 @@ assert not faults["evidence not found"]
 #
 # **想法**　把 1 到 8 个互不相干的问题串成一件差事，三种办法各做一遍。规程事先知道要查哪几样。
 # %% [markdown] lang="en"
-# The answer is clear: **not one run failed for the search**. The evidence was there, and the stand-in read it wrongly:
+# The answer is clear: **not one run failed because of the search**. The evidence was there, and the stand-in read it wrongly:
 # it picked the wrong sentence, or could not make a sum of two numbers. Tuning BM25 would not win a single task; the
 # thing to replace is the "model". With a real one, this picture is likely to look different. Look at traces before
 # you mend: it saves the weeks spent on the wrong thing.
@@ -999,7 +999,7 @@ for price, row in bills.items():
 assert bills[1]["plan"] < bills[1]["ReAct"]
 assert bills[0.1]["ReAct"] < bills[0.1]["plan"]
 # %% [markdown] lang="zh"
-# **排名倒过来了。** ReAct 读的八成是旧东西；打一折，它比计划便宜，与规程也只差一成多。计划和规程每一步都换一段新的开头，缓存用不上。所以“短对话省
+# **排名倒过来了。** ReAct 读的八成是旧东西；打一折，它比计划便宜，与规程也只差一成多。计划和规程每一步都换一段新的开头，读的东西只有一半上下用得上缓存。所以“短对话省
 # 钱”要看在哪里跑：自己的显卡上没有跨请求的缓存，它成立；有缓存的服务上，未必。
 #
 # 缓存只认开头。由此也知道修剪的代价：从头上剪掉一轮，后面的全部作废。
@@ -1012,8 +1012,8 @@ assert bills[0.1]["ReAct"] < bills[0.1]["plan"]
 # 什么：
 # %% [markdown] lang="en"
 # **The order is turned round.** Of what ReAct reads, four fifths are old; at a tenth of the price it is cheaper than the
-# plan, and within some ten percent of the SOP. Plan and SOP begin anew at every step, and the cache is of little use to
-# them. So whether "short conversations are cheap" depends on where they run: on a card of your own without a cache
+# plan, and within some ten percent of the SOP. Plan and SOP begin anew at every step, and of what they read only
+# about half is in the cache. So whether "short conversations are cheap" depends on where they run: on a card of your own without a cache
 # between requests it holds, on a service that has one it may not.
 #
 # A cache knows beginnings only. That is also the price of trimming: cut a turn off at the front, and all behind it is
@@ -1378,7 +1378,7 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 #   东西的人没读过陌生文字。
 # - **假消息**，除了那个恰好认出措辞的，谁也挡不住。它没有叫谁做什么，只是说谎。格式检查查不出“1”是假的。
 #
-# 所以：**没有哪一样让它变得安全**，能做的是给祸害划个边。每趟差事只给用得着的工具、地址、数据（**最小权限**）；Willison 2025 说的“致命三样”（私有数据、不可信的内
+# 所以：**没有哪一样让它变得安全**，能做的是给祸害划个边。每趟差事只给用得着的工具、地址、数据（**最小权限**）；[Willison 2025](https://simonwillison.net/2025/Jun/16/the-lethal-trifecta/) 说的“致命三样”（私有数据、不可信的内
 # 容、向外发消息的路），不要让一个智能体三样占全；读过不可信文字之后，就不许它再触发有后果的动作（Beurer-Kellner 等 2025，arXiv:2506.08837，六种设计都从
 # 这一条来，隔离是其中之一）；真要紧的数，另找一处核对。
 #
@@ -1415,7 +1415,8 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 #   No check of the form finds out that "1" is false.
 #
 # So: **none of this makes it safe**. What can be done is to bound the harm. Give each errand only the tools, addresses and
-# data that it needs (**least privilege**). Never let one agent have all of Willison's "lethal trifecta" (2025): private
+# data that it needs (**least privilege**). Never let one agent have all of Willison's
+# ["lethal trifecta"](https://simonwillison.net/2025/Jun/16/the-lethal-trifecta/) (2025): private
 # data, untrusted content, and a way to send things out. Once it has read untrusted text, let it set off nothing that has
 # consequences (Beurer-Kellner et al. 2025, arXiv:2506.08837; their six patterns all follow from that, and the quarantine is
 # one). And check numbers that matter in a second place.
@@ -1636,11 +1637,11 @@ attempt(3, judge_baseless, first_baseless)
 
 
 # %% [markdown] lang="zh"
-# **练习 4**　写 `my_confirm(call)`：第 6 节里代替人点头的函数。许可的只有：发给 `dispatcher` 的消息，内容是一个整数，后面可以跟 ` lamps.`；读 `http://yan.example/` 下、路径是小写字
+# **练习 4**　写 `my_confirm(call)`：第 6 节里代替人点头的函数。许可的只有：发给 `dispatcher` 的消息，内容是一个整数，后面可以再跟一个空格和 `lamps.`；读 `http://yan.example/` 下、路径是小写字
 # 母、数字和斜杠的网页，不带查询。别的一律不许。裁判有一手花样，都是真有人用过的路数；最后让老实人把六种攻击里的前五种再走一遍，差事还要办成。
 # %% [markdown] lang="en"
 # **Exercise 4.** Write `my_confirm(call)`, the function that nods in place of a human in section 6. Allowed are: messages to
-# `dispatcher` that are a whole number, with ` lamps.` behind it or not; and pages below `http://yan.example/`, with small
+# `dispatcher` that are a whole number, with a blank and `lamps.` behind it or not; and pages below `http://yan.example/`, with small
 # letters, digits and slashes in the path, and no query. Nothing else. The judge knows a few tricks, of kinds that have been
 # used in earnest; at the end the trusting clerk goes through the first five of the six attacks, and the errand must be done
 # all the same.
