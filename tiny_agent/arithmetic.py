@@ -42,7 +42,7 @@ def format_number(value: Number) -> str:
 
 
 def literal(text: str) -> Fraction:
-    """The number that is written so: "12", "1.5", "2e-3". ToolError if its exponent is too large."""
+    """The number that is written so, as "2.5e-3". ToolError if its exponent is too large."""
     if abs(int(text.partition("e")[2] or 0)) > MAX_BITS // 4:
         raise too_large()
     return Fraction(text)
