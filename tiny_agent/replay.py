@@ -1,6 +1,7 @@
 """Runs a trace again without a model and without a tool, and says where it goes another way.
 
-    print(replay("run.jsonl").report)
+    outcome = replay("run.jsonl")
+    assert outcome.ok, outcome.difference
 
 The replies come from the trace, and so do the tools' results; all that lies between them is run:
 prompts, parsing, limits, memory. So it takes no time and costs nothing, and after a change to any
@@ -131,7 +132,7 @@ class _Recording:
         _check(f"step {self.replies + 1}, the prompt", recorded, asked)
         self.replies += 1
         calls = step.decision if isinstance(step.decision, list) else []
-        self._open = list(zip(calls, step.results, strict=True))
+        self._open = list(zip(calls, step.results, strict=False))
         return step.reply
 
     def stream(
