@@ -49,7 +49,6 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 B = 0.25
-MIN_SENTENCES = 30
 
 
 @dataclass(frozen=True)
@@ -140,12 +139,9 @@ class Scorer:
             passage.update(sentence.terms, sentence.headings)
 
     def idf(self, term: str) -> float:
-        """What a term tells that stands in so many of the sentences; as `BM25Index.matched` has it.
-
-        Here too few rows do not tell which words are rare, and an identifier tells most.
-        """
-        n, df = max(self.n, MIN_SENTENCES), self.df[term]
-        return math.log1p((n - df + 0.5) / (df + 0.5)) * term_weight(term)
+        """What a term tells that stands in so many of the sentences; an identifier tells most."""
+        df = self.df[term]
+        return math.log1p((self.n - df + 0.5) / (df + 0.5)) * term_weight(term)
 
     def mass(self, terms: Set[str]) -> float:
         """The sum of the terms' idf; sorted, so that rounding is the same in every run."""

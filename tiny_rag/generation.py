@@ -154,6 +154,7 @@ class _Task:
     """What is left to do where a model must answer."""
 
     question: str
+    query: str
     hits: list[Hit]
     relevance: float | None
     llm: LLM
@@ -188,14 +189,14 @@ class _Task:
         if not prompt.shown:
             budget = options.budget_tokens
             raise ValueError(f"budget_tokens={budget} leaves no room for a passage; allow more")
-        return cls(question, hits, relevance, llm, prompt, options.max_tokens)
+        return cls(question, query, hits, relevance, llm, prompt, options.max_tokens)
 
     def finish(self, completion: Completion) -> Answer:
         """The model's words as an answer. Only passages that it was shown can be cited."""
         text = strip_unknown(completion.text, self.prompt.shown).strip()
         refused = not text or is_refusal(text)
         text = text or refusal(self.question)
-        cited = [] if refused else cite(text, self.question, self.hits)
+        cited = [] if refused else cite(text, self.query, self.hits)
         bare = [] if refused else uncited(text, len(self.hits))
         return Answer(text, cited, self.hits, completion.usage, refused, self.relevance, bare)
 

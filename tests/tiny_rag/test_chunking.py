@@ -235,6 +235,16 @@ def test_a_heading_starts_a_chunk_and_is_never_left_at_the_end_of_one():
     assert texts(text, 20, 8, headings=[[place, 1, "题"]]) == [text[:place], text[place:]]
 
 
+def test_a_title_that_is_not_in_the_text_is_above_all_headings_and_moves_no_cut():
+    text = "One two. Three four five six.\nA longer line.\n\n# Part\nIts text."
+    part = [text.index("# Part"), 1, "Part"]
+    titled = document(text, headings=[[0, 0, "Title"], part])
+    chunks = TokenChunker(15, 0, len).split(titled)
+    assert [chunk.text for chunk in chunks] == texts(text, 15, headings=[part])
+    assert [chunk.metadata["headings"] for chunk in chunks][:1] == [["Title"]]
+    assert chunks[-1].metadata["headings"] == ["Title", "Part"]
+
+
 def test_without_headings_a_line_with_a_hash_is_a_line():
     assert texts("一二三四五六。\n# 七八九十", 12) == ["一二三四五六。\n", "# 七八九十"]
 

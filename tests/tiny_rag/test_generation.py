@@ -126,6 +126,8 @@ def test_a_model_cites_the_sentence_of_a_passage_and_its_page():
     found = Shelf([Hit(TokenChunker().split(document)[0], 1.0)])
     (citation,) = answer(QUESTION, found, ScriptedLLM(["Nine tons [1]."])).citations
     assert (citation.page, citation.quote) == (2, "The mass of Yan is nine tons.")
+    (citation,) = answer("Und?", found, ScriptedLLM(["9 [1]."]), query=QUESTION).citations
+    assert (citation.page, citation.quote) == (2, "The mass of Yan is nine tons.")
 
 
 def test_an_injected_instruction_reaches_the_model_as_data_only():

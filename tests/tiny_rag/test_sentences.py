@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiny_rag.sentences import sentence_spans
+from tiny_rag.documents import Chunk, Document, Hit
+from tiny_rag.sentences import sentence_spans, sentences_of
 
 PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 
@@ -47,3 +48,14 @@ def test_sentences_are_in_order_and_hold_all_but_white_space(text):
     assert "".join(held.split()) == "".join(text.split())
     assert all(start < end for start, end in spans)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+def test_before_a_row_of_a_table_stand_the_names_of_its_columns():
+    text = "One. Two.\n\n| a | b |\n|---|---|\n| c | d |\n| e | f |\n\nThree."
+    document = Document.of(text, {})
+    found = sentences_of([Hit(Chunk.of(document, 0, len(text), {}), 1.0)], str.split)
+    before = {sentence.text: sentence.before for sentence in found}
+    assert before["| c | d |"] == before["| e | f |"] == {"|", "a", "b"}
+    assert before["Two."] == {"One."}
+    assert before["Three."] == {"|", "e", "f"}
+    assert "| a | b |" not in before
