@@ -194,9 +194,16 @@ def test_every_character_survives(text: str, tmp_path: Path) -> None:
 
 
 def test_two_halves_and_the_whole_are_two_messages(tmp_path: Path) -> None:
-    script: list[Line] = [react("\ud83d\ude00"), react("😀"), "Final Answer: 1"]
-    result = small_run(tmp_path / "t", script)
-    assert read_trace(tmp_path / "t").steps == result.steps
+    history: list[Message] = [
+        {"role": "user", "content": "\ud83d\ude00"},
+        {"role": "assistant", "content": "?"},
+        {"role": "user", "content": "😀"},
+        {"role": "assistant", "content": "!"},
+    ]
+    agent = Agent(ScriptedModel(["42"]), [], OpenAITools())
+    with TraceWriter(tmp_path / "t", Header.of(agent, "What?", history)) as writer:
+        exhaust(writer.follow(agent.stream("What?", history)))
+    assert read_trace(tmp_path / "t").steps[0].prompt[:4] == history
 
 
 class OwnSpecs(OpenAITools):
