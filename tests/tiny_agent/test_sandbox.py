@@ -64,6 +64,7 @@ def _nothing_is_left(tmp_path, monkeypatch):
         ("import sys\nprint('out'); print('err', file=sys.stderr); print('out')", "out\nerr\nout"),
         ("if __name__ == '__main__':\n    print('main')", "main"),
         ("import sys; sys.argv", "['main.py']"),
+        ("import pickle\nclass A:\n    x = 1\npickle.loads(pickle.dumps(A())).x", "1"),
         ("import sys; sys.exit(0)", "(no output; print what you want to see)"),
         ("def f(n):\n    return n and n * f(n - 1) or 1\nf(20)", "2432902008176640000"),
         ("from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nA(1)", "A(x=1)"),
@@ -292,6 +293,7 @@ def test_folders_are_bounded_so_that_they_can_be_removed():
         pytest.param("import os; os.execv('/bin/sh', ['sh', '-c', 'echo gone'])", marks=POSIX),
         pytest.param("import os; os.spawnv(os.P_NOWAIT, '/bin/sh', ['sh'])", marks=POSIX),
         pytest.param("import pty; pty.spawn('/bin/sh')", marks=POSIX),
+        pytest.param("import pty; pty.fork()", marks=POSIX),
     ],
 )
 def test_processes_and_threads_are_refused(code):
