@@ -2,9 +2,6 @@
 
 import sys
 
-try:
-    from .cli import main
+from .cli import main
 
-    sys.exit(main())
-except KeyboardInterrupt:  # while it was still being loaded
-    sys.exit("interrupted")
+sys.exit(main())
