@@ -1,8 +1,8 @@
 """What a model is to an agent: messages in, a reply out.
 
-Every loop here takes a `Model`: two methods, no base class. `backends` has the real ones, for a
-server and for a local folder. `ScriptedModel` says what it was told to, so that tests and chapters
-need none. Chapter 41 uses it.
+Every loop here takes a `Model`: two methods, no base class. The real ones are `backends`, behind a
+server, and `local_model`, in a folder. `ScriptedModel` says what it was told to, so that tests and
+chapters need none. Chapter 41 uses it.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
