@@ -369,11 +369,12 @@ for lang, question in thread.items():
 # **想法**　句子也是“文档”，拿 BM25 的道理再排一次：问题里的词，在句子里出现的越多、越稀罕，分越高；
 # 句子太长，打一点折。一个词只数一次：
 #
-# $$\mathrm{score}(s) = \frac{\sum_{t \in q \cap s} \mathrm{idf}(t)}{1 - b + b\,|s| / \overline{|s|}},
+# $$\mathrm{score}(s) = \frac{\sum_{t \in q} w(t, s)\,\mathrm{idf}(t)}{1 - b + b\,|s| / \overline{|s|}},
 # \qquad \mathrm{idf}(t) = \ln\left(1 + \frac{N - n_t + 0.5}{n_t + 0.5}\right)$$
 #
-# $N$ 是这几段里的句子数，$n_t$ 是含有词 $t$ 的句子数。自己算一遍，把每个词的贡献画出来（“谁、哪
-# 年、how many”这类疑问词先去掉，答案里不会有它们）。
+# $N$ 是这几段里的句子数，$n_t$ 是含有词 $t$ 的句子数。$w$ 看词站在哪里：句首算 1，越往后越少，到句尾
+# 剩一半，因为一句话讲的是什么，多半开头就说了；不在句子里、却在标题或上一句里的，也算一半（“它建于……”全靠
+# 这个）。自己算一遍，把每个词的贡献画出来（“谁、哪年、how many”这类疑问词先去掉，答案里不会有它们）。
 # %% [markdown] lang="en"
 # The border holds. Do not take this for safety: **the words "recite a poem" are still there**, and a
 # gullible model that reads them may recite. "Passages are data" in the system message is advice, no
@@ -389,34 +390,38 @@ for lang, question in thread.items():
 # terms a sentence has, and the rarer they are, the better; a long one is marked down a little. Each
 # term counts once:
 #
-# $$\mathrm{score}(s) = \frac{\sum_{t \in q \cap s} \mathrm{idf}(t)}{1 - b + b\,|s| / \overline{|s|}},
+# $$\mathrm{score}(s) = \frac{\sum_{t \in q} w(t, s)\,\mathrm{idf}(t)}{1 - b + b\,|s| / \overline{|s|}},
 # \qquad \mathrm{idf}(t) = \ln\left(1 + \frac{N - n_t + 0.5}{n_t + 0.5}\right)$$
 #
-# $N$ counts the sentences of these passages, $n_t$ those with the term $t$. We work it out and draw
-# what each term gives (words that ask, such as "who" or 多少, are left out: no answer has them).
+# $N$ counts the sentences of these passages, $n_t$ those with the term $t$. The weight $w$ looks at
+# where the term stands: 1 at the start of the sentence, falling to a half at its end, for what a
+# sentence is about mostly comes first; and a half for a term that stands only in the headings or in
+# the sentence before ("It was built in ..." is found by that). We work it out and draw what each term
+# gives (words that ask, such as "who" or 多少, are left out: no answer has them).
 # %%
-from tiny_rag.extractive import sentence_spans
-from tiny_rag.terms import tokenize, without_question_words
+from tiny_rag.extractive import about
+from tiny_rag.sentences import sentence_spans, sentences_of
+from tiny_rag.terms import tokenize
 
 
-def sentences_of(hits):
-    """{sentence: its terms} of all passages, each sentence once, without headings."""
-    texts = [h.chunk.text[start:end] for h in hits for start, end in sentence_spans(h.chunk.text)]
-    return {text: tokenize(text) for text in texts if not text.startswith("#")}
+def share(term, sentence):
+    """What of a term's idf a sentence has: all at its start, half at its end or around it."""
+    if term in sentence.terms:
+        return 1 - sentence.terms[term] / 2
+    return (term in sentence.headings | sentence.before) / 2
 
 
 # %%
 def by_hand(question, hits, b=0.25):
-    """Sentences, terms of the question, and the idf of each term in each sentence (S, T)."""
-    sentences = sentences_of(hits)
-    df = Counter(term for terms in sentences.values() for term in set(terms))
+    """Sentences, terms of the question, and what each term gives to each sentence (S, T)."""
+    sentences = sentences_of(hits, tokenize)
+    df = Counter(term for sentence in sentences for term in sentence.terms)
     idf = {t: math.log1p((len(sentences) - df[t] + 0.5) / (df[t] + 0.5)) for t in df}
-    asked = list(dict.fromkeys(tokenize(without_question_words(question))))
-    rows = [[idf.get(t, 0) * (t in terms) for t in asked] for terms in sentences.values()]
-    table = np.array(rows)
-    lengths = np.array([len(terms) for terms in sentences.values()])
+    asked = sorted(about(question, tokenize))
+    table = np.array([[idf.get(t, 0) * share(t, s) for t in asked] for s in sentences])
+    lengths = np.array([sentence.length for sentence in sentences])
     scores = table.sum(1) / (1 - b + b * lengths / lengths.mean())  # (S,)
-    return list(sentences), asked, table, scores
+    return [sentence.text for sentence in sentences], asked, table, scores
 
 
 # %%
@@ -426,22 +431,22 @@ for ax, (lang, question) in zip(axes, thread.items(), strict=True):
     best = np.argsort(-scores, kind="stable")[:6]
     rows = [f"S{n}: {scores[row]:.1f}" for n, row in enumerate(best, start=1)]
     ax = figures.heatmap(ax, table[best], asked, rows, values=".1f", colorbar=False)
-    ax.set(title=f"{lang}: idf of each term, score", yticklabels=rows)
+    ax.set(title=f"{lang}: what each term gives, score", yticklabels=rows)
     for n, row in enumerate(best[:3], start=1):
         print(f"{lang} S{n}: {sentences[row]}")
     assert sentences[best[0]] == first[lang].citations[0].quote
 # %% [markdown] lang="zh"
 # 每行一个句子，每列问题里的一个词；行名里是总分（已按长度打折）。两种语言的第一名，正是摘句器抄的那
-# 句。包里的 `ExtractiveAnswerer` 还多做几件小事：标题和上一句里的词算一半分（“它建于……”全靠这个）；
-# 问“多少”“哪年”时，含数字的句子加倍；之后每抄一句，必须带来新的东西。
+# 句。包里的 `ExtractiveAnswerer` 还多做几件小事：问“多少”“哪年”时，含数字的句子加倍；之后每抄一句，必须带
+# 来新的东西，而且要出自差不多同样切题的段落。
 #
 # 它一个字也不编，引用总是精确的，也就成了衡量模型的底线。可它**不懂**：
 # %% [markdown] lang="en"
 # A row is a sentence, a column a term of the question; the row's name has the score (after the
 # discount for length). In both languages the first is what the extractor copied. The package's
-# `ExtractiveAnswerer` does a few small things more: terms in the headings and in the sentence before
-# count half ("It was built in ..." is found by that); where a quantity is asked for, sentences with
-# a number count double; and each further sentence must bring something new.
+# `ExtractiveAnswerer` does a few small things more: where a quantity is asked for, sentences with a
+# number count double; and each further sentence must bring something new, from a passage that has
+# about as much to do with the question.
 #
 # It invents nothing and cites exactly, which makes it the floor that models are measured against.
 # But it **understands** nothing:
@@ -449,7 +454,7 @@ for ax, (lang, question) in zip(axes, thread.items(), strict=True):
 for question in ("参加静默罢工的有多少人？", "How many people took part in the Quiet Strike?"):
     reply = answer(question, retriever)
     where = [n for n, hit in enumerate(reply.hits, start=1) if "070" in hit.chunk.text]
-    told = next(s for s in sentences_of(reply.hits) if "070" in s)
+    told = next(s.text for s in sentences_of(reply.hits, tokenize) if "070" in s.text)
     print(f"{question}\n  {reply.text}\n  passage {where[0]} says: {' '.join(told.split())}")
 # %% [markdown] lang="zh"
 # 人数就摆在检索到的段落里，摘句器却抄了别的句子：写着人数的那句只说“一起停手”，没有“参加”，也没有
