@@ -186,7 +186,8 @@ print("in truth:", round(38_200 * 31 / 52), "km")
 
 
 # %% [markdown] lang="zh"
-# 只有实际的五分之一，语气却一样笃定。这是第一个要记住的毛病：**它不会因为不知道就不说。** 第 33 章的“拒答”治得了
+# 只有实际的五分之一，语气却一样笃定。这是第一个要记住的毛病：**它不会因为不知道就不说。**
+# 第 33 章的“拒答”治得了
 # 胡说，却答不出这道题：事实散在两篇文章里，还得算一步。
 #
 # ## 2 替它查好，递进去
@@ -194,7 +195,7 @@ print("in truth:", round(38_200 * 31 / 52), "km")
 # **问题**　屋里没有的，能不能由我们递进去？
 #
 # **想法**　当然能。资料查两次，算式算一次，结果和问题一起贴进提示词。工具是包里真的工具：
-# `search` 用 BM25 搜随包的百科（第 42 章拆开看），`calculator` 是一个不用 `eval` 的计算器。
+# `search` 用 BM25 搜随包的百科（BM25 见第 32 章），`calculator` 是一个不用 `eval` 的计算器（第 42 章拆开看）。
 # %% [markdown] lang="en"
 # A fifth of the truth, and in the same confident tone. That is the first trouble to remember: **not
 # knowing does not keep it from saying.** The refusals of chapter 33 would cure the nonsense, but not
@@ -206,7 +207,7 @@ print("in truth:", round(38_200 * 31 / 52), "km")
 #
 # **Idea.** Of course. Two searches, one calculation, and the results go into the prompt with the
 # question. The tools are the package's own: `search` looks through the encyclopedia with BM25
-# (chapter 42 takes it apart), and `calculator` is one that does without `eval`.
+# (chapter 32), and `calculator` is one that does without `eval` (chapter 42 takes it apart).
 # %%
 def glimpse(text, width=240):
     """A long text cut short: its beginning, and what is around the first fact in it."""
@@ -379,8 +380,9 @@ for lang, question in questions.items():
 #
 # **想法**　找标签。最省事的写法是两条正则，加一个 `json.loads`：
 # %% [markdown] lang="en"
-# Nothing in our program says what to look up: it is the model that names the tool (for now a stand-in,
-# whose lines we wrote).
+# Nothing in our program says what to look up: it is the model that names the tool (for now a
+# stand-in, whose lines we wrote). The labels are English for the time being, as in most frameworks;
+# step 8 comes to Chinese ones.
 #
 # ## 4 Read the reply
 #
@@ -461,8 +463,8 @@ for lang, question in questions.items():
 #
 # **Question.** The stand-in above is well-behaved and stops after `Action Input`. Why would a real
 # model? It has learnt to "go on writing", and the prompt has just told it that an observation comes
-# after an action. So it **writes on to the end**, and makes up what the tool says. This is not a
-# fancy: [langchain #20704](https://github.com/langchain-ai/langchain/issues/20704),
+# after an action. So it **writes on to the end**, and makes up what the tool says. This is not
+# made up: [langchain #20704](https://github.com/langchain-ai/langchain/issues/20704),
 # [dspy #535](https://github.com/stanfordnlp/dspy/issues/535) and
 # [llama_index #12865](https://github.com/run-llama/llama_index/issues/12865) all report it.
 #
@@ -748,7 +750,7 @@ assert had == [[column < 2 * row for column in range(8)] for row in range(1, 5)]
 # **Question.** A real model does not keep to the form every time. People report replies like these:
 # all on one line ([llama_index #12455](https://github.com/run-llama/llama_index/issues/12455)),
 # no form at all ([langchain #12689](https://github.com/langchain-ai/langchain/issues/12689)), bold,
-# in a code fence ... You understand them at a glance. The parser of step 4?
+# in a code fence ... You understand them at a glance. Does the parser of step 4?
 # %%
 asks, fence = 'Action: search\nAction Input: {"query": "Pello"}', "`" * 3
 wild = {
@@ -794,7 +796,7 @@ assert all(isinstance(understood(reply), tuple) for reply in list(wild.values())
 # 前面九种，意思都清清楚楚，包里的解析器都读成一次 `search`；第 4 步那几行，除了规规矩矩的那种，不是抛异常，
 # 就是读错（提了一嘴 Final Answer，就被当成交卷）。整个程序就这样倒在一个加粗的星号上。
 #
-# 宽容要有边。最后两种，包里的解析器**不肯猜**：
+# 宽容要有限度。最后两种，包里的解析器**不肯猜**：
 #
 # - 被截断的 JSON，补上引号和括号就“合法”了，可是补出来的是 `Pel`，不是它要查的东西。没说完的调用，不算
 #   调用。
@@ -810,7 +812,7 @@ assert all(isinstance(understood(reply), tuple) for reply in list(wild.values())
 # lines of step 4 read the well-behaved one; with the others they raise an exception or read something
 # else (a mere mention of Final Answer passes for one). A whole program, brought down by an asterisk.
 #
-# Generosity has a border. The last two the package's parser **refuses to guess**:
+# Generosity has its limits. The last two the package's parser **refuses to guess**:
 #
 # - The JSON that was cut off becomes "valid" with a quote and a brace added; but then it asks for
 #   `Pel`, which is not what it was going to look up. A call that was not finished is no call.
@@ -818,7 +820,7 @@ assert all(isinstance(understood(reply), tuple) for reply in list(wild.values())
 #   ([llama_index #19187](https://github.com/run-llama/llama_index/issues/19187)). What the reader
 #   then gets for an answer is: "I will look Pello up in the encyclopedia."
 #
-# ### What cannot be read, say so
+# ### Say what cannot be read
 #
 # **Idea.** Make it part of the conversation: say what is wrong and what to write, and let it try
 # again. That is `ParseError.message`:
@@ -962,10 +964,10 @@ print("tokens read:", [estimate_usage(call.messages).prompt_tokens for call in m
 # 要不是台词念完了，它会一直转下去，而且一圈比一圈贵：每次都要把越来越长的历史重读一遍（第 12 节来算这笔
 # 账）。
 #
-# **想法**　给循环装上**会到头**的东西，并且到头时说明是哪一个。一次运行的状态在 `Run` 里：
+# **想法**　给循环设几道**限额**，到头时说明是哪一道。一次运行的状态在 `Run` 里：
 # %% [markdown] lang="en"
-# Had it not run out of lines, it would be going round still, and each round is dearer than the last,
-# for the growing history is read again every time (section 12 does the sums).
+# Had it not run out of lines, it would be going round still, and each round costs more than the
+# last, for the growing history is read again every time (section 12 does the sums).
 #
 # **Idea.** Give the loop things that **run out**, and let it say which one did. The state of a run is
 # a `Run`:
@@ -978,7 +980,7 @@ print(inspect.getsource(Run.limit_reached))
 
 
 # %% [markdown] lang="zh"
-# `Agent` 就是装了这些的循环，第 11 节细读。先看各种到头的样子，七种 `status` 一样来一次：
+# `Agent` 就是装了这些的循环，第 11 节细读。先看各种到头的样子，七种 `status` 各来一次：
 # %% [markdown] lang="en"
 # `Agent` is the loop with all this, and section 11 reads it. First, every way to end: one run for each
 # of the seven values of `status`.
@@ -1025,7 +1027,7 @@ assert {result.status for result in ended.values()} == set(get_args(Status))
 #
 # **To reach a limit is not to have worked for nothing.** Unless time is up or the server is gone, the
 # model is asked once more: "without tools, from what you know so far". What was found is still in the
-# history, so it may be able to answer in part, or own that it does not know. But such an answer should
+# history, so it may be able to answer in part, or admit that it does not know. But such an answer should
 # **not pass for** one that it came to by itself, and therefore `status` says so. A program looks at
 # `status` first.
 #
@@ -1243,7 +1245,7 @@ for lang, question in questions.items():
 # **问题**　一次运行要几十秒，难道让人对着空屏幕等？
 #
 # `stream` 做的是同一件事，只是每发生一件就报一件，次序固定：若干片文字，每个调用开始、结束各一次，最后是整
-# 步。命令行和网页都照这个画：
+# 步。命令行就是照这个显示的：
 # %% [markdown] lang="en"
 # ### Reporting while it works
 #
@@ -1626,7 +1628,7 @@ _ = axes[1].set_yticklabels([])
 # 2. **Best are the two together**: 35.1 and 64.6. Which comes first depends on the task.
 # 3. Thoughts help: without them (Act), both scores fall.
 #
-# Is a difference of two points one? The table has no error bars. The authors' public code (the version
+# Are two points a difference at all? The table has no error bars. The authors' public code (the version
 # for GPT-3) runs 500 questions of each task; if there are 500, the 95% interval of 27.4 is four points
 # to either side, and two points tell nothing:
 # %%
@@ -1675,7 +1677,7 @@ _ = ax.legend(loc="lower right")
 # 工具治好了**编造**（错题里从 56% 降到 0%），换来两样新毛病：推理走岔，包括原地打转（从 16% 升到 47%），
 # 以及搜不到有用的东西（23%）。由此得出几条可以照做的：
 #
-# - **给循环装上到头的东西，并说明怎样到头的**（第 9 步）。原地打转是 ReAct 自己的毛病，论文也单列出来；
+# - **给循环设限，并说明是怎样到头的**（第 9 步）。原地打转是 ReAct 自己的毛病，论文也单列出来；
 #   而“ReAct → CoT-SC”靠的正是知道这一次**没有**走到答案。`status` 就是为此留的。
 # - **先把工具做好。** 论文的搜索是故意做弱的，只按条目名找；23% 的错从那里来。搜索、错误提示、返回的长
 #   短，往往比提示词的措辞更值得花时间。
@@ -1708,7 +1710,7 @@ _ = ax.legend(loc="lower right")
 #
 # **Exercise 5.** Write the other direction, CoT-SC → ReAct: `vote_first(samples, ask)`. `samples` are
 # the answers of several chains of thought. If the most frequent has **half of them or more**, it is
-# the answer, and the agent is left in peace (it is dear); only if it has fewer, call `ask()` (once;
+# the answer, and the agent is left in peace (it is expensive); only if it has fewer, call `ask()` (once;
 # it returns a `RunResult`). If the agent came to its answer by itself (`status` is `"answered"`), take
 # that, else the most frequent one after all. There is no solution here; until you have written one,
 # the cell below only says so.
@@ -1767,7 +1769,8 @@ except NotImplementedError:
 # 或者在终端里，`--trace` 把每一次的提示词和回复原样存下来（第 43 章）：
 #
 # ```bash
-# python -m tiny_agent "升天索的轿厢一小时爬多少千米？" --tools calculator,search --model http://127.0.0.1:11434/v1
+# python -m tiny_agent "升天索的轿厢一小时爬多少千米？" \
+#     --model http://127.0.0.1:11434/v1 --trace run.jsonl
 # ```
 #
 # 手边没有模型，就写 `--model rules`：一个按规则演的替身，不到两秒。看得见循环，别指望它聪明：
@@ -1776,8 +1779,10 @@ except NotImplementedError:
 # python -m tiny_agent "840 的 12.5% 是多少？" --model rules
 # ```
 #
-# 换上真模型，先做两件事再信它：看 `status`，不是 `answered` 的另外对待；把 `result.steps` 里的观察和答案对一遍，答案里的
-# 数，观察里有没有。小模型会犯的毛病你已经见过十种，碰到第十一种，把那次的 `reply.text` 加进第 8 步的表里。
+# 换上真模型，先做三件事再信它：看 `status`，不是 `answered` 的另作处理；看最后一次回复的
+# `finish_reason`，是 `length` 就说明答案断在半截（第 42 章第 8 节）；把 `result.steps` 里的观察和答案
+# 对一遍，答案里的数，观察里有没有。小模型会犯的毛病你已经见过十种，碰到第十一种，把那次的 `reply.text`
+# 加进第 8 步的表里。
 #
 # ## 15 带走七句话
 #
@@ -1792,8 +1797,8 @@ except NotImplementedError:
 # 延伸阅读：Yao 等 2023（ReAct）；Wei 等 2022（思维链，arXiv:2201.11903）；Wang 等 2022（投票，
 # arXiv:2203.11171）；Schick 等 2023（Toolformer，让模型自己学会用工具，arXiv:2302.04761）。
 #
-# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)，
-# 讲工具本身：说明怎么写，三种方言怎样比，别人的工具怎样接进来。
+# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。
+# 下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)，讲工具本身：说明怎么写，三种方言怎样比，别人的工具怎样接进来。
 #
 # 代码：[agent.py](../../tiny_agent/agent.py)、[run_state.py](../../tiny_agent/run_state.py)、
 # [react.py](../../tiny_agent/react.py)、[react_text.py](../../tiny_agent/react_text.py)、
@@ -1817,7 +1822,8 @@ except NotImplementedError:
 # Or in a terminal, where `--trace` keeps every prompt and reply as it was (chapter 43):
 #
 # ```bash
-# python -m tiny_agent "How many km an hour does the Skyhook climb?" --tools calculator,search --model http://127.0.0.1:11434/v1
+# python -m tiny_agent "How many km an hour does the Skyhook climb?" \
+#     --model http://127.0.0.1:11434/v1 --trace run.jsonl
 # ```
 #
 # With no model at hand, write `--model rules`: a stand-in that plays by rules, in under two seconds.
@@ -1827,8 +1833,10 @@ except NotImplementedError:
 # python -m tiny_agent "What is 12.5% of 840?" --model rules
 # ```
 #
-# With a real model, do two things before you believe it. Look at `status`, and treat all but `answered` apart. And hold
-# the answer against the observations in `result.steps`: are its numbers there? You have seen ten
+# With a real model, do three things before you believe it. Look at `status`: whatever is not
+# `answered` is to be treated differently. Look at the `finish_reason` of the last reply: `length`
+# means that the answer was cut off (chapter 42, section 8). And hold the answer against the
+# observations in `result.steps`: are its numbers there? You have seen ten
 # ailments of small models; when you meet the eleventh, add its `reply.text` to the table of step 8.
 #
 # ## 15 Seven sentences to take along
