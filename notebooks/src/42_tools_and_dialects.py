@@ -459,8 +459,9 @@ for expression in sums + hostile:
 #
 # **问题**　`python` 工具的用处恰恰在于什么都能跑，白名单在这里用不上。怎么办？
 #
-# **想法**　约束它的**处境**：另开进程，几乎清空环境变量，放进临时文件夹；时间、内存、文件的大小和
-# 个数、输出都有上限，到时间整组进程一起杀掉。一样一样地试（后三行不是要拦的事，是要看清楚的事）：
+# **想法**　约束它的**处境**：另开进程，几乎清空环境变量，放进临时文件夹；时间、内存、输出、每个文
+# 件的大小、同时打开的文件数都有上限，到时间整组进程一起杀掉。一样一样地试（后三行不是要拦的事，是
+# 要看清楚的事）：
 # %% [markdown] lang="en"
 # The first lines deserve a look too: `0.1 + 0.2` is 0.3 (fractions inside, exact as long as it can
 # be), full-width digits and `×÷` are read, `1,234` is one number, and between the parentheses of a
@@ -473,9 +474,9 @@ for expression in sums + hostile:
 # what is allowed. What then?
 #
 # **Idea.** Constrain its **surroundings**: a process of its own, hardly any environment variables,
-# a temporary folder; limits on time, memory, output, and the size and number of files; and when
-# time is up, the whole group of processes is killed. Try them one by one (the last three are not
-# for stopping, but for knowing):
+# a temporary folder; limits on time, memory, output, the size of a file, and how many are open; and
+# when time is up, the whole group of processes is killed. Try them one by one (the last three are
+# not for stopping, but for knowing):
 # %%
 from tiny_agent.sandbox import Limits, run_python
 
