@@ -11,9 +11,10 @@ Chapter 41 builds it up in ten steps. Source: Yao et al. 2023, https://arxiv.org
 section 2. Leaves out: two runs of one agent that share a conversation.
 """
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 
 from .events import Event, StepFinished, TextDelta, ToolFinished, ToolStarted
@@ -37,6 +38,7 @@ from .run_state import Limits, Run
 from .tools import Tool, ToolError, ToolRegistry, tool
 
 MUST_ANSWER = "You must answer now, without tools, from what you know so far."
+NOT_APPROVED = "the user has not approved this call"
 AGAIN = "\n(You have made this very call before. Use what you know, or call something else.)"
 
 
@@ -102,6 +104,7 @@ class Agent:
     def _events(
         self, question: str, history: Sequence[Message], streaming: bool
     ) -> Generator[Event, None, RunResult]:
+        """The loop itself: steps, until one brings the answer or a limit is reached."""
         run = Run([*history, {"role": "user", "content": question}], len(history))
         try:
             while (status := run.limit_reached(self.limits)) is None:
@@ -211,8 +214,7 @@ class Agent:
             again = AGAIN if times[call.id] > 1 else ""
             return replace(result, content=result.content + again)
 
-        with ThreadPoolExecutor(len(calls)) as pool:
-            results = list(pool.map(result_of, calls))
+        results = _side_by_side(result_of, calls)
         for result in results:
             yield ToolFinished(result)
         return results
@@ -223,11 +225,28 @@ class Agent:
             return "not run again; the same call gives the same result"
         found = self.tools.find(call.name)
         if found and found.needs_approval and not (self.confirm and self.confirm(call)):
-            return f"the user has not approved this call of {call.name}; go on without it"
+            return f"{NOT_APPROVED} of {call.name}; go on without it"
         return None
 
     def _result(self, run: Run, answer: str | None, status: Status) -> RunResult:
         return RunResult(answer, status, run.steps, run.usage, run.messages)
+
+
+def _side_by_side(
+    result_of: Callable[[ToolCall], ToolResult], calls: Sequence[ToolCall]
+) -> list[ToolResult]:
+    """The result of each call; all run at once, in threads that Ctrl-C does not wait for."""
+    results = [Future[ToolResult]() for _ in calls]
+
+    def work(call: ToolCall, result: Future[ToolResult]) -> None:
+        try:
+            result.set_result(result_of(call))
+        except BaseException as error:  # a tool's are results already; `replay` has one of its own
+            result.set_exception(error)
+
+    for each in zip(calls, results, strict=True):
+        threading.Thread(target=work, args=each, daemon=True).start()
+    return [result.result() for result in results]
 
 
 def _as_deltas(pieces: Generator[str, None, Reply]) -> Generator[TextDelta, None, Reply]:

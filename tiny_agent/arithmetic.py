@@ -1,7 +1,7 @@
 """Numbers that cannot get out of hand: fractions and floats, their operators and functions.
 
 Numbers are fractions as long as they can be: 0.1 + 0.2 is 0.3, and 1/3*3 is 1. Roots, logarithms
-and sines are floats. Whoever asks for 9**9**9 asks for all memory, so the length of numbers is
+and sines are floats. Whoever asks for 9**9**9 asks for 370 million digits, so their length is
 bounded: `**`, `<<`, factorial, comb and perm are checked before they are worked out. The others
 make a number at most as long as both of theirs together, and are checked after (`checked`).
 `calculator` uses the tables at the end.

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .agent import AGAIN, Agent
+from .agent import AGAIN, NOT_APPROVED, Agent
 from .dialects import DIALECTS, make_dialect
 from .events import Event, StepFinished
 from .messages import Message, Reply, RunResult, Step, ToolCall, ToolResult
@@ -30,7 +30,7 @@ from .workflows import SOP, PlanAndExecute, SOPStep
 MAX_LINES, MAX_CHARS = 40, 400
 """Of a difference that is shown, and of a line in it."""
 _UNKNOWN = "not known here; say how to start it: replay(..., rerun=...)"
-_NOT_APPROVED = "Error: the user has not approved"
+_REFUSED = f"Error: {NOT_APPROVED}"
 
 Confirm = Callable[[ToolCall], bool]
 Rerun = Callable[[Header, Model, list[Tool], Confirm], Generator[Event, None, RunResult]]
@@ -172,7 +172,7 @@ class _Recording:
     def confirm(self, call: ToolCall) -> bool:
         """What the user said then."""
         return not any(
-            made.id == call.id and result.is_error and result.content.startswith(_NOT_APPROVED)
+            made.id == call.id and result.is_error and result.content.startswith(_REFUSED)
             for made, result in self._open
         )
 

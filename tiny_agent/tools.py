@@ -74,8 +74,8 @@ class Tool:
         """What the tool says, as text. ToolError if it cannot be run, fails or takes too long."""
         checked = self.check(arguments)
         limits = [limit for limit in (self.timeout_s, seconds_left) if limit is not None]
-        value = _within(min(limits, default=None), self.function, checked)
-        return shorten(as_text(value), self.max_chars)
+        text = _within(min(limits, default=None), lambda: as_text(self.function(**checked)))
+        return shorten(text, self.max_chars)
 
 
 @overload
@@ -194,19 +194,17 @@ def _checked(model: ArgumentsModel, name: str, arguments: dict[str, object]) -> 
         raise ToolError(f"{name}: {error}") from error
 
 
-def _within(
-    timeout_s: float | None, function: Callable[..., object], arguments: dict[str, object]
-) -> object:
+def _within(timeout_s: float | None, function: Callable[[], str]) -> str:
     """What the function returns. ToolError if it raises, or takes too long.
 
     Python cannot stop a thread: one that hangs goes on in the background, and the run without it.
     """
-    outcome: list[object] = []
+    outcome: list[str] = []
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
-            outcome.append(function(**arguments))
+            outcome.append(function())
         except BaseException as error:  # SystemExit too: a tool must not end the agent
             failure.append(error)
 

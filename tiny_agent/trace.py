@@ -57,6 +57,7 @@ class TraceWriter:
         texts = [each for each in secrets if len(each) >= _SHORTEST_SECRET]
         self._secrets = [json.dumps(each, ensure_ascii=False)[1:-1].encode() for each in texts]
         _check_replaceable(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("wb")
         self._put(header_line(header))
 

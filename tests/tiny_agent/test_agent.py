@@ -1,5 +1,7 @@
 """The loop: it always ends, says why, and loses nothing on the way."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -304,6 +306,30 @@ def test_several_calls_run_side_by_side_and_keep_their_order() -> None:
     assert [r.call_id for r in result.steps[0].results] == ["a", "b"]
     ids = [message.get("tool_call_id") for message in result.messages]
     assert ids == [None, None, "a", "b", None]
+
+
+def test_ctrl_c_does_not_wait_for_a_tool() -> None:
+    program = """
+import os, signal, threading, time
+from tiny_agent import Agent, ScriptedModel, tool
+
+@tool
+def sleep() -> str:
+    \"\"\"Sleep.\"\"\"
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    time.sleep(25)
+
+try:
+    Agent(ScriptedModel(["Action: sleep"]), [sleep]).run("?")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "interrupted\n"
+    assert time.monotonic() - start < 20
 
 
 def test_ids_that_a_model_uses_again_are_made_new() -> None:

@@ -100,6 +100,21 @@ def test_an_exception_is_an_observation() -> None:
     assert result_of(fail, how="exit") == ("Error: SystemExit: 3", True)
 
 
+def test_a_value_that_cannot_be_written_is_an_observation() -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    @tool
+    def fail() -> object:
+        """Fail."""
+        return Unspeakable()
+
+    content, is_error = result_of(fail)
+    assert is_error
+    assert content == "Error: RuntimeError: no words"
+
+
 def test_a_tool_that_hangs_is_left_behind() -> None:
     release = threading.Event()
 

@@ -491,10 +491,16 @@ def test_an_empty_file_may_be_written(tmp_path: Path) -> None:
     assert read_trace(tmp_path / "t").result is not None
 
 
-def test_a_folder_that_is_not_there_is_told_before_the_model_is_asked(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    record(Agent(ScriptedModel(["Final Answer: 1"])), "What?", tmp_path / "new" / "one" / "t")
+    assert len(read_trace(tmp_path / "new" / "one" / "t").steps) == 1
+
+
+def test_a_place_that_cannot_be_is_told_before_the_model_is_asked(tmp_path: Path) -> None:
     model = ScriptedModel(["Final Answer: 1"])
-    with pytest.raises(OSError, match="nowhere"):
-        record(Agent(model), "What?", tmp_path / "nowhere" / "t")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        record(Agent(model), "What?", tmp_path / "file" / "t")
     assert model.calls == []
 
 
