@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .json_input import body_start, excerpt, named_call, read_object, read_value
-from .messages import Decision, FinalAnswer, Message, Reply, ToolCall
+from .messages import Decision, FinalAnswer, Message, ParseError, Reply, ToolCall
 from .protocols import (
     Prompt,
     correction,
@@ -75,14 +75,10 @@ class HermesToolCall:
     def parse(self, reply: Reply, tools: ToolRegistry) -> Decision:
         """All calls of the reply, or none: if one is broken, no other is run."""
         try:
-            text, calls = read_calls(said(reply), tools)
+            calls = read_calls(said(reply), tools)
         except ValueError as error:
             return correction(str(error), _REMEDY)
-        if calls:
-            return calls
-        if not text:
-            return correction(nothing_said(reply), "Call a tool, or answer the question")
-        return FinalAnswer(text)
+        return calls or plain_answer(reply)
 
     def thought(self, reply: Reply, tools: ToolRegistry) -> str:
         """What stands before the first call; without a call all of it is the answer."""
@@ -109,8 +105,8 @@ class HermesToolCall:
         return {"role": message["role"], "content": "\n".join(parts)}
 
 
-def read_calls(text: str, tools: ToolRegistry) -> tuple[str, list[ToolCall]]:
-    """The text before the calls, and the calls. ValueError says what is wrong with one.
+def read_calls(text: str, tools: ToolRegistry) -> list[ToolCall]:
+    """The calls in a text. ValueError says what is wrong with one.
 
     Whatever follows a <tool_response> was made up. A reply that is nothing but an object with the
     name of a tool and its arguments is a call that has lost its tags.
@@ -119,17 +115,24 @@ def read_calls(text: str, tools: ToolRegistry) -> tuple[str, list[ToolCall]]:
     if bare and tools.find(bare[1]):
         objects, end = _objects(text, 0)
         if text[end:].strip("` \n") in ("", "</tool_call>"):
-            return "", _calls(objects)
-    objects, before, place = [], text, 0
-    while tag := _TAG.search(text, place):
-        before = before if objects else text[: tag.start()]
-        if not tag["call"]:
-            break
+            return _calls(objects)
+    objects, place = [], 0
+    while (tag := _TAG.search(text, place)) and tag["call"]:
         more, place = _objects(text, tag.end())
         objects += more
-    if not objects and before.rstrip().endswith("</tool_call>"):
+    if not objects and text.rstrip().endswith("</tool_call>"):
         raise ValueError("there is a </tool_call> without a <tool_call>")
-    return before.strip(), _calls(objects)
+    return _calls(objects)
+
+
+def plain_answer(reply: Reply) -> FinalAnswer | ParseError:
+    """The answer of a reply that calls nothing, without a result that it made up."""
+    text = said(reply)
+    tag = _TAG.search(text)
+    answer = text[: tag.start() if tag else None].strip()
+    if not answer:
+        return correction(nothing_said(reply), "Call a tool, or answer the question")
+    return FinalAnswer(answer)
 
 
 def _objects(text: str, start: int) -> tuple[list[object], int]:

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .hermes import HermesToolCall, read_calls
+from .hermes import HermesToolCall, plain_answer, read_calls
 from .json_input import encodable, read_object, tool_name
-from .messages import Decision, FinalAnswer, Message, Reply, ToolCall, WireCall
-from .protocols import Prompt, correction, nothing_said, said
+from .messages import Decision, Message, Reply, ToolCall, WireCall
+from .protocols import Prompt, correction, said
 from .tools import ToolRegistry
 
 
@@ -33,19 +33,13 @@ class OpenAITools:
         A server that does not know how its model calls leaves the calls in the text, as Hermes
         and Qwen write them.
         """
-        text = said(reply).strip()
         cut_off = reply.finish_reason == "length"
         try:
             calls = [_read_call(*numbered, cut_off) for numbered in enumerate(reply.tool_calls)]
-            if not calls:
-                text, calls = read_calls(text, tools)
+            calls = calls or read_calls(said(reply), tools)
         except ValueError as error:
             return correction(str(error), "Call it again, with all of its arguments as JSON")
-        if calls:
-            return calls
-        if not text:
-            return correction(nothing_said(reply), "Call a tool, or answer the question")
-        return FinalAnswer(text)
+        return calls or plain_answer(reply)
 
     def thought(self, reply: Reply, tools: ToolRegistry) -> str:
         """The text beside the calls; without a call it is the answer."""

@@ -32,7 +32,7 @@ _END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _LONE_END = re.compile(
     r"""^[^"`\n]*</think(?:ing)?>|</think(?:ing)?>(?=[^\S\n]*+$)""", re.IGNORECASE | re.MULTILINE
 )
-_END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>")
+_END_OF_TURN = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>")
 _CONTROL = re.compile(
     r"<(?=/?(?:tool_call|tool_response|think|thinking)>|\|\w{1,40}\|>)", re.IGNORECASE
 )

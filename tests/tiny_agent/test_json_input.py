@@ -161,6 +161,15 @@ def test_a_key_among_many_is_found_twice_in_no_time() -> None:
     assert len(str(error.value)) < 100
 
 
+def test_line_breaks_in_a_string_are_let_pass_in_json_itself() -> None:
+    program = "x = 1\n" * MAX_JSON5_CHARS  # too long for JSON5
+    assert read_object(f'{{"code": "{program}"}}') == {"code": program}
+
+
+def test_a_backslash_behind_the_object_is_none_of_ours() -> None:
+    assert read_object(r"{'a': 1} and \d") == {"a": 1}
+
+
 def test_where_a_value_ends_is_told() -> None:
     assert read_value('  [1, 2], "b"') == ([1, 2], 8)
     assert read_value("x = ['a', None] ", 3) == (["a", None], 15)

@@ -53,6 +53,11 @@ def test_calls_keep_the_ids_of_the_server() -> None:
     ]
 
 
+def test_half_an_emoji_in_a_call_can_be_sent_on() -> None:
+    reply = Reply("", (wire("now\ud83d", '{"a": "\ud83d"}'),))
+    assert OPENAI.parse(reply, TOOLS) == [ToolCall("now\ufffd", {"a": "\ufffd"}, "a")]
+
+
 def test_calls_count_whatever_the_text_says() -> None:
     reply = Reply(TAGGED + "\nFinal Answer: x", (wire("search", '{"query": "y"}'),))
     assert OPENAI.parse(reply, TOOLS) == [ToolCall("search", {"query": "y"}, "a")]

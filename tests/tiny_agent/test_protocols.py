@@ -557,7 +557,8 @@ def test_reasoning_is_stripped(text: str, rest: str) -> None:
 
 def test_what_was_said_has_no_end_of_turn_and_can_be_encoded() -> None:
     assert said(Reply("a <|im_end|>\n")) == "a"
-    assert said(Reply("a</s>")) == "a"
+    assert said(Reply("a<|eot_id|>")) == "a"
+    assert said(Reply("<s>a</s>")) == "<s>a</s>"
     assert said(Reply("a <|im_end|> b")) == "a <|im_end|> b"
     assert said(Reply("\ud83d\ude42 \ud83d")) == "🙂 \ufffd"
     assert said(Reply("\ufeffa")) == "\ufeffa"

@@ -301,6 +301,8 @@ def test_a_fence_or_bold_type_around_all_of_it_is_left_out() -> None:
     assert found("```\nFinal Answer: a\n```python\nx\n```\n```").content == "a\n```python\nx\n```"
     assert found("**Final Answer: a**").content == "a"
     assert found("**Final Answer: a** b").content == "a** b"
+    assert found("**Final Answer**: a **b**").content == "a **b**"
+    assert found("**Final Answer:** a **b**").content == "a **b**"
 
 
 @pytest.mark.parametrize(
