@@ -17,13 +17,13 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
+from .deadline import TimeUp, until
 from .events import Event, StepFinished, TextDelta, ToolFinished, ToolStarted
 from .memory import trim
 from .messages import (
     Decision,
     FinalAnswer,
     Message,
-    ParseError,
     Reply,
     RunResult,
     Status,
@@ -115,13 +115,15 @@ class Agent:
             if status != "time_budget":
                 answer = yield from self._answer_now(run, streaming)
             return self._result(run, answer, status)
+        except TimeUp:
+            return self._result(run, None, "time_budget")
         except ModelError as error:  # what was done until then is not lost
             return replace(self._result(run, None, "model_error"), error=str(error))
 
     def _step(self, run: Run, streaming: bool) -> Generator[Event, None, str | None]:
         """One round of the loop; the answer, if it brought one."""
         prompt = self._prompt(run)
-        reply, latency_s = yield from self._ask(prompt, streaming)
+        reply, latency_s = yield from self._ask(prompt, run, streaming)
         decision = self._numbered(self.dialect.parse(reply, self.tools), run)
         thought = self.dialect.thought(reply, self.tools)
         results: list[ToolResult] = []
@@ -140,11 +142,9 @@ class Agent:
         force: Message = {"role": "user", "content": MUST_ANSWER}
         messages = [*self._system(), *run.messages, force]
         prompt = self.dialect.render(self._trimmed(messages, run, none), none)
-        reply, latency_s = yield from self._ask(prompt, streaming)
+        reply, latency_s = yield from self._ask(prompt, run, streaming)
         decision = self.dialect.parse(reply, none)
         thought = self.dialect.thought(reply, none)
-        if isinstance(decision, ParseError) and thought:
-            decision = FinalAnswer(thought)
         step = Step(prompt.messages, [], prompt.stop, reply, thought, decision, [], latency_s)
         run.steps.append(step)
         run.usage += reply.usage
@@ -174,14 +174,16 @@ class Agent:
         return [*system, *trim(rest, run.question, fits)]
 
     def _ask(
-        self, prompt: Prompt, streaming: bool
+        self, prompt: Prompt, run: Run, streaming: bool
     ) -> Generator[TextDelta, None, tuple[Reply, float]]:
-        """The model's reply, and the seconds it took."""
+        """The model's reply, and the seconds it took. TimeUp if the run has no more of them."""
+        seconds_left = run.seconds_left(self.limits)
         start = time.perf_counter()
         arguments = (prompt.messages, prompt.tools, prompt.stop)
-        if streaming:
-            pieces = self.model.stream(*arguments)
-            reply = yield from _as_deltas(pieces)
+        if seconds_left is not None:
+            reply = yield from _as_deltas(until(self.model.stream(*arguments), seconds_left))
+        elif streaming:
+            reply = yield from _as_deltas(self.model.stream(*arguments))
         else:
             reply = self.model.generate(*arguments)
         return reply, time.perf_counter() - start

@@ -21,7 +21,7 @@ from .server_replies import Heard, clean, first_choice, get
 _REMEDIES = {
     400: "the conversation may be longer than the model's context, or the server takes no tools "
     "(if so, use the dialect react)",
-    401: "set the API key that this server wants",
+    401: "set the API key that this server wants (on the command line: $TINY_API_KEY)",
     403: "the API key may not use this model",
     404: "check the model's name, and that the URL ends as the server wants it (most: /v1)",
     413: "the conversation is too long for this server; start a new one",
@@ -95,8 +95,11 @@ class OpenAIModel:
             for piece in until_stop(heard.texts(events, "delta"), stop):
                 text += piece
                 yield piece
-        if not heard.events:
-            raise self._error("sent no stream of events", "is it an OpenAI server?")
+        if not heard.events:  # a server that does not stream, or none at all
+            reply = self.generate(messages, tools, stop)
+            if reply.text:
+                yield reply.text
+            return reply
         if heard.ended and not heard.finish_reason:
             raise self._error(f"broke off after {len(text)} characters", "ask again")
         return self._reply(heard, text, messages, tools)

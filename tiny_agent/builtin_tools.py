@@ -41,8 +41,8 @@ def make_tools(names: str, root: str | Path | None = None) -> list[Tool]:
     for name in wanted:
         if name not in BUILTIN:
             near = difflib.get_close_matches(name, BUILTIN, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"there is no tool {name!r}; {hint}The tools are {', '.join(BUILTIN)}")
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"there is no tool {name!r}{hint}; the tools are {', '.join(BUILTIN)}")
     return [BUILTIN[name](root) for name in dict.fromkeys(wanted)]
 
 

@@ -7,7 +7,9 @@ answer or failed, 2 wrong usage.
 import argparse
 import difflib
 import io
+import itertools
 import os
+import shlex
 import sys
 from typing import Any
 
@@ -64,7 +66,11 @@ def _with_command(argv: list[str]) -> list[str]:
     """The arguments with their command: `run`, where the first is neither one nor a slip of one."""
     if not argv or argv[0] in ("-h", "--help"):
         return argv
-    is_command = difflib.get_close_matches(argv[0], COMMANDS, cutoff=0.75)
+    words = list(itertools.takewhile(lambda each: not each.startswith("-"), argv))
+    if words and words[0] not in COMMANDS and len(words) > 1:
+        question = shlex.join([" ".join(words)])
+        build_parser().error(f"a question is one argument; put it in quotes: {question}")
+    is_command = words and difflib.get_close_matches(words[0], COMMANDS, cutoff=0.75)
     return argv if is_command else ["run", *argv]
 
 
@@ -74,8 +80,8 @@ def _run_parser(subparsers: Any) -> None:
         help="Answer a question (the command may be left out).",
         description="Answer a question. The steps are shown on stderr as they come, the answer "
         "alone goes to stdout.",
-        epilog='Example: python -m tiny_agent "How deep is the Bottle Sump, divided by 4?" --model '
-        "http://127.0.0.1:11434/v1 --trace run.jsonl",
+        epilog='Example: python -m tiny_agent "How deep is the Bottle Sump? Then halve it." '
+        "--model http://127.0.0.1:11434/v1 --trace run.jsonl",
     )
     parser.set_defaults(run=commands.run_question)
     parser.add_argument("question", metavar="QUESTION")
@@ -137,11 +143,12 @@ def _eval_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "eval",
         help="Measure on tasks with known answers.",
-        description="Run every task of a JSONL file, one object a line: question, answers, and "
-        "tools (a list of names). Without one, some forty tasks that come along.",
+        description="Run every task of a JSONL file, one object a line: question, answers, "
+        'tools (a list of names), kind ("unanswerable" has no answers). Without one, some forty '
+        "tasks that come along.",
         epilog="Example: python -m tiny_agent eval --model rules",
     )
-    parser.set_defaults(run=commands.run_eval)
+    parser.set_defaults(run=commands.run_eval, quiet=True)
     parser.add_argument("tasks", nargs="?", metavar="TASKS.jsonl")
     parser.add_argument(
         "--trials", type=_count, default=1, metavar="K", help="runs of each task (default 1)"
@@ -165,7 +172,10 @@ def _trace_argument(parser: argparse.ArgumentParser) -> None:
 
 def _agent_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tools", default=DEFAULT_TOOLS, metavar="NAMES", help=f"(default {DEFAULT_TOOLS})"
+        "--tools",
+        default=DEFAULT_TOOLS,
+        metavar="NAMES",
+        help=f"see `tools` (default {DEFAULT_TOOLS})",
     )
     _source_options(parser)
     parser.add_argument("--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL)")
@@ -199,7 +209,9 @@ def _source_options(parser: argparse.ArgumentParser) -> None:
         help="what search looks in and read_file reads (default: a small encyclopedia; here)",
     )
     parser.add_argument(
-        "--mcp", metavar="CONFIG.json", help='tools of MCP servers: {"mcpServers": {...}}'
+        "--mcp",
+        metavar="CONFIG.json",
+        help='the tools of MCP servers, beside those of --tools: {"mcpServers": {...}}',
     )
 
 
@@ -214,7 +226,11 @@ def _workflow_option(parser: argparse.ArgumentParser) -> None:
 
 def _limit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--max-steps", type=_count, default=10, metavar="N", help="calls of the model (default 10)"
+        "--max-steps",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="calls of the model, then one for an answer (default 10)",
     )
     parser.add_argument(
         "--max-tokens", type=_count, metavar="N", help="read and written, in all (no limit)"
@@ -230,17 +246,19 @@ def _limit_options(parser: argparse.ArgumentParser) -> None:
 
 def _output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--trace", metavar="RUN.jsonl", help="write every prompt and reply to this file"
+        "--trace",
+        metavar="RUN.jsonl",
+        help="write every prompt and reply to this file, in place of a trace that is there; in a "
+        "chat, run.2.jsonl and so on for the questions after the first",
     )
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="do not show the steps")
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
@@ -101,6 +102,7 @@ def run_view(args: argparse.Namespace) -> int:
         out = path.with_suffix(".html") if args.trace else Path(path.stem + ".html")
         if not args.out and out.exists() and not is_page(out):
             raise ValueError(f"{out} is there, and no page of a trace; name a file: --out FILE")
+        Path(args.out or out).parent.mkdir(parents=True, exist_ok=True)
         write_page(path, args.out or out)
     print(args.out or out)
     return 0
@@ -113,12 +115,13 @@ def run_eval(args: argparse.Namespace) -> int:
     from .evaluation import SAMPLE_TASKS, Task, evaluate, read_tasks
 
     tasks = read_tasks(args.tasks or SAMPLE_TASKS)
-    failed = 0
+    failed, error = 0, "see the file"
 
     def run(task: Task) -> RunResult:
-        nonlocal failed
+        nonlocal failed, error
         result = setup.runner(task.question, ",".join(task.tools)).run(task.question)
         failed = failed + 1 if result.status == "model_error" else 0
+        error = result.error or error
         if failed == MODEL_ERRORS:
             raise RuntimeError(f"the model failed {failed} times in a row: {result.error}")
         return result
@@ -126,7 +129,10 @@ def run_eval(args: argparse.Namespace) -> int:
     with _opened(args) as setup, tqdm(total=len(tasks) * args.trials, disable=None) as bar:
         report = evaluate(run, tasks, args.trials, args.out, setup.label, lambda _: bar.update())
     print_report(report, setup.label, args.json)
-    return 0
+    unanswered = [each for each in report.outcomes if each.status == "model_error"]
+    if unanswered:
+        note(f"{len(unanswered)} of {len(report.outcomes)} runs had no reply: {error}")
+    return 1 if unanswered else 0
 
 
 # --- What answers. ---
@@ -170,7 +176,7 @@ class _Setup:
             dialect,
             args.instructions,
             Limits(args.max_steps, args.max_tokens, args.max_seconds),
-            (lambda call: True) if args.yes else ask_approval,
+            (lambda call: True) if args.yes else partial(ask_approval, new_line=not args.quiet),
             args.context_tokens,
         )
         return agent if args.workflow == "react" else PlanAndExecute(agent, language=language)
@@ -229,6 +235,7 @@ def _shown(events: Generator[Event, None, RunResult], quiet: bool) -> RunResult:
         try:
             event = next(events)
         except StopIteration as end:
+            printer.end_line()
             return end.value
         if not quiet:
             printer.show(event)

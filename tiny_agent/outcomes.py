@@ -94,6 +94,7 @@ class OutcomeFile:
         self.path, self.label = Path(path), label
         self._questions = {task.id: task.question for task in tasks}
         self.done: dict[tuple[str, int], Outcome] = {}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("ab+")
         try:
             self._read()

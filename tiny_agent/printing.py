@@ -39,6 +39,11 @@ class StepPrinter:
     def __init__(self) -> None:
         self._steps, self._is_open = 0, False
 
+    def end_line(self) -> None:
+        """End the line of a step that was broken off."""
+        if self._is_open:
+            _say("\n")
+
     def show(self, event: Event) -> None:
         """Show an event."""
         if not self._is_open:
@@ -78,7 +83,8 @@ def print_result(question: str, result: RunResult, as_json: bool, quiet: bool) -
         made = "no answer" if result.answer is None else "an answer of what there was"
         note(f"{made}: {result.error or _REMEDIES.get(result.status, result.status)}")
     if not quiet:
-        note(f"{result.status}, {len(result.steps)} steps, {_tokens(result)}")
+        steps = "1 step" if len(result.steps) == 1 else f"{len(result.steps)} steps"
+        note(f"{result.status}, {steps}, {_tokens(result)}")
 
 
 def print_tool(tool: Tool, as_json: bool) -> None:
@@ -103,7 +109,8 @@ def print_report(report: "Report", label: str, as_json: bool) -> None:
         return
     print(f"{label}\n{'':22}{'tasks':>6}{'success':>22}{'steps':>7}{'tokens':>9}", end="")
     print(f"{'bad form':>10}{'repeated':>10}")
-    for name, part in {"all": report, **report.by("kind")}.items():
+    named = {kind: part for kind, part in report.by("kind").items() if kind}
+    for name, part in {"all": report, **named}.items():
         print(_table_row(name, part))
     if trials > 1:
         print("  ".join(f"{name} {share:.0%}" for name, share in powers.items()))
@@ -114,9 +121,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def ask_approval(call: ToolCall) -> bool:
-    """Ask the user whether a call may be run; no, where there is no user."""
+def ask_approval(call: ToolCall, new_line: bool = False) -> bool:
+    """Ask the user whether a call may be run; no, where there is no user.
+
+    new_line: there is text on the line, which is ended first
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        _say("\n" * new_line)
         note(f"{call.name} needs your approval and was not run; --yes approves all calls")
         return False
     _say(f"\n{coloured(f'{call.name} wants to run with', 'yellow')}\n")

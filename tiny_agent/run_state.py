@@ -17,7 +17,7 @@ class Limits:
     """Where a run ends though the model has not answered. None is no limit.
 
     max_tokens: read and written; looked at before each step, so that one step and the last answer
-    may go beyond it · max_seconds: also of a tool that is running, not of a reply under way ·
+    may go beyond it · max_seconds: of all of it; a tool or a reply under way is left behind ·
     max_format_errors: replies in a row that cannot be read · max_repeats: the same call with the
     same arguments, from this time on it is not run
     """

@@ -125,6 +125,8 @@ class ToolRegistry:
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         for each in tools:
+            if not isinstance(each, Tool):
+                raise ValueError(f"{each!r} is no Tool; put @tool above the function")
             if each.name in self._tools:
                 raise ValueError(f"two tools are named {each.name!r}; name one: @tool(name=...)")
             self._tools[each.name] = each

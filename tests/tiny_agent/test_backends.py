@@ -584,16 +584,23 @@ def test_a_call_that_was_cut_off_is_not_half_taken():
     "response",
     [
         body("<html>login</html>", kind="text/html"),
-        body({"choices": [{"message": {"content": "whole"}}]}),
         deltas(finish_reason=None),
     ],
 )
-def test_no_stream_at_all_is_an_error(response):
+def test_no_stream_and_no_reply_is_an_error(response):
     with (
-        StubServer([response]) as server,
-        pytest.raises(ModelError, match="sent no stream of events"),
+        StubServer([response, response]) as server,
+        pytest.raises(ModelError, match="is it an OpenAI server"),
     ):
         ask(client(server), "stream")
+
+
+def test_a_server_that_does_not_stream_is_asked_again_for_the_whole():
+    whole = body({"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]})
+    with StubServer([whole, whole]) as server:
+        assert ask(client(server), "stream").text == "whole"
+        streamed = [bool(request.body.get("stream")) for request in server.requests]
+    assert streamed == [True, False]
 
 
 @BOTH

@@ -62,10 +62,10 @@ def test_a_bare_text_is_enough_for_every_tool_but_one():
     [
         (
             "calculators",
-            "no tool 'calculators'; did you mean calculator\\? The tools are ",
+            "no tool 'calculators' \\(did you mean calculator\\?\\); the tools are ",
         ),
-        ("search,pythn", "'pythn'; did you mean python\\?"),
-        ("zzz", "'zzz'; The tools are calculator, search, read_file, python"),
+        ("search,pythn", "'pythn' \\(did you mean python\\?\\);"),
+        ("zzz", "'zzz'; the tools are calculator, search, read_file, python"),
         ("calculator search", "there is no tool 'calculator search'"),
     ],
 )

@@ -243,7 +243,7 @@ def test_without_a_model_it_says_how_to_get_one(run: Run, monkeypatch: pytest.Mo
         (["--tools", "calculator,searcher"], "did you mean search?"),
         (["--tools", "search", "--folder", "nowhere"], "nowhere"),
         (["--mcp", "nowhere.json"], "nowhere.json"),
-        (["--trace", "nowhere/run.jsonl"], "nowhere"),
+        (["--trace", "/dev/null/run.jsonl"], "/dev/null"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(args: list[str], told: str, run: Run, model: Use) -> None:
@@ -617,6 +617,25 @@ def test_eval_gives_up_on_a_model_that_fails_again_and_again(run: Run, model: Us
     assert (code, out) == (1, "")
     assert "error: the model failed 3 times in a row: call 2 of a script of 1 replies" in err
     assert len(Path("r.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_eval_says_that_there_was_no_reply_and_fails(run: Run, model: Use) -> None:
+    write_tasks(TASK | {"id": "1"}, TASK | {"id": "2"})
+    model("Final Answer: 5")
+    code, out, err = run("eval", "tasks.jsonl")
+    assert code == 1
+    assert "all" in out
+    assert "1 of 2 runs had no reply: call 2 of a script of 1 replies" in err
+
+
+@pytest.mark.parametrize("words", [["what", "is", "3"], ["hello", "there", "--model", "rules"]])
+def test_a_question_without_quotation_marks_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    question = " ".join(word for word in words[:3] if word.isalnum())
+    assert f"put it in quotes: '{question}'" in capsys.readouterr().err
 
 
 def test_the_tasks_that_come_along_are_run(run: Run) -> None:

@@ -378,11 +378,17 @@ def test_a_value_of_the_wrong_type_is_named(tmp_path, name, value):
 
 def test_a_file_that_cannot_be_written_is_an_error_before_anything_is_run(tmp_path):
     log = []
-    with pytest.raises(FileNotFoundError):
-        evaluate(asked([], log), [HIGH], 1, tmp_path / "no" / "runs.jsonl")
+    (tmp_path / "file").touch()
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        evaluate(asked([], log), [HIGH], 1, tmp_path / "file" / "runs.jsonl")
     with pytest.raises((IsADirectoryError, PermissionError)):  # the latter on Windows
         evaluate(asked([], log), [HIGH], 1, tmp_path)
     assert log == []
+
+
+def test_the_folder_of_the_file_is_made(tmp_path):
+    evaluate(asked(["40"]), [HIGH], 1, tmp_path / "new" / "runs.jsonl")
+    assert (tmp_path / "new" / "runs.jsonl").read_text().count("\n") == 1
 
 
 # --- With the real tools. ---

@@ -256,6 +256,11 @@ def test_two_tools_of_one_name_are_refused() -> None:
         ToolRegistry([add, add])
 
 
+def test_a_plain_function_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no Tool; put @tool above the function"):
+        ToolRegistry([print])  # type: ignore[list-item]
+
+
 def test_the_decorator_takes_a_name_and_limits() -> None:
     @tool(name="sum", needs_approval=True, timeout_s=None, max_chars=7)
     def anything(a: int) -> int:
