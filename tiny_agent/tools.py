@@ -25,6 +25,9 @@ from typing import Protocol, overload
 from .messages import ToolCall, ToolResult
 from .tool_schema import ArgumentsModel, Schema, description_of
 
+MAX_CHARS = 4000
+"""Of what a tool says: about a thousand tokens."""
+
 
 class ToolError(Exception):
     """Raised by a tool, and by a bad call of one: the message is for the model to read."""
@@ -51,7 +54,7 @@ class Tool:
     check: Check
     needs_approval: bool = False
     timeout_s: float | None = 30.0
-    max_chars: int = 4000
+    max_chars: int = MAX_CHARS
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Call the function itself, as if it had not been made a tool."""
@@ -86,7 +89,7 @@ def tool(
     name: str | None = None,
     needs_approval: bool = False,
     timeout_s: float | None = 30.0,
-    max_chars: int = 4000,
+    max_chars: int = MAX_CHARS,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 def tool(
     function: Callable[..., object] | None = None,
@@ -95,7 +98,7 @@ def tool(
     name: str | None = None,
     needs_approval: bool = False,
     timeout_s: float | None = 30.0,
-    max_chars: int = 4000,
+    max_chars: int = MAX_CHARS,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool of a function: `@tool`, or `@tool(needs_approval=True)`.
 
@@ -151,7 +154,8 @@ class ToolRegistry:
                 raise ToolError(self._unknown(call))
             content = found.run(call.arguments, seconds_left)
         except ToolError as error:
-            content, failed = f"Error: {error}", True
+            most = found.max_chars if found else MAX_CHARS
+            content, failed = shorten(f"Error: {error}", most), True
         return ToolResult(call.id, call.name, content, failed, time.perf_counter() - start)
 
     def _unknown(self, call: ToolCall) -> str:

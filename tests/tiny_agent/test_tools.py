@@ -179,6 +179,18 @@ def test_ten_megabytes_lose_their_middle_and_say_so() -> None:
     )
 
 
+def test_the_text_of_an_error_is_no_longer_than_that_of_a_result() -> None:
+    @tool(max_chars=300)
+    def fail() -> str:
+        """Fail."""
+        raise ToolError("a" * 10_000)
+
+    content, is_error = result_of(fail)
+    assert is_error
+    assert len(content) < 400
+    assert "characters left out" in content
+
+
 def test_shorten_leaves_alone_what_fits() -> None:
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd", 3) == "ab\n[... 1 of 4 characters left out ...]\nd"
