@@ -316,8 +316,12 @@ BEGINNINGS = [
 ]
 
 
+def is_read_within(limit_s: float, dialect: Dialect, text: str) -> bool:
+    """In the time of this process alone, and in one of three tries: the machine may be busy."""
+    return any(seconds(dialect, text) < limit_s for _ in range(3))
+
+
 def seconds(dialect: Dialect, text: str) -> float:
-    """Of this process alone: the machine may be busy."""
     start = time.process_time()
     dialect.parse(Reply(text), TOOLS)
     dialect.thought(Reply(text), TOOLS)
@@ -330,14 +334,14 @@ def test_the_time_that_a_reply_takes_grows_no_faster_than_its_length(beginning: 
         text = beginning + unit * (30_000 // len(unit))
         for dialect in (DIALECTS["react"], DIALECTS["hermes"]):
             # Ten times what it takes; a pattern that backtracks takes a second at least.
-            assert seconds(dialect, text) < 0.5, (dialect.name, unit)
+            assert is_read_within(0.5, dialect, text), (dialect.name, unit)
 
 
 @each_dialect
 @pytest.mark.parametrize("unit", ["Action:", "[", "<think>", "{'a': '", "<tool_call>{"])
 def test_a_megabyte_is_read_in_a_second(dialect: Dialect, unit: str) -> None:
     text = "Action: search\nAction Input: " + unit * (1_000_000 // len(unit))
-    assert seconds(dialect, text) < 2  # both, parse and thought
+    assert is_read_within(2, dialect, text)  # both, parse and thought
 
 
 # --- what is written is read back ---
