@@ -239,12 +239,14 @@ class TransformersLLM:
         """Greedy decoding with the model's cache, up to an end token, which is left out."""
         import torch
 
-        cache = None
+        options: dict[str, Any] = {"use_cache": True}
         new: Tensor = torch.tensor([ids], device=self._model.device)  # (1, T), then (1, 1)
         for _ in range(max_tokens):
             with torch.inference_mode():
-                out = self._model(new, past_key_values=cache, use_cache=True)
-            cache, token = out.past_key_values, int(out.logits[0, -1].argmax())
+                out = self._model(new, **options)
+            # transformers renamed it within version 5
+            name = "cache" if "cache" in out else "past_key_values"
+            options[name], token = out[name], int(out.logits[0, -1].argmax())
             if token in self._ends:
                 return
             yield token
