@@ -105,7 +105,7 @@ def encodable(text: str) -> str:
 
 def excerpt(text: str) -> str:
     """The beginning of a text, on one line."""
-    line = " ".join(text[:200].split())
+    line = " ".join(text.split())
     return line if len(line) <= 40 else line[:40] + "..."
 
 

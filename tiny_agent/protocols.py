@@ -99,12 +99,10 @@ def strip_reasoning(text: str) -> str:
 
 def nothing_said(reply: Reply) -> str:
     """The problem with a reply that says nothing."""
+    if not reply.text.strip():
+        return "the reply is empty"
     cut_off = ", which was cut off: think less" if reply.finish_reason == "length" else ""
-    return (
-        f"there is nothing after the reasoning{cut_off}"
-        if reply.text.strip()
-        else "the reply is empty"
-    )
+    return f"there is nothing after the reasoning{cut_off}"
 
 
 def defused(text: str) -> str:

@@ -150,7 +150,7 @@ def _is_action(label: _Label, text: str, names: Sequence[str]) -> bool:
 def _weaker_sign(text: str, labels: Sequence[_Label], names: Sequence[str]) -> _Label | None:
     """The first of what is decisive only where nothing else is."""
     found = [label for label in labels if label.kind == "mere_answer" and label.start < len(text)]
-    known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    known = "|".join(map(re.escape, names))
     call = rf"(?<!\w)(?:{_WORDS['action']})[ \t]?[:：][ \t]?(?=[*`\"\[]{{0,3}}(?:{known})(?!\w))"
     signs = [("answer", _INLINE_ANSWER), ("action", _ACTION_OBJECT)]
     signs += [("action", re.compile(call, re.IGNORECASE))] if known else []

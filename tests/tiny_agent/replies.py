@@ -99,6 +99,13 @@ class Row:
     expected: Expected
 
 
+def written(reply: Reply) -> str:
+    """What a model wrote: the text, then the calls that the server told apart."""
+    functions = [wire["function"] for wire in reply.tool_calls]
+    calls = [f"{function['name']}({function['arguments']})" for function in functions]
+    return "\n".join(filter(None, [reply.text, *calls]))
+
+
 def shown(expected: Expected) -> str:
     """An expectation on one line."""
     return "; ".join(map(str, expected)) if isinstance(expected, tuple) else str(expected)

@@ -261,6 +261,11 @@ def test_weaker_signs_count_where_there_is_nothing_else(text: str, expected: Fou
     assert found(text) == expected
 
 
+def test_the_name_of_a_tool_is_no_pattern() -> None:
+    assert find_labels("Look. Action: c++ [a]", ["c++", "f("]).content == "c++ [a]"
+    assert find_labels("Look. Action: axb[a]", ["a.b"]).decisive is None
+
+
 def test_without_tools_no_call_is_within_a_line() -> None:
     assert find_labels("Look. Action: search[a]", []).decisive is None
 
