@@ -311,6 +311,7 @@ def test_several_calls_run_side_by_side_and_keep_their_order() -> None:
 def test_ctrl_c_does_not_wait_for_a_tool() -> None:
     program = """
 import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 from tiny_agent import Agent, ScriptedModel, tool
 
 @tool

@@ -682,7 +682,9 @@ def test_a_run_that_is_ended_leaves_its_steps(
     signal_name: str, server: Callable[..., StubServer]
 ) -> None:
     stub = server(say(SUM), slow(30, say("too late")))
-    process = tiny_agent("2 + 3?", "--model", stub.url, "--trace", "t.jsonl")
+    # A shell that starts something in the background lets it ignore Ctrl-C, and its children too.
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = tiny_agent("2 + 3?", "--model", stub.url, "--trace", "t.jsonl", **heed)
     wait_for(lambda: len(stub.requests) == 2)
     process.send_signal(getattr(signal, signal_name))
     out, err = process.communicate(timeout=20)
