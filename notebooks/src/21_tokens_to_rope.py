@@ -1576,7 +1576,8 @@ loaded = reference.load_state_dict(model.state_dict())
 reference.set_attn_implementation("eager")
 with torch.no_grad():
     out = reference.eval()(ids, use_cache=True, output_attentions=True)
-their_layer = out.past_key_values.layers[0]
+cache = "cache" if "cache" in out else "past_key_values"  # renamed within transformers 5
+their_layer = out[cache].layers[0]
 torch.testing.assert_close(k, their_layer.keys)
 torch.testing.assert_close(v, their_layer.values)
 torch.testing.assert_close(eager_attention(q, k, v)[1], out.attentions[0])
