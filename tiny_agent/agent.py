@@ -11,6 +11,7 @@ Chapter 41 builds it up in ten steps. Source: Yao et al. 2023, https://arxiv.org
 section 2. Leaves out: two runs of one agent that share a conversation.
 """
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -196,7 +197,8 @@ class Agent:
         calls = []
         for call in decision:
             found = self.tools.find(call.name)
-            fresh = call.id if call.id not in used else f"call_{len(used)}"
+            free = (name for number in itertools.count() if (name := f"call_{number}") not in used)
+            fresh = next(free) if call.id in used else call.id
             used.add(fresh)
             calls.append(replace(call, name=found.name if found else call.name, id=fresh))
         return calls

@@ -333,9 +333,10 @@ except KeyboardInterrupt:
     assert time.monotonic() - start < 20
 
 
-def test_ids_that_a_model_uses_again_are_made_new() -> None:
-    same = tool_reply(ToolCall("double", {"x": 1}, "id"), ToolCall("double", {"x": 2}, "id"))
-    again = tool_reply(ToolCall("double", {"x": 3}, "id"))
+@pytest.mark.parametrize("name", ["id", "call_0", "call_1", "call_2"])
+def test_ids_that_a_model_uses_again_are_made_new(name: str) -> None:
+    same = tool_reply(ToolCall("double", {"x": 1}, name), ToolCall("double", {"x": 2}, name))
+    again = tool_reply(ToolCall("double", {"x": 3}, name))
     result = Agent(ScriptedModel([same, again, "6"]), [double], OpenAITools()).run(QUESTION)
     ids = [w["id"] for message in result.messages for w in message.get("tool_calls", [])]
     assert len(ids) == len(set(ids)) == 3
