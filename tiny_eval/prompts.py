@@ -1,0 +1,123 @@
+"""A document made into what a model is asked: template, solved examples, chat or raw text.
+
+    raw text       description + example + separator + example + separator + question
+    conversation   system: description, user: question, assistant: answer, ..., user: question
+
+The same question asked in two ways gets two scores, so a report says which. Chapter 52 measures
+it. Sources: lm-evaluation-harness, whose prompts these are, byte for byte, with the same fields.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .models import Message, Prompt
+from .tasks import Doc, Task
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def prompt_of(task: Task, doc: Doc, examples: Sequence[Doc] = ()) -> Prompt:
+    """What the model is asked about a document. ValueError names a field that it lacks."""
+    question = render(task.prompt, doc)
+    if task.chat:
+        return _conversation(task, question, examples)
+    solved = [
+        render(task.prompt, example) + task.target_delimiter + answer_of(task, example)
+        for example in examples
+    ]
+    return task.description + "".join(part + task.separator for part in solved) + question
+
+
+def targets_of(task: Task, doc: Doc) -> list[str]:
+    """The right answers; of a choice, the index of the right one as text."""
+    if task.kind == "perplexity":
+        return []
+    value = value_of(task.target, doc)
+    if task.kind == "choice":
+        return [str(_index(task, value, len(choices_of(task, doc)), doc))]
+    values = value if isinstance(value, list) else [value]
+    if not values or any(item is None for item in values):
+        raise ValueError(f"document {doc.id} has no answer in target={task.target!r}")
+    return [str(item) for item in values]
+
+
+def choices_of(task: Task, doc: Doc) -> list[str]:
+    """The continuations to choose from. ValueError if there are fewer than two."""
+    if isinstance(task.choices, str):
+        value = value_of(task.choices, doc)
+        choices = [str(item) for item in value] if isinstance(value, list) else []
+    else:
+        choices = [str(value_of(choice, doc)) for choice in task.choices]
+    if len(choices) < 2:
+        raise ValueError(f"document {doc.id}: choices={task.choices!r} gives fewer than two")
+    return choices
+
+
+def answer_of(task: Task, doc: Doc) -> str:
+    """The answer as an example shows it: the first right one."""
+    answer = targets_of(task, doc)[0]
+    return choices_of(task, doc)[int(answer)] if task.kind == "choice" else answer
+
+
+def examples_for(task: Task, doc: Doc, pool: Sequence[Doc]) -> list[Doc]:
+    """The first few of the pool, never the document itself. ValueError if there are too few."""
+    examples = [other for other in pool if other.fields != doc.fields][: task.few_shot]
+    if len(examples) < task.few_shot:
+        problem = f"few_shot={task.few_shot}, but only {len(examples)} examples are to be had"
+        raise ValueError(f"{task.name}: {problem}; lower it, or give few_shot_data")
+    return examples
+
+
+def render(template: str, doc: Doc) -> str:
+    """A template filled in. ValueError that names the document and the field that is missing."""
+    from jinja2 import TemplateError
+
+    try:
+        return _compiled(template).render(doc.fields)
+    except (TemplateError, TypeError, ArithmeticError) as error:
+        known = ", ".join(map(str, doc.fields))
+        message = f"document {doc.id}: the template {template!r} fails: {error}; it has {known}"
+        raise ValueError(message) from error
+
+
+def value_of(source: str, doc: Doc) -> Any:
+    """What a field holds, if `source` is the name of one, else what the template gives."""
+    return doc.fields[source] if source in doc.fields else render(source, doc)
+
+
+def _conversation(task: Task, question: str, examples: Sequence[Doc]) -> list[Message]:
+    turns: list[Message] = []
+    if task.description:
+        turns.append({"role": "system", "content": task.description})
+    for example in examples:
+        turns.append({"role": "user", "content": render(task.prompt, example)})
+        turns.append({"role": "assistant", "content": answer_of(task, example)})
+    return [*turns, {"role": "user", "content": question}]
+
+
+def _index(task: Task, value: Any, count: int, doc: Doc) -> int:
+    """0 for 0, "0", "A" or "a", or for the text of the first choice."""
+    text = str(value).strip()
+    if text in choices_of(task, doc):
+        return choices_of(task, doc).index(text)
+    index = int(text) if text.isdecimal() else -1
+    if len(text) == 1 and text.isascii() and text.isalpha():
+        index = ord(text.upper()) - ord("A")
+    if not 0 <= index < count:
+        message = f"document {doc.id}: target {value!r} is none of its {count} choices"
+        raise ValueError(f"{message}; give an index from 0, a letter, or the choice itself")
+    return index
+
+
+@cache
+def _compiled(template: str) -> "Template":
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    # Tasks come from anywhere: a sandbox keeps a template from reaching into the program.
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    return environment.from_string(template)

@@ -1,0 +1,133 @@
+"""The folder of a run: whole lines, written as they come, by one process at a time.
+
+    run.json              the task and the model, as they were
+    predictions.jsonl     a line a document: what was asked, what came back
+    superseded.jsonl      lines of documents or prompts that have changed since
+    judgements.jsonl      what a judge said of the replies, if one was asked
+
+A process may be killed in the middle of a line; then the next one cuts that line off and asks again.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+if sys.platform != "win32":
+    import fcntl
+
+Row = dict[str, Any]
+RUN, PREDICTIONS, SUPERSEDED = "run.json", "predictions.jsonl", "superseded.jsonl"
+JUDGEMENTS = "judgements.jsonl"
+
+
+def encode(row: Row) -> bytes:
+    """A row as a line. Chinese stays readable; half a surrogate pair is escaped, as UTF-8 has none."""
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row).encode() + b"\n"
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The whole lines of a file; none if there is no file, and without a last one that was cut off.
+
+    ValueError names the line that is no JSON object
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [_row(path, number, line) for number, line in enumerate(lines[:-1], 1) if line.strip()]
+
+
+def read_run(folder: str | Path) -> Row:
+    """What run.json says. FileNotFoundError if the folder is no run."""
+    path = Path(folder) / RUN
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is no run: it has no {RUN}; `infer` makes one")
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}); remove it and run `infer` again") from error
+    if not isinstance(run, dict) or not isinstance(run.get("task"), dict):
+        raise ValueError(f"{path} names no task; remove it and run `infer` again")
+    return run
+
+
+def write_json(path: Path, content: object) -> None:
+    """Written beside its place and moved there, so that it is whole or not there at all."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    beside.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+@contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a run, whose folder is made if need be.
+
+    BlockingIOError if one is at it. The system lets go of what a killed process held; Windows has
+    no such lock, and nobody is kept out there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    with (folder / ".writer").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another process is writing into {folder}; wait until it has ended"
+            raise BlockingIOError(message) from error
+        yield
+
+
+def open_for_lines(path: Path) -> IO[bytes]:
+    """The file, open for whole lines at its end; what a killed process left of one is cut off.
+
+    Unbuffered: what has been written survives this process.
+    """
+    file = path.open("a+b", buffering=0)
+    file.truncate(_end_of_lines(file))
+    return file
+
+
+def put_aside(folder: Path, keys: Set[str]) -> int:
+    """Move the rows that have none of these keys to another file, and say how many they were."""
+    path = folder / PREDICTIONS
+    rows = read_rows(path)
+    old = [row for row in rows if row.get("key") not in keys]
+    if old:
+        with open_for_lines(folder / SUPERSEDED) as file:
+            file.write(b"".join(map(encode, old)))
+        # Only then, so that a kill in between leaves a row in both files rather than in none.
+        beside = path.with_name(path.name + ".tmp")
+        beside.write_bytes(b"".join(encode(row) for row in rows if row.get("key") in keys))
+        os.replace(beside, path)
+    return len(old)
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """Where the last whole line ends."""
+    position = file.seek(0, os.SEEK_END)
+    while position:
+        start = max(position - 65536, 0)
+        file.seek(start)
+        if (found := file.read(position - start).rfind(b"\n")) >= 0:
+            return start + found + 1
+        position = start
+    return 0
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number} is no JSON ({error}); remove that line") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{path}, line {number} is no JSON object; remove that line")
+    return row

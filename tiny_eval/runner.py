@@ -1,0 +1,148 @@
+"""The first stage: ask the model about every document, and keep what it says.
+
+A line is written when its document is done, so a run that is killed goes on where it was. A line's
+key is a digest of the document, its prompt and all settings: what is there is not asked again, and
+with another setting the run has another folder. Nothing is scored here; scoring.py does that, as
+often as one likes. Chapter 52 explains it.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .models import Failure, Loglikelihood, Model, Prompt
+from .prompts import choices_of, examples_for, prompt_of, targets_of
+from .run_files import (
+    PREDICTIONS,
+    RUN,
+    Row,
+    encode,
+    one_writer,
+    open_for_lines,
+    put_aside,
+    read_rows,
+    write_json,
+)
+from .tasks import Doc, Task, digest
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Inference:
+    """What came of a run."""
+
+    folder: Path
+    asked: int = 0
+    kept: int = 0
+    """Rows that were there before."""
+    superseded: int = 0
+    """Rows of documents or prompts that have changed since; they were put aside."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Ids of documents that have no row, and why. Running again asks them again."""
+
+
+def infer(
+    task: Task,
+    model: Model,
+    out: str | Path = "runs",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Inference:
+    """Ask the model what it has not been asked yet; an answer is on the disk as soon as it is there.
+
+    out: runs go into folders of it · limit: only the first so many documents · progress: called
+    with (done, all)
+    ValueError for templates that do not fit the documents, before anything is asked; ModelError
+    where nothing can be asked at all, then all rows up to there are kept
+    """
+    rows = rows_to_ask(task)
+    folder = run_folder(task, model, out)
+    with one_writer(folder):
+        write_json(folder / RUN, {"model": model.name, "task": task.as_json()})
+        superseded = put_aside(folder, {row["key"] for row in rows})
+        there = {row["key"] for row in read_rows(folder / PREDICTIONS)}
+        chosen = rows[:limit]
+        waiting = [row for row in chosen if row["key"] not in there]
+        result = Inference(folder, kept=len(chosen) - len(waiting), superseded=superseded)
+        with open_for_lines(folder / PREDICTIONS) as file:
+            for row, answer in _answers(task, model, waiting):
+                if isinstance(answer, Failure):
+                    result.failures[row["id"]] = answer.reason
+                else:
+                    file.write(encode({**row, **answer}))
+                    result.asked += 1
+                if progress:
+                    progress(result.kept + result.asked + len(result.failures), len(chosen))
+    return result
+
+
+def run_folder(task: Task, model: Model, out: str | Path = "runs") -> Path:
+    """OUT/TASK/MODEL-DIGEST: another folder for any other model, prompt or setting."""
+    short = re.sub(r"[^\w.-]+", "-", model.name)[-60:].strip("-.") or "model"
+    return Path(out) / task.name / f"{short}-{digest([model.name, task.asking()])[:8]}"
+
+
+def rows_to_ask(task: Task) -> list[Row]:
+    """A row for each document, lacking only the answer: id, key, prompt, target, choices, doc."""
+    pool = task.few_shot_pool
+    settings = digest(task.asking())
+    rows = []
+    for doc in task.docs:
+        examples = examples_for(task, doc, pool) if task.few_shot else []
+        row: Row = {"id": doc.id, "prompt": prompt_of(task, doc, examples)}
+        row["target"] = targets_of(task, doc)
+        if task.kind == "choice":
+            row["choices"] = choices_of(task, doc)
+        row["doc"] = doc.fields
+        rows.append({"id": doc.id, "key": digest([settings, row]), **row})
+    return rows
+
+
+def _answers(
+    task: Task, model: Model, rows: Sequence[Row]
+) -> Iterator[tuple[Row, dict[str, Any] | Failure]]:
+    if not rows:
+        return
+    prompts = [row["prompt"] for row in rows]
+    if task.kind == "generate":
+        for place, reply in model.generate_until(prompts, task.generation):
+            failed = isinstance(reply, Failure)
+            yield rows[place], reply if failed else {"reply": reply.text, "cut": reply.cut}
+    elif task.kind == "choice":
+        yield from _choices(task, model, rows)
+    else:
+        for place, found in model.loglikelihood_rolling(prompts):
+            failed = isinstance(found, Failure)
+            yield rows[place], found if failed else {"loglikelihoods": [found._asdict()]}
+
+
+def _choices(
+    task: Task, model: Model, rows: Sequence[Row]
+) -> Iterator[tuple[Row, dict[str, Any] | Failure]]:
+    """Each choice is a request of its own; a document is done when all of its are."""
+    delimiter = "" if task.chat else task.target_delimiter
+    requests: list[tuple[Prompt, str]] = []
+    owners: list[tuple[int, int]] = []
+    for place, row in enumerate(rows):
+        for number, choice in enumerate(row["choices"]):
+            requests.append((row["prompt"], delimiter + choice))
+            owners.append((place, number))
+    found: dict[int, dict[int, Loglikelihood | Failure]] = defaultdict(dict)
+    for index, answer in model.loglikelihood(requests):
+        place, number = owners[index]
+        found[place][number] = answer
+        if len(found[place]) == len(rows[place]["choices"]):
+            yield rows[place], _together(found.pop(place))
+
+
+def _together(found: dict[int, Loglikelihood | Failure]) -> dict[str, Any] | Failure:
+    numbers = []
+    for _, answer in sorted(found.items()):
+        if isinstance(answer, Failure):
+            return answer
+        numbers.append(answer._asdict())
+    return {"loglikelihoods": numbers}

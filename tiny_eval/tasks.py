@@ -1,0 +1,195 @@
+"""A task: documents, how each becomes a prompt, and how the answer to it is judged.
+
+    name: sample-qa-en
+    data: sample_qa_en.jsonl            # beside this file
+    prompt: "{{passage}}\\n\\nQuestion: {{question}}\\nAnswer:"
+    target: answers                     # the name of a field, or a template as above
+    kind: generate                      # or choice, or perplexity
+    few_shot: 2
+    filters: [strip_think, first_line]
+    metrics: [exact_match, f1]
+
+Nothing of a task is code: whoever reads the file knows what was measured, and a changed line is another
+task, whose predictions are never mixed with these. Chapter 52 writes one. Leaves out: groups of
+tasks, templates that run code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from .filters import make_filter
+from .layouts import to_documents
+from .metrics import METRICS, metric_names
+from .models import Generation
+from .records import read_records
+
+Kind = Literal["generate", "choice", "perplexity"]
+KINDS = ("generate", "choice", "perplexity")
+FilterSpec = str | Mapping[str, Any]
+
+
+class Doc(NamedTuple):
+    """A document: what one question is about."""
+
+    id: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked and how it is judged. load_task() makes one of a file."""
+
+    name: str
+    data: Path
+    """The documents, in any layout that records.py reads."""
+    prompt: str = ""
+    """A template: {{field}} stands for a document's field. For perplexity, the text itself."""
+    target: str = ""
+    """The right answer, or several: a field's name, or a template. For a choice, its index or letter."""
+    kind: Kind = "generate"
+    choices: str | tuple[str, ...] = ()
+    """For "choice": a field that holds a list, or a template for each."""
+    layout: str = "plain"
+    """How a record is laid out: layouts.py knows those of some well-known benchmarks."""
+    description: str = ""
+    """Stands before everything; in a conversation it is the system message."""
+    few_shot: int = 0
+    """Solved examples before the question."""
+    few_shot_data: Path | None = None
+    """Where they come from; by default other documents of the task."""
+    separator: str = "\n\n"
+    """Between examples, in raw text."""
+    target_delimiter: str = " "
+    """Between a prompt and its answer, in raw text; a conversation has none."""
+    chat: bool = False
+    """A conversation for the model's chat template, not raw text."""
+    generation: Generation = field(default_factory=Generation)
+    filters: tuple[FilterSpec, ...] = ()
+    metrics: tuple[str, ...] = ()
+    group_by: str | None = None
+    """A field: scores are also given for each of its values."""
+    cluster_by: str | None = None
+    """A field: documents that share its value (a passage, say) are not independent."""
+
+    def __post_init__(self) -> None:
+        if not self.name or set(self.name) & set('/\\:*?"<>|'):
+            raise ValueError(f"name={self.name!r} must be usable as the name of a folder")
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.name}: kind={self.kind!r} must be one of {', '.join(KINDS)}")
+        if (self.kind == "choice") != bool(self.choices):
+            wanted = "needs choices" if self.kind == "choice" else "knows no choices"
+            raise ValueError(f"{self.name}: kind={self.kind!r} {wanted}")
+        if not self.prompt or (self.kind != "perplexity" and not self.target):
+            raise ValueError(f"{self.name}: give a prompt and, unless kind is perplexity, a target")
+        if self.few_shot < 0:
+            raise ValueError(f"{self.name}: few_shot={self.few_shot} must be at least 0")
+        if self.kind == "perplexity" and (self.few_shot or self.chat):
+            raise ValueError(f"{self.name}: a perplexity has neither few_shot nor chat")
+        self._check_scoring()
+
+    def _check_scoring(self) -> None:
+        for spec in self.filters:
+            make_filter(spec)
+        if not self.metrics:
+            names = ", ".join(metric_names(self.kind))
+            raise ValueError(f"{self.name}: give metrics, of {names}")
+        for name in self.metrics:
+            if name not in metric_names(self.kind):
+                problem = "is unknown" if name not in METRICS else f"is not for kind={self.kind!r}"
+                known = ", ".join(metric_names(self.kind))
+                raise ValueError(f"{self.name}: metric {name!r} {problem}; choose of {known}")
+
+    @cached_property
+    def docs(self) -> list[Doc]:
+        """All documents, each with an id of its own. ValueError if there are none."""
+        return self._read(self.data)
+
+    @cached_property
+    def few_shot_pool(self) -> list[Doc]:
+        """Where the solved examples come from."""
+        return self._read(self.few_shot_data) if self.few_shot_data else self.docs
+
+    def _read(self, path: Path) -> list[Doc]:
+        records = to_documents(read_records(path), self.layout)
+        if not records:
+            raise ValueError(f"{self.name}: {path} holds no documents")
+        return _with_ids(records)
+
+    def as_json(self) -> dict[str, Any]:
+        """The task as its file says it; of the data, where they lie."""
+        return json.loads(json.dumps(asdict(self), default=str, ensure_ascii=False))
+
+    def asking(self) -> dict[str, Any]:
+        """What predictions depend on: not how they are scored, nor where the files lie."""
+        whole = self.as_json()
+        for name in ("filters", "metrics", "group_by", "cluster_by", "data", "few_shot_data"):
+            del whole[name]
+        return whole
+
+
+def load_task(path: str | Path) -> Task:
+    """The task in a YAML or JSON file; paths in it are relative to it.
+
+    FileNotFoundError, or ValueError that names the file, the key and the remedy
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no task at {path}; `python -m tiny_eval list` shows those there are")
+    import yaml  # JSON is YAML, too
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is neither YAML nor JSON in UTF-8: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no task: expected keys such as data, prompt, target")
+    return task_of({"name": path.stem, **content}, path.parent, str(path))
+
+
+def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
+    """A task of what its file says. source: what errors call it."""
+    known = {item.name for item in fields(Task)}
+    if unknown := sorted(map(str, set(content) - known)):
+        raise ValueError(f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    if "data" not in content:
+        raise ValueError(f"{source}: data is missing: the path of a file with documents")
+    values = dict(content)
+    for name in ("data", "few_shot_data"):
+        if values.get(name) is not None:
+            values[name] = folder / str(values[name])
+    for name in ("filters", "metrics", "choices"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    try:
+        values["generation"] = _generation(values.get("generation") or {})
+        return Task(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def digest(value: object) -> str:
+    """Twelve hex digits that stand for a value that JSON can hold."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _generation(values: Mapping[str, Any]) -> Generation:
+    known = [item.name for item in fields(Generation)]
+    if unknown := sorted(map(str, set(values) - set(known))):
+        raise ValueError(f"generation: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+    stop = values.get("stop") or ()
+    return Generation(**{**values, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+
+
+def _with_ids(records: list[dict[str, Any]]) -> list[Doc]:
+    """Each record's own "id" if all have one and none is the same, else its place, from 0."""
+    own = [str(record["id"]) for record in records if record.get("id") not in (None, "")]
+    named = len(own) == len(records) == len(set(own))
+    return [
+        Doc(own[place] if named else str(place), record) for place, record in enumerate(records)
+    ]
