@@ -1,9 +1,9 @@
 """All metrics by name, as tasks and the command line know them.
 
-A metric of an item gives each document a number, and a score is their mean: exact match, F1, ROUGE.
+A metric of an item gives each document a number, and the score is their mean: exact match, F1, ROUGE.
 A metric of the corpus needs all documents at once: BLEU adds up counts before it divides. Where there
-are several right answers, the best counts. An answer that could not be extracted scores 0, and
-the report says how many there were. What each metric misses is chapter 51.
+are several right answers the best counts. An answer that could not be extracted scores 0, and the
+report says beside the score how many there were. What each metric misses is chapter 51.
 """
 
 import math
@@ -11,19 +11,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from . import likelihood
-from .answers import classification_score, count_score, edit_similarity, exact_match, retrieval_score, token_f1
+from .answers import (
+    classification_score,
+    count_score,
+    edit_similarity,
+    exact_match,
+    number_match,
+    retrieval_score,
+    token_f1,
+)
 from .bleu import corpus_bleu
 from .chrf import corpus_chrf
-from .rouge import rouge_l, rouge_l_longbench, rouge_lsum, rouge_n
-from .text import (
-    normalize_chinese,
-    normalize_english,
-    words_of_chinese_qa,
-    words_of_jieba,
-    words_of_qa,
-    words_of_rouge,
+from .equivalence import equivalent
+from .gaokao import grade
+from .likelihood import (
+    bits_per_byte,
+    byte_count,
+    choose,
+    expected_calibration_error,
+    perplexity,
+    softmax,
+    word_count,
 )
+from .rouge import rouge_l, rouge_l_longbench, rouge_lsum, rouge_n
+from .text import normalize_chinese, words_of_chinese_qa, words_of_jieba
 
 
 class Item(NamedTuple):
@@ -35,18 +46,155 @@ class Item(NamedTuple):
     row: dict[str, Any]
     """The whole line of predictions.jsonl."""
     judgement: dict[str, Any] | None = None
-    """What a judge said, if one was asked."""
+    """What a judge said of the reply, if one was asked."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How answers become a number: per document, or of all at once."""
+    """How answers become a number: of each document, or of all at once."""
 
     about: str
     kind: str = "generate"
     of_item: Callable[[Item], float | None] | None = None
-    """None for a document that this metric cannot judge; it is left out, and counted."""
+    """None for a document that cannot be judged; it is left out of the mean, and counted."""
     of_corpus: Callable[[Sequence[Item]], float] | None = None
-    largest: float = 1.0
-    """The best value there is; for a perplexity, the worst is infinite and the best 1."""
-    higher_is_better: bool = True
+    best: float = 1.0
+    """The best value there is. Perplexities fall to 1, all others rise to 1 or 100."""
+    lower_is_better: bool = False
+
+
+def metric_names(kind: str) -> list[str]:
+    """The metrics for tasks of a kind."""
+    return [name for name, metric in METRICS.items() if metric.kind == kind]
+
+
+def best_of(item: Item, score: Callable[[str, str], float]) -> float:
+    """The best score against any of the right answers; 0 without an answer."""
+    if item.answer is None:
+        return 0.0
+    return max(score(item.answer, target) for target in item.targets)
+
+
+def _answer(about: str, score: Callable[[str, str], float]) -> Metric:
+    return Metric(about, of_item=lambda item: best_of(item, score))
+
+
+def _classification(item: Item) -> float:
+    classes = item.row["doc"].get("all_classes")
+    if not isinstance(classes, list):
+        raise ValueError(f"document {item.row['id']} lacks all_classes, the list of all classes")
+    return best_of(item, lambda answer, target: classification_score(answer, target, classes))
+
+
+def _gaokao(item: Item) -> float | None:
+    awarded = item.judgement["points"] if item.judgement else None
+    graded = grade(item.row["doc"], item.row["reply"], awarded)
+    return None if graded.points is None else graded.points / graded.possible
+
+
+def _bleu(items: Sequence[Item], tokenize: str) -> float:
+    answers = [item.answer or "" for item in items]
+    return corpus_bleu(answers, [item.targets for item in items], tokenize).score
+
+
+def _chrf(items: Sequence[Item]) -> float:
+    return corpus_chrf([item.answer or "" for item in items], [item.targets for item in items])
+
+
+def _chosen(item: Item, normalise: str) -> float:
+    totals = [found["total"] for found in item.row["loglikelihoods"]]
+    return float(str(choose(totals, normalise, item.row["choices"])) == item.targets[0])
+
+
+def _calibration(items: Sequence[Item]) -> float:
+    totals = [[found["total"] for found in item.row["loglikelihoods"]] for item in items]
+    confidences = [max(softmax(each)) for each in totals]
+    return expected_calibration_error(confidences, [_chosen(item, "none") for item in items])
+
+
+def _total(items: Sequence[Item]) -> float:
+    return math.fsum(item.row["loglikelihoods"][0]["total"] for item in items)
+
+
+def _tokens(items: Sequence[Item]) -> int:
+    return sum(item.row["loglikelihoods"][0]["tokens"] for item in items)
+
+
+def _words(items: Sequence[Item]) -> int:
+    return sum(word_count(item.row["prompt"]) for item in items)
+
+
+def _bytes(items: Sequence[Item]) -> int:
+    return sum(byte_count(item.row["prompt"]) for item in items)
+
+
+# Each looks its functions up when it is called, so that one's own may take their place.
+METRICS: dict[str, Metric] = {
+    "exact_match": _answer("equal by SQuAD's normal form", lambda a, b: exact_match(a, b)),
+    "exact_match_zh": _answer(
+        "equal without punctuation and spaces", lambda a, b: exact_match(a, b, normalize_chinese)
+    ),
+    "f1": _answer("common words, as SQuAD", lambda a, b: token_f1(a, b)),
+    "f1_zh": _answer(
+        "common words by jieba, as LongBench", lambda a, b: token_f1(a, b, words_of_chinese_qa)
+    ),
+    "rouge_1": _answer("common words, rouge-score's F", lambda a, b: rouge_n(a, b, 1).fmeasure),
+    "rouge_2": _answer("common pairs of words", lambda a, b: rouge_n(a, b, 2).fmeasure),
+    "rouge_l": _answer("common order of words", lambda a, b: rouge_l(a, b).fmeasure),
+    "rouge_lsum": _answer("the same, line by line", lambda a, b: rouge_lsum(a, b).fmeasure),
+    "rouge_l_zh": _answer(
+        "common order of words by jieba", lambda a, b: rouge_l(a, b, words_of_jieba).fmeasure
+    ),
+    "rouge_l_longbench": _answer(
+        "LongBench's, by the package rouge", lambda a, b: rouge_l_longbench(a, b)
+    ),
+    "rouge_l_longbench_zh": _answer(
+        "the same, words by jieba", lambda a, b: rouge_l_longbench(a, b, chinese=True)
+    ),
+    "classification": Metric("LongBench's: the class and no other", of_item=_classification),
+    "retrieval": _answer("LongBench's: the paragraph's number", lambda a, b: retrieval_score(a, b)),
+    "count": _answer("LongBench's: the number", lambda a, b: count_score(a, b)),
+    "edit_similarity": _answer("LongBench's for code", lambda a, b: edit_similarity(a, b)),
+    "number_match": _answer("equal as numbers", lambda a, b: number_match(a, b)),
+    "maths_equal": _answer("equal by algebra", lambda a, b: float(equivalent(a, b).equal)),
+    "gaokao": Metric("points by the gaokao's rules, as a share", of_item=_gaokao),
+    "bleu": Metric("sacrebleu's, 13a", of_corpus=lambda items: _bleu(items, "13a"), best=100),
+    "bleu_zh": Metric("sacrebleu's, zh", of_corpus=lambda items: _bleu(items, "zh"), best=100),
+    "chrf": Metric("sacrebleu's chrF2", of_corpus=_chrf, best=100),
+    "acc": Metric("the likeliest choice", "choice", of_item=lambda item: _chosen(item, "none")),
+    "acc_norm": Metric(
+        "the likeliest per character", "choice", of_item=lambda item: _chosen(item, "characters")
+    ),
+    "calibration_error": Metric(
+        "confidence against accuracy",
+        "choice",
+        of_corpus=_calibration,
+        best=0,
+        lower_is_better=True,
+    ),
+    "word_perplexity": Metric(
+        "per word, words cut at white space",
+        "perplexity",
+        of_corpus=lambda items: perplexity(_total(items), _words(items)),
+        lower_is_better=True,
+    ),
+    "byte_perplexity": Metric(
+        "per byte of UTF-8, for any tokenizer",
+        "perplexity",
+        of_corpus=lambda items: perplexity(_total(items), _bytes(items)),
+        lower_is_better=True,
+    ),
+    "token_perplexity": Metric(
+        "per token of this model, for no other",
+        "perplexity",
+        of_corpus=lambda items: perplexity(_total(items), _tokens(items)),
+        lower_is_better=True,
+    ),
+    "bits_per_byte": Metric(
+        "what a compressor would need",
+        "perplexity",
+        of_corpus=lambda items: bits_per_byte(_total(items), _bytes(items)),
+        best=0,
+        lower_is_better=True,
+    ),
+}

@@ -139,7 +139,9 @@ def load_task(path: str | Path) -> Task:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no task at {path}; `python -m tiny_eval list` shows those there are")
+        raise FileNotFoundError(
+            f"no task at {path}; `python -m tiny_eval list` shows those there are"
+        )
     import yaml  # JSON is YAML, too
 
     try:
@@ -155,7 +157,9 @@ def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     """A task of what its file says. source: what errors call it."""
     known = {item.name for item in fields(Task)}
     if unknown := sorted(map(str, set(content) - known)):
-        raise ValueError(f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
     if "data" not in content:
         raise ValueError(f"{source}: data is missing: the path of a file with documents")
     values = dict(content)

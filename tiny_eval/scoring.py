@@ -1,0 +1,143 @@
+"""The second stage: predictions become scores, with their error bars.
+
+    rows of predictions.jsonl  ->  filters  ->  metric of each document  ->  mean, 95% interval
+
+A pure function of the rows and the task: no model, no clock, no chance but a seeded one, so it can be
+done again with other filters or metrics on the same predictions. Chapter 52 explains it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .filters import apply_filters
+from .metrics import METRICS, Item, Metric
+from .run_files import JUDGEMENTS, PREDICTIONS, Row, read_rows, read_run
+from .stats import Estimate, bootstrap_estimate, mean_estimate
+from .tasks import Task, task_of
+
+
+@dataclass(frozen=True)
+class ScoredItem:
+    """A document with its scores."""
+
+    id: str
+    answer: str | None
+    """What the filters found in the reply; None also where there is no reply."""
+    targets: list[str]
+    values: dict[str, float | None]
+    """By metric of items; None where it could not be judged."""
+    row: Row
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a run is worth."""
+
+    task: Task
+    model: str
+    items: list[ScoredItem]
+    estimates: dict[str, Estimate]
+    """By metric. A metric that could judge no document has none."""
+    extracted: Estimate | None
+    """The share of replies in which the filters found an answer; None if nothing is filtered."""
+    cut: int
+    """Replies that ended at max_tokens."""
+    groups: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """By value of the field group_by, then by metric."""
+
+
+def score(
+    task: Task, rows: Sequence[Row], model: str = "", judgements: Mapping[str, Row] | None = None
+) -> Scores:
+    """Scores of the rows of one run. ValueError if there are none.
+
+    judgements: by key of the row, for metrics that need a judge
+    """
+    if not rows:
+        raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
+    items = [_item(task, row, (judgements or {}).get(row["key"])) for row in rows]
+    metrics = {name: METRICS[name] for name in task.metrics}
+    values = [
+        {name: metric.of_item(item) for name, metric in metrics.items() if metric.of_item}
+        for item in items
+    ]
+    scored = [
+        ScoredItem(item.row["id"], item.answer, item.targets, value, item.row)
+        for item, value in zip(items, values, strict=True)
+    ]
+    return Scores(
+        task,
+        model,
+        scored,
+        _estimates(task, metrics, items, values),
+        _extracted(task, items),
+        sum(bool(row.get("cut")) for row in rows),
+        _groups(task, metrics, items, values),
+    )
+
+
+def score_run(folder: str | Path, task: Task | None = None) -> Scores:
+    """Scores of a run's folder, by its own task or by another with the same documents."""
+    folder = Path(folder)
+    run = read_run(folder)
+    if task is None:
+        task = task_of(run["task"], Path(), str(folder))
+    judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
+    return score(task, read_rows(folder / PREDICTIONS), str(run.get("model", "")), judgements)
+
+
+def _item(task: Task, row: Row, judgement: Row | None) -> Item:
+    answer = apply_filters(row["reply"], task.filters) if "reply" in row else None
+    return Item(answer, row["target"], row, judgement)
+
+
+def _estimates(
+    task: Task,
+    metrics: Mapping[str, Metric],
+    items: Sequence[Item],
+    values: Sequence[Mapping[str, float | None]],
+) -> dict[str, Estimate]:
+    found = {}
+    for name, metric in metrics.items():
+        if metric.of_corpus:
+            found[name] = bootstrap_estimate(items, metric.of_corpus)
+            continue
+        judged = [(value[name], item) for value, item in zip(values, items, strict=True)]
+        numbers = [number for number, _ in judged if number is not None]
+        clusters = [_cluster(task, item) for number, item in judged if number is not None]
+        if numbers:
+            found[name] = mean_estimate(numbers, clusters if task.cluster_by else None)
+    return found
+
+
+def _groups(
+    task: Task,
+    metrics: Mapping[str, Metric],
+    items: Sequence[Item],
+    values: Sequence[Mapping[str, float | None]],
+) -> dict[str, dict[str, Estimate]]:
+    if task.group_by is None:
+        return {}
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(str(item.row["doc"].get(task.group_by)), []).append(place)
+    return {
+        name: _estimates(task, metrics, _at(items, at), _at(values, at))
+        for name, at in places.items()
+    }
+
+
+def _at(values: Sequence[Any], places: Iterable[int]) -> list[Any]:
+    return [values[place] for place in places]
+
+
+def _cluster(task: Task, item: Item) -> str:
+    return str(item.row["doc"].get(task.cluster_by or ""))
+
+
+def _extracted(task: Task, items: Sequence[Item]) -> Estimate | None:
+    if task.kind != "generate" or not task.filters:
+        return None
+    return mean_estimate([float(item.answer is not None) for item in items])

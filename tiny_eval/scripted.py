@@ -1,0 +1,109 @@
+"""Models without a model: they show what a score would be if ...
+
+    script   the replies in a file: those of another program, or written by hand
+    gold     always right, in the very words of the target: a task on which this scores below 100%
+             has a wrong filter, metric or answer
+    random   the answer of some other document: what form alone is worth, without any knowledge
+
+A score means something between the last two. Chapter 52 runs them.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .models import Failure, Generation, Loglikelihood, Prompt, Reply
+from .prompts import answer_of
+from .records import read_records
+from .runner import rows_to_ask
+from .tasks import Task, digest
+
+
+class ScriptedModel:
+    """Says what the script says.
+
+    replies: by prompt_key(prompt) · chosen: the continuation that is likeliest, by prompt_key
+    """
+
+    def __init__(
+        self,
+        name: str,
+        replies: Mapping[str, str] | None = None,
+        chosen: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._replies, self._chosen = replies or {}, chosen or {}
+
+    def generate_until(
+        self, prompts: Sequence[Prompt], generation: Generation
+    ) -> Iterator[tuple[int, Reply | Failure]]:
+        """What the script holds for each prompt, whole; a Failure where it holds nothing."""
+        for index, prompt in enumerate(prompts):
+            reply = self._replies.get(prompt_key(prompt))
+            yield index, Failure("the script has no reply to it") if reply is None else Reply(reply)
+
+    def loglikelihood(
+        self, requests: Sequence[tuple[Prompt, str]]
+    ) -> Iterator[tuple[int, Loglikelihood | Failure]]:
+        """ln 0.9 for the choice of the script, ln 0.1 for others."""
+        for index, (prompt, continuation) in enumerate(requests):
+            chosen = self._chosen.get(prompt_key(prompt))
+            if chosen is None:
+                yield index, Failure("the script chooses nothing here")
+                continue
+            right = continuation.strip() == chosen.strip()
+            yield index, Loglikelihood(-0.105 if right else -2.303, 1, right)
+
+    def loglikelihood_rolling(
+        self, texts: Sequence[str]
+    ) -> Iterator[tuple[int, Loglikelihood | Failure]]:
+        """A script knows no probabilities."""
+        for index, _ in enumerate(texts):
+            yield index, Failure("a script knows no probability of a text")
+
+
+def prompt_key(prompt: Prompt) -> str:
+    """What a script knows a prompt by."""
+    return digest(prompt)
+
+
+def script_of(task: Task, path: str | Path) -> ScriptedModel:
+    """Replies from a file with rows {"id", "reply"}. ValueError if it lacks one of them."""
+    replies: dict[str, str] = {}
+    for number, record in enumerate(read_records(path), 1):
+        if "id" not in record or not isinstance(record.get("reply"), str):
+            raise ValueError(f"{path}, record {number}: expected id and reply, got {list(record)}")
+        replies[str(record["id"])] = record["reply"]
+    rows = rows_to_ask(task)
+    if not any(row["id"] in replies for row in rows):
+        raise ValueError(f"{path} has none of the ids of {task.name}, such as {rows[0]['id']!r}")
+    by_prompt = {
+        prompt_key(row["prompt"]): replies[row["id"]] for row in rows if row["id"] in replies
+    }
+    return ScriptedModel(f"script-{Path(path).stem}", by_prompt)
+
+
+def gold_of(task: Task) -> ScriptedModel:
+    """Always the right answer."""
+    answers = [answer_of(task, doc) for doc in task.docs if task.kind != "perplexity"]
+    return _answering("gold", task, answers)
+
+
+def random_of(task: Task, seed: int = 0) -> ScriptedModel:
+    """Some other document's answer, or one of the choices, drawn for each document."""
+    draw = random.Random(seed)
+    rows = rows_to_ask(task)
+    if task.kind == "choice":
+        return _answering("random", task, [draw.choice(row["choices"]) for row in rows])
+    answers = [answer_of(task, doc) for doc in task.docs if task.kind != "perplexity"]
+    others = [
+        draw.choice(answers[:place] + answers[place + 1 :] or answers)
+        for place in range(len(answers))
+    ]
+    return _answering("random", task, others)
+
+
+def _answering(name: str, task: Task, answers: Sequence[str]) -> ScriptedModel:
+    keys = [prompt_key(row["prompt"]) for row in rows_to_ask(task)]
+    by_prompt = dict(zip(keys, answers, strict=False))
+    return ScriptedModel(name, by_prompt, by_prompt)
