@@ -1,21 +1,23 @@
 """Texts made comparable: what is ignored, and what counts as a word.
 
 A metric is half arithmetic, half the choice made here. The same answer scores 0 or 1 as its full
-stop, its article or its width (Ａ for A) counts or not, so each choice has the name of those who made
-it. Chapter 51 shows what each does. Sources: SQuAD's evaluation script (v1.1); LongBench's
-metrics.py (Bai et al. 2024, https://arxiv.org/abs/2308.14508); rouge-score's tokenize.py.
+stop, its article or its width (Ａ for A) counts or not, so each choice bears its makers' name.
+Chapter 51 shows what each does. Sources: SQuAD's evaluation script (v1.1); LongBench's
+metrics.py (Bai et al. 2024, https://arxiv.org/abs/2308.14508); rouge-score's tokenize.py. The
+tokenizers of BLEU are in `bleu_tokens`.
 """
 
 import re
 import string
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
-_CJK = "\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-_CHARACTERS = re.compile(rf"[{_CJK}]|[^\W_]+|[^\w\s]|_", re.UNICODE)
-# In LongBench's list, full-width and CJK punctuation beside the ASCII one.
+_ROUGE_WORD = re.compile(r"[a-z0-9]+")
+# Radicals to compatibility forms, punctuation 。「」 too; the ideographic space U+3000 is a space.
+_CJK = r"\u2e80-\u2fff\u3001-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+_CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|[^\w\s]|_")
+# LongBench's list: 。 and 》 are in it, 《 and 〈 are not.
 _CHINESE_PUNCTUATION = (
     "！？｡。＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､、〃》「」『』【】〔〕〖〗〘〙〚〛"
     "〜〝〞〟〰〾〿–—‘’‛“”„‟…‧﹏."
@@ -31,31 +33,39 @@ def normalize_english(text: str) -> str:
 
 
 def normalize_chinese(text: str) -> str:
-    """LongBench's: lower case, no punctuation of either kind, no white space at all."""
+    """LongBench's: lower case, no punctuation of either kind (but 《 stays), no white space."""
     return "".join(text.lower().translate(_DROPPED_CHINESE).split())
 
 
-def words_of_rouge(text: str, stem: bool = False) -> list[str]:
+def words_of_rouge(text: str) -> list[str]:
     """rouge-score's: runs of a-z and 0-9 in lower case; other letters, Chinese ones too, are lost.
 
-    stem: Porter's stems of words with more than three letters
+    "The café's 3.5%" -> the caf s 3 5
     """
-    words = _NOT_WORD.sub(" ", text.lower()).split()
-    if not stem:
-        return words
-    stemmer = _porter()
-    return [stemmer(word) if len(word) > 3 else word for word in words]
+    return _ROUGE_WORD.findall(text.lower())
+
+
+def stems_of_rouge(text: str) -> list[str]:
+    """The same with Porter's stems of words of four letters or more, as rouge-score's option."""
+    return [_stem(word) if len(word) > 3 else word for word in words_of_rouge(text)]
 
 
 def characters(text: str) -> list[str]:
-    """Each CJK character by itself; other letters and digits in runs; other signs singly."""
-    return _CHARACTERS.findall(text.lower())
+    """Each CJK character by itself; other letters and digits in runs; other signs singly.
+
+    In lower case: "用GPT-4写诗。" -> 用 gpt - 4 写 诗 。
+    """
+    return _CHARACTER.findall(text.lower())
 
 
-def words_of_jieba(text: str, keep_spaces: bool = False) -> list[str]:
-    """Chinese words by jieba's dictionary, other text in runs; white space is left out."""
-    words = _jieba().cut(text, cut_all=False)
-    return [word for word in words if keep_spaces or word.strip()]
+def words_of_jieba(text: str) -> list[str]:
+    """Chinese words by jieba's dictionary, other text in runs, signs too; no white space."""
+    return [word for word in cut_by_jieba(text) if not word.isspace()]
+
+
+def cut_by_jieba(text: str) -> list[str]:
+    """The same with the white space between them: joined, they are the text again."""
+    return list(_jieba().cut(text, cut_all=False))
 
 
 def words_of_qa(text: str) -> list[str]:
@@ -65,8 +75,7 @@ def words_of_qa(text: str) -> list[str]:
 
 def words_of_chinese_qa(text: str) -> list[str]:
     """What LongBench's Chinese F1 compares: jieba's words, each normalised, none of them empty."""
-    cut = _jieba().cut(text, cut_all=False)
-    return [word for word in map(normalize_chinese, cut) if word]
+    return [word for word in map(normalize_chinese, cut_by_jieba(text)) if word]
 
 
 @cache
@@ -79,9 +88,16 @@ def _jieba() -> Any:
     return jieba
 
 
+@lru_cache(
+    maxsize=2**16
+)  # a text repeats its words, and a stem takes longer than the rest of ROUGE
+def _stem(word: str) -> str:
+    return _porter().stem(word)
+
+
 @cache
 def _porter() -> Any:
     """Porter's stemmer in the variant that rouge-score uses, NLTK's own extensions included."""
     from nltk.stem.porter import PorterStemmer
 
-    return PorterStemmer().stem
+    return PorterStemmer()
