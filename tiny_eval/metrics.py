@@ -1,9 +1,9 @@
 """All metrics by name, as tasks and the command line know them.
 
-A metric of an item gives each document a number, and the score is their mean: exact match, F1, ROUGE.
-A metric of the corpus needs all documents at once: BLEU adds up counts before it divides. Where there
-are several right answers the best counts. An answer that could not be extracted scores 0, and the
-report says beside the score how many there were. What each metric misses is chapter 51.
+A metric of an item gives each document a number, and the score is their mean: exact match, F1,
+ROUGE. A metric of the corpus needs all documents at once: BLEU adds up counts before it divides.
+Where there are several right answers the best counts. An answer that could not be extracted scores
+0, and the report says beside the score how many there were. What each metric misses is chapter 51.
 """
 
 import math
@@ -26,12 +26,12 @@ from .equivalence import equivalent
 from .gaokao import grade
 from .likelihood import (
     bits_per_byte,
-    byte_count,
+    choice_probabilities,
     choose,
+    count_bytes,
+    count_words,
     expected_calibration_error,
     perplexity,
-    softmax,
-    word_count,
 )
 from .rouge import rouge_l, rouge_l_longbench, rouge_lsum, rouge_n
 from .text import normalize_chinese, words_of_chinese_qa, words_of_jieba
@@ -108,7 +108,7 @@ def _chosen(item: Item, normalise: str) -> float:
 
 def _calibration(items: Sequence[Item]) -> float:
     totals = [[found["total"] for found in item.row["loglikelihoods"]] for item in items]
-    confidences = [max(softmax(each)) for each in totals]
+    confidences = [max(choice_probabilities(each)) for each in totals]
     return expected_calibration_error(confidences, [_chosen(item, "none") for item in items])
 
 
@@ -121,11 +121,11 @@ def _tokens(items: Sequence[Item]) -> int:
 
 
 def _words(items: Sequence[Item]) -> int:
-    return sum(word_count(item.row["prompt"]) for item in items)
+    return sum(count_words(item.row["prompt"]) for item in items)
 
 
 def _bytes(items: Sequence[Item]) -> int:
-    return sum(byte_count(item.row["prompt"]) for item in items)
+    return sum(count_bytes(item.row["prompt"]) for item in items)
 
 
 # Each looks its functions up when it is called, so that one's own may take their place.

@@ -4,15 +4,15 @@
     loglikelihood          how likely is this continuation of this prompt?     (multiple choice)
     loglikelihood_rolling  how likely is this whole text?                      (perplexity)
 
-Each takes many requests and yields answers as they finish, in any order, each with the place of its
-request, so that a backend may sort by length, batch, or ask a server several at once, and nothing that
-is done is lost when the run is stopped. The names are those of lm-evaluation-harness. Chapter 52
-uses them. Backends: scripted.py, ngram.py, local_model.py, openai_model.py.
+Each takes many requests and yields answers as they finish, in any order, each with the place of
+its request, so that a backend may sort by length, batch, or ask a server several at once, and
+nothing that is done is lost when the run is stopped. The names are those of lm-evaluation-harness.
+Chapter 52 uses them. Backends: scripted.py, ngram.py, local_model.py, openai_model.py.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 
 class Message(TypedDict):
@@ -80,11 +80,19 @@ class ModelError(Exception):
 
 
 class Model(Protocol):
-    """A model under test. All three may raise ModelError; a backend lacking one raises it at once."""
+    """A model under test. All may raise ModelError; a backend that lacks one raises it at once."""
 
     @property
     def name(self) -> str:
         """What reports call it."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that its answers depend on, besides what it is asked: JSON, and no secrets.
+
+        Where it differs, a run is another run: weights that were trained further, truncation.
+        """
         ...
 
     def generate_until(

@@ -2,10 +2,10 @@
 
     p(c | h) = (count(h c) + m p(c | shorter h)) / (count(h) + m)       h: the characters before c
 
-It learns in a moment from a few pages, needs no tensor, and gives all that a harness asks of a model:
-continuations, probabilities, a text. It knows nothing; what it scores is the floor that a language
-model has to leave behind. Chapters 51 and 52 use it. Source: Jurafsky and Martin, "Speech and Language
-Processing", chapter 3, on interpolation; the formula is a Dirichlet prior's.
+It learns in a moment from a few pages, needs no tensor, and gives all that a harness asks of a
+model: continuations, probabilities, a text. It knows nothing; what it scores is the floor that a
+language model has to leave behind. Chapters 51 and 52 use it. Source: Jurafsky and Martin, "Speech
+and Language Processing", chapter 3, on interpolation; the formula is a Dirichlet prior's.
 """
 
 import math
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from .models import Failure, Generation, Loglikelihood, Prompt, Reply
+from .tasks import digest
 
 _UNKNOWN = 1e-6  # a character that no text had; there are about a million
 
@@ -34,6 +35,7 @@ class NgramModel:
         if not any(texts):
             raise ValueError("an n-gram model counts characters, and texts has none")
         self.order, self.prior = order, prior
+        self.settings = {"order": order, "prior": prior, "texts": digest(list(texts))}
         self._next: dict[str, Counter[str]] = defaultdict(Counter)
         for text in texts:
             for place, character in enumerate(text):

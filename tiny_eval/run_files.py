@@ -5,7 +5,7 @@
     superseded.jsonl      lines of documents or prompts that have changed since
     judgements.jsonl      what a judge said of the replies, if one was asked
 
-A process may be killed in the middle of a line; then the next one cuts that line off and asks again.
+A process may be killed in the middle of a line; then the next one cuts that off and asks again.
 """
 
 import json
@@ -25,7 +25,7 @@ JUDGEMENTS = "judgements.jsonl"
 
 
 def encode(row: Row) -> bytes:
-    """A row as a line. Chinese stays readable; half a surrogate pair is escaped, as UTF-8 has none."""
+    """A row as a line. Chinese stays readable; half a surrogate pair, no UTF-8, is escaped."""
     text = json.dumps(row, ensure_ascii=False)
     try:
         return text.encode() + b"\n"

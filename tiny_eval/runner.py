@@ -26,7 +26,7 @@ from .run_files import (
     read_rows,
     write_json,
 )
-from .tasks import Doc, Task, digest
+from .tasks import Task, digest
 
 Progress = Callable[[int, int], None]
 
@@ -52,7 +52,7 @@ def infer(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Inference:
-    """Ask the model what it has not been asked yet; an answer is on the disk as soon as it is there.
+    """Ask the model what it has not been asked yet; each answer is on the disk as it comes.
 
     out: runs go into folders of it · limit: only the first so many documents · progress: called
     with (done, all)
@@ -62,7 +62,8 @@ def infer(
     rows = rows_to_ask(task)
     folder = run_folder(task, model, out)
     with one_writer(folder):
-        write_json(folder / RUN, {"model": model.name, "task": task.as_json()})
+        run = {"model": model.name, "settings": model.settings, "task": task.as_json()}
+        write_json(folder / RUN, run)
         superseded = put_aside(folder, {row["key"] for row in rows})
         there = {row["key"] for row in read_rows(folder / PREDICTIONS)}
         chosen = rows[:limit]
@@ -81,9 +82,11 @@ def infer(
 
 
 def run_folder(task: Task, model: Model, out: str | Path = "runs") -> Path:
-    """OUT/TASK/MODEL-DIGEST: another folder for any other model, prompt or setting."""
+    """OUT/TASK/MODEL-DIGEST: another folder for any other model, template or setting."""
     short = re.sub(r"[^\w.-]+", "-", model.name)[-60:].strip("-.") or "model"
-    return Path(out) / task.name / f"{short}-{digest([model.name, task.asking()])[:8]}"
+    return (
+        Path(out) / task.name / f"{short}-{digest([model.name, model.settings, task.asking()])[:8]}"
+    )
 
 
 def rows_to_ask(task: Task) -> list[Row]:

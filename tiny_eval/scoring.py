@@ -2,8 +2,8 @@
 
     rows of predictions.jsonl  ->  filters  ->  metric of each document  ->  mean, 95% interval
 
-A pure function of the rows and the task: no model, no clock, no chance but a seeded one, so it can be
-done again with other filters or metrics on the same predictions. Chapter 52 explains it.
+A pure function of the rows and the task: no model, no clock, no chance but a seeded one, so it can
+be done again with other filters or metrics on the same predictions. Chapter 52 explains it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -33,6 +33,7 @@ class ScriptedModel:
     ) -> None:
         self.name = name
         self._replies, self._chosen = replies or {}, chosen or {}
+        self.settings = {"script": digest([self._replies, self._chosen])}
 
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation

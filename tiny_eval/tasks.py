@@ -9,9 +9,9 @@
     filters: [strip_think, first_line]
     metrics: [exact_match, f1]
 
-Nothing of a task is code: whoever reads the file knows what was measured, and a changed line is another
-task, whose predictions are never mixed with these. Chapter 52 writes one. Leaves out: groups of
-tasks, templates that run code.
+Nothing of a task is code: whoever reads the file knows what was measured, and a changed line is
+another task, whose predictions are never mixed with these. Chapter 52 writes one. Leaves out:
+groups of tasks, templates that run code.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ class Task:
     prompt: str = ""
     """A template: {{field}} stands for a document's field. For perplexity, the text itself."""
     target: str = ""
-    """The right answer, or several: a field's name, or a template. For a choice, its index or letter."""
+    """The right answer, or several: a field's name, or a template. Of a choice, index or letter."""
     kind: Kind = "generate"
     choices: str | tuple[str, ...] = ()
     """For "choice": a field that holds a list, or a template for each."""
@@ -139,9 +139,7 @@ def load_task(path: str | Path) -> Task:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"no task at {path}; `python -m tiny_eval list` shows those there are"
-        )
+        raise FileNotFoundError(f"no task at {path}; `python -m tiny_eval list` shows the shipped")
     import yaml  # JSON is YAML, too
 
     try:
@@ -157,9 +155,8 @@ def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     """A task of what its file says. source: what errors call it."""
     known = {item.name for item in fields(Task)}
     if unknown := sorted(map(str, set(content) - known)):
-        raise ValueError(
-            f"{source}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
+        wrong, right = ", ".join(unknown), ", ".join(sorted(known))
+        raise ValueError(f"{source}: unknown {wrong}; known are {right}")
     if "data" not in content:
         raise ValueError(f"{source}: data is missing: the path of a file with documents")
     values = dict(content)
