@@ -25,7 +25,6 @@ from .chrf import corpus_chrf
 from .equivalence import equivalent
 from .gaokao import grade
 from .likelihood import (
-    bits_per_byte,
     choice_probabilities,
     choose,
     count_bytes,
@@ -193,7 +192,7 @@ METRICS: dict[str, Metric] = {
     "bits_per_byte": Metric(
         "what a compressor would need",
         "perplexity",
-        of_corpus=lambda items: bits_per_byte(_total(items), _bytes(items)),
+        of_corpus=lambda items: math.log2(perplexity(_total(items), _bytes(items))),
         best=0,
         lower_is_better=True,
     ),
