@@ -1,0 +1,188 @@
+"""A final answer as people and models write it, put into one plain spelling.
+
+根号3, √３, $\\sqrt{3}$ and \\sqrt 3. are one number. Before `formulas` can read it, widths, LaTeX
+dressing, Chinese words and units must go: text to text, nothing is computed. Chapter 53.
+
+What is left in the plain spelling: + - * / ^ = < > ≤ ≥ ≠ ± ∓ √ π ∞ ° % | ∪ ∈ ∅, brackets, `⦃ ⦄` for
+the braces of a set, `;` between alternatives (或, 和, 、), `&` for 且, and \\frac, \\sqrt, \\log.
+
+Leaves out: words for comparisons (大于, 不超过), 度分秒.
+"""
+
+import math
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_SIGNS = str.maketrans(
+    {
+        "\u3000": " ", "\xa0": " ", "。": ".", "、": ";", "【": "[", "】": "]", "−": "-", "–": "-",
+        "—": "-", "×": "*", "⋅": "*", "·": "*", "∙": "*", "÷": "/", "∶": ":", "⩽": "≤", "≦": "≤",
+        "⩾": "≥", "≧": "≥", "½": "(1/2)", "⅓": "(1/3)", "¼": "(1/4)", "∣": "|", "º": "°",
+    }
+)  # fmt: skip
+_RAISED = {sign: str(value) for value, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "ⁿ": "n"}
+_LOWERED = {sign: str(value) for value, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {"ₙ": "n"}
+
+_WRAPPERS = "text|textbf|textrm|mathrm|mathbf|mathbb|mathit|boldsymbol|operatorname|boxed|rm|mbox"
+_WRAPPER = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{([^{{}}]*)\}}")
+_DRESSING = re.compile(
+    r"\\(?:left|right|bigg?|Bigg?|displaystyle|limits|q?quad)(?![a-zA-Z])"
+    r"|\\[,;!:\s]|\\\(|\\\)|\\\[|\\\]|\$|(?<![\w)}])\*\*|\*\*(?![\w({\\-])|`|~"
+)
+_COMMANDS = {
+    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "cdot": "*", "times": "*", "div": "/",
+    "pi": "π", "infty": "∞", "pm": "±", "mp": "∓", "leq": "≤", "leqslant": "≤", "le": "≤",
+    "geq": "≥", "geqslant": "≥", "ge": "≥", "neq": "≠", "ne": "≠", "lt": "<", "gt": ">",
+    "cup": "∪", "in": "∈", "degree": "°", "circ": "°", "lvert": "|", "rvert": "|", "vert": "|",
+    "mid": "|", "emptyset": "∅", "varnothing": "∅", "triangle": "△", "angle": "∠", "lbrace": "⦃",
+    "rbrace": "⦄", "alpha": "α", "beta": "β", "theta": "θ", "lambda": "λ", "varphi": "φ",
+    "phi": "φ", "omega": "ω", "mu": "μ", "sigma": "σ", "to": "→", "land": "&", "lor": ";",
+}  # fmt: skip
+_COMMAND = re.compile(
+    r"\\(" + "|".join(sorted(_COMMANDS, key=len, reverse=True)) + r")(?![a-zA-Z])"
+)
+
+_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+_NUMERAL = re.compile("[零〇一二两三四五六七八九十百]+")
+_WORDS = [
+    (r"根号下?", "√"), (r"[派兀]", "π"), (r"正负", "±"), (r"正无穷大?|无穷大|\+无穷", "+∞"),
+    (r"负无穷大?", "-∞"), (r"负", "-"), (r"的平方", "^2"), (r"的立方", "^3"),
+    (r"度(?![数过])", "°"),
+    (r"或者?|以及|和|与|及", ";"), (r"并且|且", "&"), (r"空集", "∅"),
+    (r"百分之\s*([\d.]+)", r"\1%"),
+    (r"([\d.]+|√\d+)\s*分之\s*(√?[\d.]+|\d*√\d+)", r"((\2)/(\1))"),
+    (r"(\d+)\s*又\s*(\(\(?\d+\)?/\(?\d+\)?\)|\d+/\d+|\\frac\{\d+\}\{\d+\})", r"(\1+\2)"),
+]  # fmt: skip
+_LEAD = re.compile(
+    r"^(?:[∴∵]|故|所以|因此|综上所?述?|从而|于是|则|即|解得|答案?|填|最终|最后)+[\s,:是为填]*"
+)
+_LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)")
+_CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
+_MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
+_CHOOSE = re.compile(r"(?<![A-Za-z])([CA])_\{?(\d{1,2})\}?\^\{?(\d{1,2})\}?")
+
+
+class Unit(NamedTuple):
+    """What a number counts, and how many of the basic one: 5 cm is ("length", 1/100)."""
+
+    dimension: str
+    factor: Fraction
+
+
+_LENGTHS = {"mm": -3, "毫米": -3, "cm": -2, "厘米": -2, "dm": -1, "分米": -1, "m": 0, "米": 0}
+_LENGTHS |= {"km": 3, "千米": 3, "公里": 3}
+_UNITS = {name: Unit("length", Fraction(10) ** power) for name, power in _LENGTHS.items()}
+for _name, _power in _LENGTHS.items():
+    for _sort, _spellings in (("平方", ("平方{}", "{}^2")), ("立方", ("立方{}", "{}^3"))):
+        _unit = Unit(_sort, Fraction(10) ** (_power * (2 if _sort == "平方" else 3)))
+        _UNITS |= {spelling.format(_name): _unit for spelling in _spellings}
+_UNITS |= {name: Unit("time", Fraction(s)) for name, s in [("秒", 1), ("s", 1), ("分钟", 60)]}
+_UNITS |= {name: Unit("time", Fraction(3600)) for name in ("小时", "h")}
+_UNITS |= {name: Unit("mass", Fraction(g)) for name, g in [("克", 1), ("g", 1), ("kg", 1000)]}
+_UNITS |= {"千克": Unit("mass", Fraction(1000)), "元": Unit("money", Fraction(1))}
+_UNITS |= {"万元": Unit("money", Fraction(10**4)), "亿元": Unit("money", Fraction(10**8))}
+_UNITS |= {"万": Unit("", Fraction(10**4)), "亿": Unit("", Fraction(10**8))}
+_UNITS |= {name: Unit("count", Fraction(1)) for name in "个种人次张条名位本件项只组对天分岁场"}
+_UNITS["单位长度"] = Unit("count", Fraction(1))
+_NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
+# "5m" may be five times m; "5 m", "5\text{m}" and "5米" are metres.
+_QUANTITY = re.compile(rf"(.*[\d)}}π])(?:\s*(?![msgh](?:\^\d)?$)|\s+)({_NAMES})", re.DOTALL)
+
+
+def plain(text: str) -> str:
+    """The answer in the plain spelling of the module's docstring; "" if nothing is left.
+
+    $\\dfrac{\\sqrt3}{2}$。 -> \\frac{√3}{2} · 二分之根号三 -> ((√3)/(2)) · {1，2} -> ⦃1,2⦄
+    """
+    text = _undressed(text)
+    text = _chinese(text)
+    text = _prefixes_cut(text)
+    text = _braces(text)
+    text = re.sub(r"(?<=\d)\.\s+(?=\d)", ".", text)
+    text = re.sub(r"\s+", " ", text).rstrip(" .,;:?'\"").lstrip(" ,;:")
+    if re.fullmatch(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:\D.*)?", text):
+        text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    return _fractions(text)
+
+
+def split_unit(text: str) -> tuple[str, Unit | None]:
+    """A plain text without its unit, and the unit: "5 cm^2" -> "5" and a hundredth of 0.01 m²."""
+    match = _QUANTITY.fullmatch(re.sub(r"\^\{(\d)\}$", r"^\1", text))
+    return (match[1].strip(), _UNITS[match[2]]) if match else (text, None)
+
+
+def split_condition(text: str) -> str:
+    """A plain text without the "k∈Z" or "(n∈N*)" behind it."""
+    return _CONDITION.sub("", text) or text
+
+
+def _undressed(text: str) -> str:
+    """Widths, raised and lowered digits, LaTeX wrappers and commands."""
+    text = text.translate(_WIDE).translate(_SIGNS)
+    text = re.sub("[" + "".join(_RAISED) + "]+", lambda m: _shifted("^", m[0], _RAISED), text)
+    text = re.sub("[" + "".join(_LOWERED) + "]+", lambda m: _shifted("_", m[0], _LOWERED), text)
+    text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\%", "%")
+    while (unwrapped := _WRAPPER.sub(r" \1", text)) != text:
+        text = unwrapped
+    text = _COMMAND.sub(lambda m: _COMMANDS[m[1]], _DRESSING.sub(" ", text))
+    text = re.sub(r"\^\s*(?:\{\s*°\s*\}|°)", "°", text).replace("**", "^")
+    return _CHOOSE.sub(lambda m: str(_ways(m[1], int(m[2]), int(m[3]))), text)
+
+
+def _shifted(mark: str, signs: str, table: dict[str, str]) -> str:
+    return mark + "{" + "".join(table[sign] for sign in signs) + "}"
+
+
+def _ways(letter: str, n: int, k: int) -> int:
+    return math.comb(n, k) if letter == "C" else math.perm(n, k)
+
+
+def _chinese(text: str) -> str:
+    text = _NUMERAL.sub(lambda m: _numeral(m[0]), text)
+    for pattern, plainer in _WORDS:
+        text = re.sub(pattern, plainer, text)
+    return text
+
+
+def _numeral(signs: str) -> str:
+    """三 -> 3, 十二 -> 12, 二百零五 -> 205, 二〇二四 -> 2024."""
+    if not set(signs) & set("十百"):
+        return "".join(str(_DIGITS[sign]) for sign in signs)
+    total, digit = 0, 0
+    for sign in signs:
+        if sign in "十百":
+            total += (digit or 1) * (10 if sign == "十" else 100)
+            digit = 0
+        else:
+            digit = _DIGITS[sign]
+    return str(total + digit)
+
+
+def _prefixes_cut(text: str) -> str:
+    """Without 故答案为 in front, and without what the value is of: 面积为5 -> 5."""
+    text = _LEAD.sub("", text.strip())
+    return _LABEL.sub("", text)
+
+
+def _braces(text: str) -> str:
+    """Plain braces around the whole answer, or right behind ∪, are those of a set."""
+    return re.sub(
+        r"(^\s*|[∪=∈;]\s*)\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}(?=\s*(?:$|[∪;.]))", r"\1⦃\2⦄", text
+    )
+
+
+def _fractions(text: str) -> str:
+    """\\frac12 with its braces, and 1\\frac{1}{2} as the mixed number that it is."""
+    text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
+    text = re.sub(r"\\frac\s*([\dπ])\s*\{", r"\\frac{\1}{", text)
+    text = re.sub(r"(\\frac\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})\s*([\da-zA-Zπ])", r"\1{\2}", text)
+    return _MIXED.sub(_mixed, text)
+
+
+def _mixed(match: re.Match[str]) -> str:
+    whole, top, bottom = match.groups()
+    if int(top) >= int(bottom):
+        return match[0]
+    return rf"({whole}+\frac{{{top}}}{{{bottom}}})"
