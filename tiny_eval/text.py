@@ -13,7 +13,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_ROUGE_WORD = re.compile(r"[a-z0-9]+")
+_ROUGE_LETTERS = (string.ascii_lowercase + string.digits).encode()
+_ROUGE_TABLE = bytes(byte if byte in _ROUGE_LETTERS else ord(" ") for byte in range(256))
 # Radicals to compatibility forms, punctuation 。「」 too; the ideographic space U+3000 is a space.
 _CJK = r"\u2e80-\u2fff\u3001-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 _CHARACTER = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|[^\w\s]|_")
@@ -42,7 +43,9 @@ def words_of_rouge(text: str) -> list[str]:
 
     "The café's 3.5%" -> the caf s 3 5
     """
-    return _ROUGE_WORD.findall(text.lower())
+    # a table of 256 bytes takes half the time of a regular expression; "replace" gives a "?"
+    letters = text.lower().encode("ascii", "replace").translate(_ROUGE_TABLE)
+    return letters.decode().split()
 
 
 def stems_of_rouge(text: str) -> list[str]:
