@@ -31,12 +31,13 @@ def test_a_sentence_equals_sacrebleu():
 def test_of_several_references_the_best_counts_as_in_sacrebleu(corpus):
     predictions = [prediction for prediction, _ in corpus]
     references = [own for _, own in corpus]
-    theirs = sacrebleu.corpus_chrf(predictions, [list(column) for column in zip(*references)])
-    assert corpus_chrf(predictions, references) == pytest.approx(theirs.score, abs=1e-9)
+    columns = [list(column) for column in zip(*references, strict=True)]
+    theirs = sacrebleu.corpus_chrf(predictions, columns).score
+    assert corpus_chrf(predictions, references) == pytest.approx(theirs, abs=1e-9)
 
 
 def test_a_worked_example():
-    # letters: 3 of 4 and 3 of 3; pairs 2 of 3, 2 of 2; threes 1 of 2, 1 of 1; fours have no reference
+    # of abcd in abc: 3 of 4 letters, 2 of 3 pairs, 1 of 2 threes; the reference has no four
     precision, recall = (3 / 4 + 2 / 3 + 1 / 2) / 3, 1
     expected = 100 * 5 * precision * recall / (4 * precision + recall)
     assert sentence_chrf("ab cd", ["a bc"]) == pytest.approx(expected)
@@ -47,14 +48,13 @@ def test_recall_counts_more_than_precision():
 
 
 def test_a_wrong_ending_costs_a_little_where_bleu_loses_the_word():
-    assert sentence_chrf("walking", ["walked"]) > 40
+    assert sentence_chrf("walking", ["walked"]) > 30
     assert sacrebleu.sentence_bleu("walking", ["walked"]).score == 0
 
 
 def test_nothing_in_common_scores_nothing():
-    assert (
-        sentence_chrf("", ["abc"]) == sentence_chrf("abc", [""]) == sentence_chrf("x", ["y"]) == 0
-    )
+    for prediction, reference in (("", "abc"), ("abc", ""), ("x", "y"), ("", "")):
+        assert sentence_chrf(prediction, [reference]) == 0
 
 
 def test_each_prediction_has_its_references():
