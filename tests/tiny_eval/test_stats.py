@@ -153,6 +153,19 @@ def test_clusters_that_do_not_agree_are_no_surer_than_single_questions():
     found, plain = mean_estimate(values, clusters), mean_estimate(values)
     assert found.stderr == 0
     assert found.low < plain.low < plain.high < found.high
+    nearly = mean_estimate([1.0, *values[1:]], clusters)  # one passage has two right answers
+    assert 0 < nearly.stderr < 0.01
+    assert nearly.high - nearly.low > plain.high - plain.low
+
+
+def test_a_cluster_for_each_right_or_wrong_answer_is_as_many_independent_ones():
+    values = [1.0, 0.0, 0.0, 1.0, 0.0]
+    found = mean_estimate(values, range(5))
+    quantile = scipy_stats.t.ppf(0.975, 4)
+    for bound in (found.low, found.high):  # where the test of a share is on the border
+        assert abs(0.4 - bound) == pytest.approx(
+            quantile * math.sqrt(bound * (1 - bound) / 5), rel=2e-3
+        )
 
 
 def test_one_question_has_no_standard_error():
