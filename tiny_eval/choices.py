@@ -5,11 +5,10 @@ Nothing heavy is imported before something heavy is asked for.
 
 import importlib.util
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from .models import Model
 from .tasks import Task, load_task
@@ -87,18 +86,28 @@ def shipped_tasks() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in TASK_ENDINGS}
 
 
-def find_task(name: str, changes: Mapping[str, Any] | None = None) -> Task:
+def find_task(name: str) -> Task:
     """A task by the path of its file, or by the name of a shipped one.
 
-    changes: fields that replace those of the file, such as data or few_shot
     FileNotFoundError names the shipped ones
     """
     shipped = shipped_tasks()
     if not name.endswith(TASK_ENDINGS) and name not in shipped:
         known = ", ".join(shipped)
         raise FileNotFoundError(f"no task {name!r}; give the path of a .yaml file, or of {known}")
-    task = load_task(shipped.get(name, Path(name)))
-    return replace(task, **changes) if changes else task
+    return load_task(shipped.get(name, Path(name)))
+
+
+def about_task(name: str) -> str:
+    """What the first line of a shipped task's file says of it, if that is a comment."""
+    first = shipped_tasks()[name].read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.lstrip("# ").strip() if first.startswith("#") else ""
+
+
+def is_about_task(model: str | None) -> bool:
+    """Whether a model is made for one task, so that another task needs another."""
+    choice = str(model or os.environ.get("TINY_MODEL") or "")
+    return choice in ("gold", "random") or choice.startswith("script:")
 
 
 def _without_weights(choice: str, task: Task) -> Model:

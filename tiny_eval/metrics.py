@@ -9,8 +9,10 @@ Where there are several right answers the best counts. An answer that could not 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
+from . import bleu, chrf
 from .answers import (
     classification_score,
     count_score,
@@ -20,17 +22,17 @@ from .answers import (
     retrieval_score,
     token_f1,
 )
-from .bleu import corpus_bleu
-from .chrf import corpus_chrf
+from .bleu import Tokenize
 from .equivalence import equivalent
 from .gaokao import grade
 from .likelihood import (
+    Normalise,
     choice_probabilities,
     choose,
+    corpus_perplexity,
     count_bytes,
     count_words,
     expected_calibration_error,
-    perplexity,
 )
 from .rouge import rouge_l, rouge_l_longbench, rouge_lsum, rouge_n
 from .text import normalize_chinese, words_of_chinese_qa, words_of_jieba
@@ -57,6 +59,7 @@ class Metric:
     of_item: Callable[[Item], float | None] | None = None
     """None for a document that cannot be judged; it is left out of the mean, and counted."""
     of_corpus: Callable[[Sequence[Item]], float] | None = None
+    """An error bar needs it a thousand times, so texts are counted once."""
     best: float = 1.0
     """The best value there is. Perplexities fall to 1, all others rise to 1 or 100."""
     lower_is_better: bool = False
@@ -91,16 +94,18 @@ def _gaokao(item: Item) -> float | None:
     return None if graded.points is None else graded.points / graded.possible
 
 
-def _bleu(items: Sequence[Item], tokenize: str) -> float:
-    answers = [item.answer or "" for item in items]
-    return corpus_bleu(answers, [item.targets for item in items], tokenize).score
+def _bleu(items: Sequence[Item], tokenize: Tokenize) -> float:
+    counts = [_bleu_counts(item.answer or "", tuple(item.targets), tokenize) for item in items]
+    return bleu._bleu(counts, "", effective_order=False).score
 
 
 def _chrf(items: Sequence[Item]) -> float:
-    return corpus_chrf([item.answer or "" for item in items], [item.targets for item in items])
+    counts = [_chrf_counts(item.answer or "", tuple(item.targets)) for item in items]
+    by_order = zip(*counts, strict=True)
+    return chrf._score([chrf._Counts(*map(sum, zip(*order, strict=True))) for order in by_order])
 
 
-def _chosen(item: Item, normalise: str) -> float:
+def _chosen(item: Item, normalise: Normalise) -> float:
     totals = [found["total"] for found in item.row["loglikelihoods"]]
     return float(str(choose(totals, normalise, item.row["choices"])) == item.targets[0])
 
@@ -108,23 +113,30 @@ def _chosen(item: Item, normalise: str) -> float:
 def _calibration(items: Sequence[Item]) -> float:
     totals = [[found["total"] for found in item.row["loglikelihoods"]] for item in items]
     confidences = [max(choice_probabilities(each)) for each in totals]
-    return expected_calibration_error(confidences, [_chosen(item, "none") for item in items])
+    return expected_calibration_error(confidences, [_chosen(item, "none") > 0 for item in items])
 
 
-def _total(items: Sequence[Item]) -> float:
-    return math.fsum(item.row["loglikelihoods"][0]["total"] for item in items)
+def _perplexity(items: Sequence[Item], unit: Literal["word", "byte", "token"]) -> float:
+    found = [item.row["loglikelihoods"][0] for item in items]
+    if unit == "token":
+        return corpus_perplexity([(each["total"], each["tokens"]) for each in found])
+    units = [_units(item.row["prompt"], unit) for item in items]
+    return corpus_perplexity(list(zip([each["total"] for each in found], units, strict=True)))
 
 
-def _tokens(items: Sequence[Item]) -> int:
-    return sum(item.row["loglikelihoods"][0]["tokens"] for item in items)
+@lru_cache(maxsize=100_000)
+def _bleu_counts(answer: str, targets: tuple[str, ...], tokenize: Tokenize) -> list[int]:
+    return bleu._count(answer, targets, tokenize)
 
 
-def _words(items: Sequence[Item]) -> int:
-    return sum(count_words(item.row["prompt"]) for item in items)
+@lru_cache(maxsize=100_000)
+def _chrf_counts(answer: str, targets: tuple[str, ...]) -> list[chrf._Counts]:
+    return chrf._best(answer, targets)
 
 
-def _bytes(items: Sequence[Item]) -> int:
-    return sum(count_bytes(item.row["prompt"]) for item in items)
+@lru_cache(maxsize=100_000)
+def _units(text: str, unit: str) -> int:
+    return count_words(text) if unit == "word" else count_bytes(text)
 
 
 # Each looks its functions up when it is called, so that one's own may take their place.
@@ -155,11 +167,11 @@ METRICS: dict[str, Metric] = {
     "count": _answer("LongBench's: the number", lambda a, b: count_score(a, b)),
     "edit_similarity": _answer("LongBench's for code", lambda a, b: edit_similarity(a, b)),
     "number_match": _answer("equal as numbers", lambda a, b: number_match(a, b)),
-    "maths_equal": _answer("equal by algebra", lambda a, b: float(equivalent(a, b).equal)),
+    "maths_equal": _answer("equal by algebra", lambda a, b: float(equivalent(a, b).same)),
     "gaokao": Metric("points by the gaokao's rules, as a share", of_item=_gaokao),
     "bleu": Metric("sacrebleu's, 13a", of_corpus=lambda items: _bleu(items, "13a"), best=100),
     "bleu_zh": Metric("sacrebleu's, zh", of_corpus=lambda items: _bleu(items, "zh"), best=100),
-    "chrf": Metric("sacrebleu's chrF2", of_corpus=_chrf, best=100),
+    "chrf": Metric("sacrebleu's chrF2", of_corpus=lambda items: _chrf(items), best=100),
     "acc": Metric("the likeliest choice", "choice", of_item=lambda item: _chosen(item, "none")),
     "acc_norm": Metric(
         "the likeliest per character", "choice", of_item=lambda item: _chosen(item, "characters")
@@ -167,32 +179,32 @@ METRICS: dict[str, Metric] = {
     "calibration_error": Metric(
         "confidence against accuracy",
         "choice",
-        of_corpus=_calibration,
+        of_corpus=lambda items: _calibration(items),
         best=0,
         lower_is_better=True,
     ),
     "word_perplexity": Metric(
         "per word, words cut at white space",
         "perplexity",
-        of_corpus=lambda items: perplexity(_total(items), _words(items)),
+        of_corpus=lambda items: _perplexity(items, "word"),
         lower_is_better=True,
     ),
     "byte_perplexity": Metric(
         "per byte of UTF-8, for any tokenizer",
         "perplexity",
-        of_corpus=lambda items: perplexity(_total(items), _bytes(items)),
+        of_corpus=lambda items: _perplexity(items, "byte"),
         lower_is_better=True,
     ),
     "token_perplexity": Metric(
         "per token of this model, for no other",
         "perplexity",
-        of_corpus=lambda items: perplexity(_total(items), _tokens(items)),
+        of_corpus=lambda items: _perplexity(items, "token"),
         lower_is_better=True,
     ),
     "bits_per_byte": Metric(
         "what a compressor would need",
         "perplexity",
-        of_corpus=lambda items: math.log2(perplexity(_total(items), _bytes(items))),
+        of_corpus=lambda items: math.log2(_perplexity(items, "byte")),
         best=0,
         lower_is_better=True,
     ),

@@ -17,7 +17,7 @@ from importlib.resources import files
 from .models import Failure, Generation, Loglikelihood, Prompt, Reply
 from .tasks import digest
 
-_UNKNOWN = 1e-6  # a character that no text had; there are about a million
+_CHARACTERS = 0x110000  # of Unicode; before anything is counted, each is as likely as the other
 
 
 class NgramModel:
@@ -51,9 +51,8 @@ class NgramModel:
 
     def probability(self, history: str, character: str) -> float:
         """p(character | history), in (0, 1]."""
-        characters = self._next[""]
-        p = characters[character] / characters.total() or _UNKNOWN
-        for length in range(1, min(self.order, len(history) + 1)):
+        p = 1 / _CHARACTERS
+        for length in range(min(self.order, len(history) + 1)):
             seen = self._next.get(history[len(history) - length :])
             if seen is None:
                 break  # nor is any longer history known
@@ -74,9 +73,10 @@ class NgramModel:
         self, prompts: Sequence[Prompt], generation: Generation
     ) -> Iterator[tuple[int, Reply | Failure]]:
         """Characters one by one, up to a stop."""
-        draw = random.Random(generation.seed)
         for index, prompt in enumerate(prompts):
-            yield index, self._reply(_text(prompt), generation, draw)
+            text = _text(prompt)
+            draw = random.Random(f"{generation.seed} {text}")  # whatever was asked before it
+            yield index, self._reply(text, generation, draw)
 
     def loglikelihood(
         self, requests: Sequence[tuple[Prompt, str]]
@@ -117,7 +117,7 @@ class NgramModel:
         return max(self._candidates(history), key=lambda c: (self.probability(history, c), c))
 
     def _candidates(self, history: str) -> set[str]:
-        """What has followed the history, or the end of it; everything, if nothing ever has."""
+        """What has followed the end of the history; everything, if nothing ever has."""
         lengths = range(1, min(self.order, len(history) + 1))
         found = [self._next.get(history[len(history) - length :], ()) for length in lengths]
         return set().union(*found) or set(self._next[""])

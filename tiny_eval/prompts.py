@@ -9,6 +9,7 @@ it. Sources: lm-evaluation-harness, whose prompts these are, byte for byte, with
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .models import Message, Prompt
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 
 def prompt_of(task: Task, doc: Doc, examples: Sequence[Doc] = ()) -> Prompt:
     """What the model is asked about a document. ValueError names a field that it lacks."""
-    question = render(task.prompt, doc)
+    questions = [str(value_of(task.prompt, each)) for each in (*examples, doc)]
+    answers = [answer_of(task, example) for example in examples]
+    description = render(task.description, doc)
     if task.chat:
-        return _conversation(task, question, examples)
+        return _conversation(description, questions, answers)
     solved = [
-        render(task.prompt, example) + task.target_delimiter + answer_of(task, example)
-        for example in examples
+        question + task.target_delimiter + answer + task.separator
+        for question, answer in zip(questions, answers, strict=False)
     ]
-    return task.description + "".join(part + task.separator for part in solved) + question
+    return "".join((description, *solved, questions[-1]))
 
 
 def targets_of(task: Task, doc: Doc) -> list[str]:
@@ -36,7 +39,7 @@ def targets_of(task: Task, doc: Doc) -> list[str]:
         return []
     value = value_of(task.target, doc)
     if task.kind == "choice":
-        return [str(_index(task, value, len(choices_of(task, doc)), doc))]
+        return [str(_index(value, choices_of(task, doc), doc))]
     values = value if isinstance(value, list) else [value]
     if not values or any(item is None for item in values):
         raise ValueError(f"document {doc.id} has no answer in target={task.target!r}")
@@ -49,7 +52,7 @@ def choices_of(task: Task, doc: Doc) -> list[str]:
         value = value_of(task.choices, doc)
         choices = [str(item) for item in value] if isinstance(value, list) else []
     else:
-        choices = [str(value_of(choice, doc)) for choice in task.choices]
+        choices = [render(choice, doc) for choice in task.choices]
     if len(choices) < 2:
         raise ValueError(f"document {doc.id}: choices={task.choices!r} gives fewer than two")
     return choices
@@ -63,7 +66,8 @@ def answer_of(task: Task, doc: Doc) -> str:
 
 def examples_for(task: Task, doc: Doc, pool: Sequence[Doc]) -> list[Doc]:
     """The first few of the pool, never the document itself. ValueError if there are too few."""
-    examples = [other for other in pool if other.fields != doc.fields][: task.few_shot]
+    others = (other for other in pool if other.fields != doc.fields)
+    examples = list(islice(others, task.few_shot))
     if len(examples) < task.few_shot:
         problem = f"few_shot={task.few_shot}, but only {len(examples)} examples are to be had"
         raise ValueError(f"{task.name}: {problem}; lower it, or give few_shot_data")
@@ -83,30 +87,45 @@ def render(template: str, doc: Doc) -> str:
 
 
 def value_of(source: str, doc: Doc) -> Any:
-    """What a field holds, if `source` is the name of one, else what the template gives."""
-    return doc.fields[source] if source in doc.fields else render(source, doc)
+    """What a field holds, if `source` is the name of one, else what the template gives.
+
+    ValueError for a name that no field has: as a template it would be the same for all documents
+    """
+    if source in doc.fields:
+        return doc.fields[source]
+    if "{" not in source:
+        known = ", ".join(map(str, doc.fields))
+        raise ValueError(
+            f"document {doc.id}: {source!r} is neither a field nor {{{{...}}}}; {known}"
+        )
+    return render(source, doc)
 
 
-def _conversation(task: Task, question: str, examples: Sequence[Doc]) -> list[Message]:
+def _conversation(
+    description: str, questions: Sequence[str], answers: Sequence[str]
+) -> list[Message]:
     turns: list[Message] = []
-    if task.description:
-        turns.append({"role": "system", "content": task.description})
-    for example in examples:
-        turns.append({"role": "user", "content": render(task.prompt, example)})
-        turns.append({"role": "assistant", "content": answer_of(task, example)})
-    return [*turns, {"role": "user", "content": question}]
+    if description:
+        turns.append({"role": "system", "content": description})
+    for question, answer in zip(questions, answers, strict=False):
+        turns.append({"role": "user", "content": question})
+        turns.append({"role": "assistant", "content": answer})
+    return [*turns, {"role": "user", "content": questions[-1]}]
 
 
-def _index(task: Task, value: Any, count: int, doc: Doc) -> int:
-    """0 for 0, "0", "A" or "a", or for the text of the first choice."""
+def _index(value: Any, choices: list[str], doc: Doc) -> int:
+    """0 for 0, for the text of the first choice, or for "0", "A" or "a"."""
     text = str(value).strip()
-    if text in choices_of(task, doc):
-        return choices_of(task, doc).index(text)
-    index = int(text) if text.isdecimal() else -1
-    if len(text) == 1 and text.isascii() and text.isalpha():
+    if isinstance(value, int):
+        index = int(value)
+    elif text in choices:
+        index = choices.index(text)
+    elif len(text) == 1 and text.isascii() and text.isalpha():
         index = ord(text.upper()) - ord("A")
-    if not 0 <= index < count:
-        message = f"document {doc.id}: target {value!r} is none of its {count} choices"
+    else:
+        index = int(text) if text.isdecimal() else -1
+    if not 0 <= index < len(choices):
+        message = f"document {doc.id}: target {value!r} is none of its {len(choices)} choices"
         raise ValueError(f"{message}; give an index from 0, a letter, or the choice itself")
     return index
 

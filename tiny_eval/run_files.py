@@ -11,7 +11,7 @@ A process may be killed in the middle of a line; then the next one cuts that off
 import json
 import os
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -60,10 +60,18 @@ def read_run(folder: str | Path) -> Row:
 
 
 def write_json(path: Path, content: object) -> None:
+    """Written as `write_text` does."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Written beside its place and moved there, so that it is whole or not there at all."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -96,19 +104,38 @@ def open_for_lines(path: Path) -> IO[bytes]:
     return file
 
 
-def put_aside(folder: Path, keys: Set[str]) -> int:
-    """Move the rows that have none of these keys to another file, and say how many they were."""
+def append(file: IO[bytes], row: Row) -> None:
+    """Write a row. OSError if the disk is full; what is left of its line is cut off later."""
+    left = memoryview(encode(row))
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        problem = f"{error.strerror}; the rows before this one are kept"
+        raise OSError(error.errno, problem, file.name) from error
+
+
+def tidy(folder: Path, wanted: Sequence[Row]) -> tuple[set[str], int]:
+    """Leave only these rows among the predictions: in their order, with the targets of today.
+
+    Rows with other keys go to another file. Returns the keys that are there, and how many went.
+    """
     path = folder / PREDICTIONS
     rows = read_rows(path)
+    by_key = {row.get("key"): row for row in rows}
+    current = [{**by_key[row["key"]], **row} for row in wanted if row["key"] in by_key]
+    keys = {row["key"] for row in current}
     old = [row for row in rows if row.get("key") not in keys]
     if old:
         with open_for_lines(folder / SUPERSEDED) as file:
-            file.write(b"".join(map(encode, old)))
-        # Only then, so that a kill in between leaves a row in both files rather than in none.
+            for row in old:
+                append(file, row)
+    if current != rows:
+        # Only now, so that a kill in between leaves a row in both files rather than in none.
         beside = path.with_name(path.name + ".tmp")
-        beside.write_bytes(b"".join(encode(row) for row in rows if row.get("key") in keys))
+        beside.write_bytes(b"".join(map(encode, current)))
         os.replace(beside, path)
-    return len(old)
+    return keys, len(old)
 
 
 def _end_of_lines(file: IO[bytes]) -> int:

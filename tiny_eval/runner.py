@@ -1,9 +1,9 @@
 """The first stage: ask the model about every document, and keep what it says.
 
 A line is written when its document is done, so a run that is killed goes on where it was. A line's
-key is a digest of the document, its prompt and all settings: what is there is not asked again, and
-with another setting the run has another folder. Nothing is scored here; scoring.py does that, as
-often as one likes. Chapter 52 explains it.
+key is a digest of its prompt and all settings: what is there is not asked again, and with another
+setting the run has another folder. The right answer is not in it: where that is corrected, the
+reply is kept. Nothing is scored here; scoring.py does that, as often as one likes. Chapter 52.
 """
 
 import re
@@ -19,11 +19,10 @@ from .run_files import (
     PREDICTIONS,
     RUN,
     Row,
-    encode,
+    append,
     one_writer,
     open_for_lines,
-    put_aside,
-    read_rows,
+    tidy,
     write_json,
 )
 from .tasks import Task, digest
@@ -40,7 +39,7 @@ class Inference:
     kept: int = 0
     """Rows that were there before."""
     superseded: int = 0
-    """Rows of documents or prompts that have changed since; they were put aside."""
+    """Rows whose document or prompt has changed since; they were put aside."""
     failures: dict[str, str] = field(default_factory=dict)
     """Ids of documents that have no row, and why. Running again asks them again."""
 
@@ -59,25 +58,18 @@ def infer(
     ValueError for templates that do not fit the documents, before anything is asked; ModelError
     where nothing can be asked at all, then all rows up to there are kept
     """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit={limit} must be at least 1")
     rows = rows_to_ask(task)
     folder = run_folder(task, model, out)
+    run = {"model": model.name, "settings": model.settings, "task": task.as_json()}
     with one_writer(folder):
-        run = {"model": model.name, "settings": model.settings, "task": task.as_json()}
-        write_json(folder / RUN, run)
-        superseded = put_aside(folder, {row["key"] for row in rows})
-        there = {row["key"] for row in read_rows(folder / PREDICTIONS)}
-        chosen = rows[:limit]
-        waiting = [row for row in chosen if row["key"] not in there]
-        result = Inference(folder, kept=len(chosen) - len(waiting), superseded=superseded)
-        with open_for_lines(folder / PREDICTIONS) as file:
-            for row, answer in _answers(task, model, waiting):
-                if isinstance(answer, Failure):
-                    result.failures[row["id"]] = answer.reason
-                else:
-                    file.write(encode({**row, **answer}))
-                    result.asked += 1
-                if progress:
-                    progress(result.kept + result.asked + len(result.failures), len(chosen))
+        write_json(folder / RUN, {**run, "documents": len(rows)})
+        there, superseded = tidy(folder, rows)
+        waiting = [row for row in rows[:limit] if row["key"] not in there]
+        result = Inference(folder, kept=len(rows[:limit]) - len(waiting), superseded=superseded)
+        _ask(task, model, waiting, result, progress)
+        tidy(folder, rows)  # replies come in any order
     return result
 
 
@@ -96,13 +88,37 @@ def rows_to_ask(task: Task) -> list[Row]:
     rows = []
     for doc in task.docs:
         examples = examples_for(task, doc, pool) if task.few_shot else []
-        row: Row = {"id": doc.id, "prompt": prompt_of(task, doc, examples)}
+        row: Row = {"id": doc.id, "key": "", "prompt": prompt_of(task, doc, examples)}
         row["target"] = targets_of(task, doc)
         if task.kind == "choice":
             row["choices"] = choices_of(task, doc)
         row["doc"] = doc.fields
-        rows.append({"id": doc.id, "key": digest([settings, row]), **row})
+        row["key"] = digest([settings, doc.id, row["prompt"], row.get("choices")])
+        rows.append(row)
     return rows
+
+
+def _ask(
+    task: Task,
+    model: Model,
+    waiting: Sequence[Row],
+    result: Inference,
+    progress: Progress | None,
+) -> None:
+    """Ask about these rows; each is on the disk before the next is awaited."""
+    done, total = result.kept, result.kept + len(waiting)
+    if progress:
+        progress(done, total)
+    with open_for_lines(result.folder / PREDICTIONS) as file:
+        for row, answer in _answers(task, model, waiting):
+            if isinstance(answer, Failure):
+                result.failures[row["id"]] = answer.reason
+            else:
+                append(file, {**row, **answer})
+                result.asked += 1
+            done += 1
+            if progress:
+                progress(done, total)
 
 
 def _answers(
@@ -113,14 +129,15 @@ def _answers(
     prompts = [row["prompt"] for row in rows]
     if task.kind == "generate":
         for place, reply in model.generate_until(prompts, task.generation):
-            failed = isinstance(reply, Failure)
-            yield rows[place], reply if failed else {"reply": reply.text, "cut": reply.cut}
+            if not isinstance(reply, Failure):
+                yield rows[place], {"reply": reply.text, "cut": reply.cut}
+            else:
+                yield rows[place], reply
     elif task.kind == "choice":
         yield from _choices(task, model, rows)
     else:
         for place, found in model.loglikelihood_rolling(prompts):
-            failed = isinstance(found, Failure)
-            yield rows[place], found if failed else {"loglikelihoods": [found._asdict()]}
+            yield rows[place], _together({0: found})
 
 
 def _choices(

@@ -13,9 +13,10 @@ from typing import Any
 
 from .filters import apply_filters
 from .metrics import METRICS, Item, Metric
+from .prompts import targets_of
 from .run_files import JUDGEMENTS, PREDICTIONS, Row, read_rows, read_run
 from .stats import Estimate, bootstrap_estimate, mean_estimate
-from .tasks import Task, task_of
+from .tasks import Doc, Task, task_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def score(
     """
     if not rows:
         raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
+    _check(task, rows)
     items = [_item(task, row, (judgements or {}).get(row["key"])) for row in rows]
     metrics = {name: METRICS[name] for name in task.metrics}
     values = [
@@ -82,10 +84,27 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     """Scores of a run's folder, by its own task or by another with the same documents."""
     folder = Path(folder)
     run = read_run(folder)
+    rows = read_rows(folder / PREDICTIONS)
     if task is None:
         task = task_of(run["task"], Path(), str(folder))
+    else:
+        rows = [{**row, "target": targets_of(task, Doc(row["id"], row["doc"]))} for row in rows]
     judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
-    return score(task, read_rows(folder / PREDICTIONS), str(run.get("model", "")), judgements)
+    return score(task, rows, str(run.get("model", "")), judgements)
+
+
+def _check(task: Task, rows: Sequence[Row]) -> None:
+    answer = "reply" if task.kind == "generate" else "loglikelihoods"
+    for row in rows:
+        if missing := {"id", "key", "prompt", "target", "doc", answer} - set(row):
+            problem = f"prediction {row.get('id')!r} lacks {', '.join(sorted(missing))}"
+            remedy = "they were made for another kind of task, or by hand"
+            raise ValueError(f"{task.name}, kind={task.kind!r}: {problem}; {remedy}")
+    for name in ("group_by", "cluster_by"):
+        wanted = getattr(task, name)
+        if wanted and not any(wanted in row["doc"] for row in rows):
+            known = ", ".join(map(str, rows[0]["doc"]))
+            raise ValueError(f"{task.name}: {name}={wanted!r} is no field; there are {known}")
 
 
 def _item(task: Task, row: Row, judgement: Row | None) -> Item:
@@ -122,7 +141,7 @@ def _groups(
         return {}
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
-        places.setdefault(str(item.row["doc"].get(task.group_by)), []).append(place)
+        places.setdefault(str(item.row["doc"].get(task.group_by, "")), []).append(place)
     return {
         name: _estimates(task, metrics, _at(items, at), _at(values, at))
         for name, at in places.items()
@@ -134,7 +153,7 @@ def _at(values: Sequence[Any], places: Iterable[int]) -> list[Any]:
 
 
 def _cluster(task: Task, item: Item) -> str:
-    return str(item.row["doc"].get(task.cluster_by or ""))
+    return str(item.row["doc"].get(task.cluster_by or "", ""))
 
 
 def _extracted(task: Task, items: Sequence[Item]) -> Estimate | None:

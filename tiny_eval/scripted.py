@@ -12,9 +12,9 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .models import Failure, Generation, Loglikelihood, Prompt, Reply
-from .prompts import answer_of
+from .models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
 from .records import read_records
+from .run_files import Row
 from .runner import rows_to_ask
 from .tasks import Task, digest
 
@@ -58,9 +58,8 @@ class ScriptedModel:
     def loglikelihood_rolling(
         self, texts: Sequence[str]
     ) -> Iterator[tuple[int, Loglikelihood | Failure]]:
-        """A script knows no probabilities."""
-        for index, _ in enumerate(texts):
-            yield index, Failure("a script knows no probability of a text")
+        """ModelError: a script knows no probability of a text."""
+        raise ModelError(f"{self.name} knows no probability of a text; choose a --model that does")
 
 
 def prompt_key(prompt: Prompt) -> str:
@@ -86,8 +85,8 @@ def script_of(task: Task, path: str | Path) -> ScriptedModel:
 
 def gold_of(task: Task) -> ScriptedModel:
     """Always the right answer."""
-    answers = [answer_of(task, doc) for doc in task.docs if task.kind != "perplexity"]
-    return _answering("gold", task, answers)
+    rows = rows_to_ask(task)
+    return _answering("gold", rows, [_right(row) for row in rows])
 
 
 def random_of(task: Task, seed: int = 0) -> ScriptedModel:
@@ -95,16 +94,19 @@ def random_of(task: Task, seed: int = 0) -> ScriptedModel:
     draw = random.Random(seed)
     rows = rows_to_ask(task)
     if task.kind == "choice":
-        return _answering("random", task, [draw.choice(row["choices"]) for row in rows])
-    answers = [answer_of(task, doc) for doc in task.docs if task.kind != "perplexity"]
-    others = [
-        draw.choice(answers[:place] + answers[place + 1 :] or answers)
-        for place in range(len(answers))
-    ]
-    return _answering("random", task, others)
+        return _answering("random", rows, [draw.choice(row["choices"]) for row in rows])
+    right = [_right(row) for row in rows]
+    others = [right[:place] + right[place + 1 :] or right for place in range(len(right))]
+    return _answering("random", rows, [draw.choice(each) for each in others])
 
 
-def _answering(name: str, task: Task, answers: Sequence[str]) -> ScriptedModel:
-    keys = [prompt_key(row["prompt"]) for row in rows_to_ask(task)]
-    by_prompt = dict(zip(keys, answers, strict=False))
+def _right(row: Row) -> str:
+    """Of a perplexity, where nothing is asked, nothing."""
+    target = (row["target"] or [""])[0]
+    return row["choices"][int(target)] if "choices" in row else target
+
+
+def _answering(name: str, rows: Sequence[Row], answers: Sequence[str]) -> ScriptedModel:
+    keys = [prompt_key(row["prompt"]) for row in rows]
+    by_prompt = dict(zip(keys, answers, strict=True))
     return ScriptedModel(name, by_prompt, by_prompt)

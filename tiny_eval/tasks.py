@@ -48,7 +48,7 @@ class Task:
     data: Path
     """The documents, in any layout that records.py reads."""
     prompt: str = ""
-    """A template: {{field}} stands for a document's field. For perplexity, the text itself."""
+    """A field's name, or a template: {{field}} stands for it. For perplexity, the text itself."""
     target: str = ""
     """The right answer, or several: a field's name, or a template. Of a choice, index or letter."""
     kind: Kind = "generate"
@@ -77,6 +77,7 @@ class Task:
     """A field: documents that share its value (a passage, say) are not independent."""
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not self.name or set(self.name) & set('/\\:*?"<>|'):
             raise ValueError(f"name={self.name!r} must be usable as the name of a folder")
         if self.kind not in KINDS:
@@ -91,6 +92,20 @@ class Task:
         if self.kind == "perplexity" and (self.few_shot or self.chat):
             raise ValueError(f"{self.name}: a perplexity has neither few_shot nor chat")
         self._check_scoring()
+
+    def _check_types(self) -> None:
+        """YAML makes `no` a bool, and 1 a number."""
+        texts = ("name", "prompt", "target", "layout", "description", "separator")
+        for name in (*texts, "target_delimiter"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name}={getattr(self, name)!r} must be text; put it in quotes")
+        if not isinstance(self.choices, str):
+            for choice in self.choices:
+                if not isinstance(choice, str):
+                    raise ValueError(f"choices: {choice!r} must be text; put it in quotes")
+        if type(self.few_shot) is not int or type(self.chat) is not bool:
+            wanted = "few_shot must be a whole number and chat true or false"
+            raise ValueError(f"few_shot={self.few_shot!r}, chat={self.chat!r}: {wanted}")
 
     def _check_scoring(self) -> None:
         for spec in self.filters:
@@ -125,10 +140,14 @@ class Task:
         return json.loads(json.dumps(asdict(self), default=str, ensure_ascii=False))
 
     def asking(self) -> dict[str, Any]:
-        """What predictions depend on: not how they are scored, nor where the files lie."""
+        """What predictions depend on: not how they are scored, nor in which folder files lie."""
         whole = self.as_json()
-        for name in ("filters", "metrics", "group_by", "cluster_by", "data", "few_shot_data"):
+        for name in ("target", "filters", "metrics", "group_by", "cluster_by"):
             del whole[name]
+        if self.kind != "generate":
+            del whole["generation"]
+        whole["data"] = self.data.name
+        whole["few_shot_data"] = self.few_shot_data.name if self.few_shot_data else None
         return whole
 
 
@@ -163,6 +182,9 @@ def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     for name in ("data", "few_shot_data"):
         if values.get(name) is not None:
             values[name] = folder / str(values[name])
+    for name in ("filters", "metrics"):  # a lone one needs no list
+        if name in values and not isinstance(values[name], list | tuple):
+            values[name] = [values[name]] if values[name] else []
     for name in ("filters", "metrics", "choices"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])

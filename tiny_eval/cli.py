@@ -1,0 +1,222 @@
+"""The command line: `python -m tiny_eval run|list|infer|score|compare|report|judge`.
+
+Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 1 failed (also if a document
+has no answer), 2 wrong usage.
+"""
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import commands
+from .choices import MODEL_HELP
+from .models import ModelError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a text may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except (ValueError, OSError, RuntimeError, ModelError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
+            return 0
+        print(f"error: {_said(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 1
+
+
+def _said(error: Exception) -> str:
+    """The error without Python's "[Errno 2]"."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="tiny_eval",
+        description="Measure a language model: ask it what a task asks, keep the replies, score "
+        "them as often as you like.",
+        epilog="Try: python -m tiny_eval run --task sample-qa-en --model ngram",
+    )
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _run_parser(subparsers)
+    _list_parser(subparsers)
+    _infer_parser(subparsers)
+    _score_parser(subparsers)
+    _compare_parser(subparsers)
+    _report_parser(subparsers)
+    _judge_parser(subparsers)
+    return parser
+
+
+def _run_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="Ask a model, then score its answers.",
+        description="Ask a model, then score its answers. What was asked before with the same "
+        "settings is not asked again, so a run that was stopped goes on where it was.",
+        epilog="Example: python -m tiny_eval run --task sample-qa-en --model "
+        "http://127.0.0.1:11434/v1 --limit 20",
+    )
+    parser.set_defaults(run=commands.run_run)
+    _infer_options(parser)
+    _json_option(parser)
+
+
+def _list_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "list",
+        help="List the tasks that come along.",
+        description="List the tasks.",
+    )
+    parser.set_defaults(run=commands.run_list)
+    _json_option(parser)
+
+
+def _infer_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "infer",
+        help="Ask a model, and keep what it says.",
+        description="Ask a model about every document of a task. A line is written as each answer "
+        "comes. The name of the run's folder goes to stdout; `score` takes it.",
+    )
+    parser.set_defaults(run=commands.run_infer)
+    _infer_options(parser)
+
+
+def _score_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "score",
+        help="Score the answers of runs; no model is asked.",
+        description="Score the answers of runs. No model is asked, so it may be done again with "
+        "other filters and metrics.",
+    )
+    parser.set_defaults(run=commands.run_score)
+    _runs_argument(parser)
+    parser.add_argument(
+        "--task", metavar="FILE", help="score by this task's target, filters and metrics instead"
+    )
+    _json_option(parser)
+
+
+def _compare_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "compare",
+        help="Say whether one run is better than another, or was only lucky.",
+        description="Compare two runs of a task, document by document, with a test of whether "
+        "chance alone would set them so far apart.",
+    )
+    parser.set_defaults(run=commands.run_compare)
+    parser.add_argument("run_a", type=Path, metavar="RUN_A", help="a run's folder")
+    parser.add_argument("run_b", type=Path, metavar="RUN_B", help="another, of the same task")
+    _json_option(parser)
+
+
+def _report_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "report",
+        help="Make a report of runs.",
+        description="Make a report of runs: scores, pictures, the worst answers. A page needs no "
+        "network.",
+    )
+    parser.set_defaults(run=commands.run_report)
+    _runs_argument(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=".html or .md (default: Markdown to stdout)"
+    )
+    parser.add_argument("--lang", choices=["en", "zh"], default="en", help="(default en)")
+
+
+def _judge_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "judge",
+        help="Let a model mark the open answers of a run.",
+        description="Let a model mark the answers of a run by the points of each solution. "
+        "`score` then counts them. What is marked already is not marked again.",
+    )
+    parser.set_defaults(run=commands.run_judge)
+    parser.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    _model_options(parser)
+
+
+def _runs_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
+
+
+def _infer_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--task",
+        action="append",
+        required=True,
+        metavar="WHICH",
+        help="a task's file, or a name that `list` shows; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), metavar="DIR", help="for runs (default runs)"
+    )
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="other documents, same fields")
+    parser.add_argument(
+        "--few-shot", type=_count_or_none, metavar="N", help="solved examples before the question"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--chat", action="store_true", default=None, help="ask in a conversation, by chat template"
+    )
+    form.add_argument("--raw", action="store_false", dest="chat", help="ask in plain text")
+    parser.add_argument("--max-tokens", type=_count, metavar="N", help="of a free answer")
+    _model_options(parser)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL, else the shipped one)"
+    )
+    server = parser.add_argument_group("if the model is a server")
+    server.add_argument("--model-name", metavar="NAME", help="(default: the first that it lists)")
+    server.add_argument(
+        "--concurrency", type=_count, default=4, metavar="N", help="requests at once (default 4)"
+    )
+    server.add_argument("--rpm", type=_count, metavar="N", help="requests a minute (no limit)")
+    folder = parser.add_argument_group("if the model is a folder")
+    folder.add_argument(
+        "--batch-size", type=_count, default=8, metavar="N", help="prompts at once (default 8)"
+    )
+    folder.add_argument(
+        "--truncation",
+        choices=["left", "middle"],
+        default="left",
+        help="what goes of a prompt that is too long (default left)",
+    )
+    folder.add_argument("--adapter", type=Path, metavar="DIR", help="a PEFT adapter")
+    folder.add_argument(
+        "--device", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(default auto)"
+    )
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="a line of JSON each, for programs")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
+    return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)

@@ -1,0 +1,193 @@
+"""What each command of `cli.py` does: load, run, print (`printing`)."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .choices import ModelOptions, about_task, find_task, is_about_task, make_model, shipped_tasks
+from .models import Model, ModelError
+from .printing import (
+    note,
+    print_comparison,
+    print_json,
+    print_scores,
+    print_tasks,
+    scores_as_json,
+)
+from .run_files import PREDICTIONS, read_rows, read_run, write_text
+from .runner import Inference, infer, run_folder
+from .scoring import Scores, score_run
+from .tasks import Task
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """List the shipped tasks."""
+    print_tasks([(find_task(name), about_task(name)) for name in shipped_tasks()], args.json)
+    return 0
+
+
+def run_infer(args: argparse.Namespace) -> int:
+    """Ask a model. 0; 1 if a document has no answer."""
+    failed = False
+    for inference in _inferences(args):
+        print(inference.folder, flush=True)
+        failed = failed or bool(inference.failures)
+    return int(failed)
+
+
+def run_run(args: argparse.Namespace) -> int:
+    """Ask a model, then score. 0; 1 if a document has no answer."""
+    failed = False
+    for inference in _inferences(args):
+        if inference.asked or inference.kept:
+            _print_scores([inference.folder], None, args.json)
+        failed = failed or bool(inference.failures)
+    return int(failed)
+
+
+def run_score(args: argparse.Namespace) -> int:
+    """Score runs."""
+    task = find_task(args.task) if args.task else None
+    _print_scores(args.runs, task, args.json)
+    return 0
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Compare two runs."""
+    from .comparison import compare_runs
+
+    print_comparison(compare_runs(score_run(args.run_a), score_run(args.run_b)), args.json)
+    return 0
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Make a report of runs: Markdown or a page, by the ending of the file."""
+    scores = [score_run(folder) for folder in args.runs]
+    text = _report(scores, args)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(args.out, text)
+        print(args.out)
+    else:
+        print(text)
+    return 0
+
+
+def run_judge(args: argparse.Namespace) -> int:
+    """Let a model mark a run's answers."""
+    raise NotImplementedError
+
+
+def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> None:
+    runs = {
+        folder: (score_run(folder, task), read_run(folder).get("documents")) for folder in folders
+    }
+    if not as_json:
+        print_scores(runs)
+        return
+    for folder, (scores, documents) in runs.items():
+        print_json(scores_as_json(folder, scores, documents))
+
+
+def _report(scores: Sequence[Scores], args: argparse.Namespace) -> str:
+    from .comparison import compare_all
+
+    ending = args.out.suffix.lower() if args.out else ".md"
+    if ending not in (".html", ".md"):
+        raise ValueError(f"--out {args.out} must end in .html or .md")
+    if ending == ".md":
+        from .report import markdown
+
+        return markdown(scores, compare_all(scores))
+    from .report_page import page
+
+    return page(scores, compare_all(scores), args.lang)
+
+
+def _inferences(args: argparse.Namespace) -> Iterator[Inference]:
+    """What came of each task, as each is done. All tasks are read before anything is asked."""
+    tasks = [_changed(find_task(name), args) for name in args.task]
+    model: Model | None = None
+    for task in tasks:
+        if model is None or is_about_task(args.model):
+            model = make_model(args.model, task, _options(args))
+        inference = _infer(task, model, args)
+        _note_inference(inference)
+        yield inference
+
+
+def _changed(task: Task, args: argparse.Namespace) -> Task:
+    """The task with what the options say otherwise."""
+    changes: dict[str, Any] = {"data": args.data, "few_shot": args.few_shot, "chat": args.chat}
+    if args.max_tokens:
+        changes["generation"] = replace(task.generation, max_tokens=args.max_tokens)
+    return replace(task, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _options(args: argparse.Namespace) -> ModelOptions:
+    return ModelOptions(
+        model_name=args.model_name,
+        concurrency=args.concurrency,
+        requests_per_minute=args.rpm,
+        batch_size=args.batch_size,
+        truncation=args.truncation,
+        adapter=args.adapter,
+        device=args.device,
+    )
+
+
+def _infer(task: Task, model: Model, args: argparse.Namespace) -> Inference:
+    with _Progress(task.name) as progress:
+        try:
+            return infer(task, model, args.out, args.limit, progress)
+        except (KeyboardInterrupt, ModelError, OSError):
+            progress.close()
+            folder = run_folder(task, model, args.out)
+            if kept := len(read_rows(folder / PREDICTIONS)):
+                goes_on = "the same command goes on from there"
+                note(f"{folder} keeps the answers to {kept} documents; {goes_on}")
+            raise
+
+
+class _Progress:
+    """A bar on stderr, where that is a terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of all documents are done."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=total, initial=done, desc=self._label, disable=None)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar's line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _note_inference(inference: Inference) -> None:
+    if inference.kept:
+        note(f"{inference.kept} documents were answered before, {inference.asked} now")
+    if inference.superseded:
+        note(f"{inference.superseded} answers were to what has changed since; they are put aside")
+    if inference.failures:
+        reasons = [f"{reason} (document {id})" for id, reason in inference.failures.items()]
+        distinct = list(dict.fromkeys(inference.failures.values()))
+        shown = [next(each for each in reasons if each.startswith(one)) for one in distinct[:3]]
+        note(f"no answer to {len(reasons)} documents: {'; '.join(shown)}; run again to ask again")

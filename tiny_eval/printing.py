@@ -1,0 +1,137 @@
+"""What the commands print: results on stdout, notes on stderr. Tables are the report's."""
+
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .comparison import RunComparison, run_names
+from .markup import visible
+from .report import by_task
+from .report_tables import Table, comparison_table, group_table, points_table, score_table
+from .report_words import words_in
+from .scoring import Scores
+from .stats import Estimate
+from .tasks import Task
+
+_WORDS = words_in("en")
+
+
+def print_tasks(tasks: Sequence[tuple[Task, str]], as_json: bool) -> None:
+    """Print each task, with a line about it."""
+    header = ["name", "kind", "metrics", "about", "documents"]
+    rows = [
+        [task.name, task.kind, ", ".join(task.metrics), about, str(len(task.docs))]
+        for task, about in tasks
+    ]
+    if not as_json:
+        _print_table(Table("", header, rows, [], names=4))
+        return
+    for row, (task, _) in zip(rows, tasks, strict=True):
+        more = {"metrics": task.metrics, "documents": len(task.docs)}
+        print_json({**dict(zip(header, row, strict=True)), **more})
+
+
+def print_scores(runs: Mapping[Path, tuple[Scores, int | None]]) -> None:
+    """Print what runs are worth: by folder, its scores and how many documents its task has."""
+    folders = {id(scores): folder for folder, (scores, _) in runs.items()}
+    for task, named in by_task([scores for scores, _ in runs.values()]).items():
+        print(visible(task))
+        tables = [score_table(named, _WORDS), group_table(named, _WORDS)]
+        tables += [points_table(name, scores, _WORDS) for name, scores in named.items()]
+        for table in filter(None, tables):
+            _print_table(table)
+        rows = [
+            [name, _answered(runs[folders[id(s)]]), str(folders[id(s)])]
+            for name, s in named.items()
+        ]
+        _print_table(Table("Runs", ["Run", "Answered", "Folder"], rows, [], names=3))
+
+
+def scores_as_json(folder: Path, scores: Scores, documents: int | None) -> dict[str, Any]:
+    """The same of one run for programs."""
+    return {
+        "run": str(folder),
+        "task": scores.task.name,
+        "model": scores.model,
+        "few_shot": scores.task.few_shot,
+        "chat": scores.task.chat,
+        "documents": documents,
+        "answered": len(scores.items),
+        "metrics": _estimates_as_json(scores.estimates),
+        "extracted": scores.extracted and _estimate_as_json(scores.extracted),
+        "cut": scores.cut,
+        "groups": {name: _estimates_as_json(each) for name, each in scores.groups.items()},
+    }
+
+
+def print_comparison(comparison: RunComparison, as_json: bool) -> None:
+    """Print whether one of two runs is better, and how sure that is."""
+    names = run_names([comparison.a, comparison.b])
+    if not as_json:
+        _print_table(comparison_table(comparison, *names, "en"))
+        return
+    metrics = {}
+    for metric, each in comparison.metrics.items():
+        found = {"difference": each.difference, **_finite(each.found._asdict())}
+        found.pop("value", None)  # of a bootstrap, the difference
+        said = {"winner": each.winner, "sentence": each.sentence(*names)}
+        metrics[metric] = {**found, "adjusted_p": each.adjusted_p, **said}
+    left_out = {"only_a": comparison.only_a, "only_b": comparison.only_b}
+    print_json({"a": names[0], "b": names[1], "metrics": metrics, **left_out})
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def note(text: str) -> None:
+    """Say something beside the results."""
+    print(f"note: {visible(text)}", file=sys.stderr, flush=True)
+
+
+def _answered(run: tuple[Scores, int | None]) -> str:
+    scores, documents = run
+    return f"{len(scores.items)} of {documents}" if documents else str(len(scores.items))
+
+
+def _print_table(table: Table) -> None:
+    """Words to the left, numbers to the right."""
+    if table.title:
+        print(f"\n{visible(table.title)}")
+    rows = [[visible(cell) for cell in row] for row in (table.header, *table.rows)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - _width(cell))
+            cells.append(cell + space if place < table.names else space + cell)
+        print("  ".join(cells).rstrip())
+    for line in table.notes:
+        print(visible(line))
+    sys.stdout.flush()
+
+
+def _width(text: str) -> int:
+    """In a terminal a Chinese character is two wide."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _estimates_as_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: _estimate_as_json(found) for name, found in estimates.items()}
+
+
+def _estimate_as_json(found: Estimate) -> dict[str, Any]:
+    return _finite(found._asdict())
+
+
+def _finite(fields: dict[str, Any]) -> dict[str, Any]:
+    """None for NaN and infinity, which are no JSON."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in fields.items()
+    }
