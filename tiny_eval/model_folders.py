@@ -1,0 +1,141 @@
+"""Folders of models in the Hugging Face layout: loaded from this machine, without code of theirs.
+
+Leaves out: quantised weights, several devices.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_PARTS = {
+    "config.json": ("config.json",),
+    "weights (model.safetensors)": ("*.safetensors", "pytorch_model*.bin"),
+    "tokenizer (tokenizer.json)": ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken"),
+}
+_ADAPTER = {
+    "adapter_config.json": ("adapter_config.json",),
+    "adapter_model.safetensors": ("adapter_model.*",),
+}
+_PIECE = 1 << 16
+
+
+def load_folder(
+    folder: Path, device: str, dtype: str | None, adapter: Path | None
+) -> tuple[Any, Any]:
+    """The tokenizer and the model, ready to answer.
+
+    FileNotFoundError if a file is missing; ValueError if one is broken; ModuleNotFoundError for an
+    adapter without the library that it needs
+    """
+    _check(folder, _PARTS, "a language model", "hf download ORGANISATION/NAME --local-dir FOLDER")
+    if adapter is not None:
+        _check(adapter, _ADAPTER, "a PEFT adapter", "model.save_pretrained(FOLDER)")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    precision = dtype or ("float32" if device == "cpu" else "auto")
+    kind: Any = getattr(torch, precision, None) if precision != "auto" else "auto"
+    if kind != "auto" and not isinstance(kind, torch.dtype):
+        raise ValueError(f"dtype={dtype!r} must be one of torch's, as float32 or bfloat16")
+    with _no_progress_bar():
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, **options)
+        except Exception as error:  # broken files raise whatever the loaders run into
+            raise _broken(folder, "a language model", error) from error
+        # What its makers recommend (sampling, a penalty) is not greedy; an evaluation says itself.
+        model.generation_config = GenerationConfig(**_tokens(tokenizer, model), do_sample=False)
+        if adapter is not None:
+            model = _with_adapter(model, adapter)
+    return tokenizer, model.to(device).eval()
+
+
+def best_device() -> str:
+    """ "cuda" or "mps" where there is one, else "cpu"."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def context_of(model: Any, tokenizer: Any) -> int:
+    """The most tokens that the model knows; 2048 where nothing says it."""
+    length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    length = length or tokenizer.model_max_length
+    return int(length) if length < 1 << 40 else 2048
+
+
+def fingerprint(folder: Path) -> str:
+    """Six hex digits of what is in the folder: another checkpoint of the same name has others.
+
+    Of each file its size and 17 pieces, evenly spread: a training step changes all weights.
+    """
+    found = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja", ".txt"):
+            size = path.stat().st_size
+            found.update(f"{path.name} {size}".encode())
+            with path.open("rb") as file:
+                for part in range(17):
+                    file.seek(max(0, size - _PIECE) * part // 16)
+                    found.update(file.read(_PIECE))
+    return found.hexdigest()[:6]
+
+
+def _tokens(tokenizer: Any, model: Any) -> dict[str, Any]:
+    """The tokens that end an answer, and the one that stands after it in a batch."""
+    ends = model.generation_config.eos_token_id
+    ends = {*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id} - {None}
+    pad = min(ends) if ends else 0  # whatever it is, it comes after an end
+    return {"eos_token_id": sorted(ends) or None, "pad_token_id": pad}
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        message = f"the adapter {adapter} needs a library: pip install peft"
+        raise ModuleNotFoundError(message) from error
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except Exception as error:  # as above; most often it was made for another model
+        raise _broken(adapter, "an adapter of this model", error) from error
+
+
+def _check(folder: Path, parts: dict[str, tuple[str, ...]], kind: str, command: str) -> None:
+    if folder.is_dir():
+        lacking = [part for part, names in parts.items() if not _has(folder, names)]
+        problem = f"{folder} has no {' and no '.join(lacking)}" if lacking else ""
+    else:
+        problem = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+    if problem:
+        message = f"{problem}; give the folder of {kind}, as `{command}` makes one"
+        raise FileNotFoundError(message)
+
+
+def _has(folder: Path, names: tuple[str, ...]) -> bool:
+    return any(True for name in names for _ in folder.glob(name))
+
+
+def _broken(folder: Path, kind: str, error: Exception) -> ValueError:
+    cause = " ".join(str(error).split())[:200]
+    problem = f"{folder} cannot be loaded as {kind} ({type(error).__name__}: {cause})"
+    return ValueError(f"{problem}; download it again, or give another folder")
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """transformers draws one for the weights, even where nobody looks."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
