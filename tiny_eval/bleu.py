@@ -11,7 +11,6 @@ https://aclanthology.org/W18-6319: the numbers are those of sacrebleu 2 with its
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -19,6 +18,7 @@ from operator import or_
 from typing import Literal
 
 from .bleu_tokens import tokens_13a, tokens_char, tokens_zh
+from .ngrams import ngrams, overlap
 
 Tokenize = Literal["13a", "zh", "char", "none"]
 ORDER = 4
@@ -90,19 +90,19 @@ def _count(prediction: str, references: Sequence[str], tokenize: Tokenize) -> li
     nearest = min(map(len, theirs), key=lambda length: (abs(length - len(ours)), length))
     matched = []
     for n in range(1, ORDER + 1):
-        allowed = reduce(or_, (_ngrams(tokens, n) for tokens in theirs))
-        matched.append((_ngrams(ours, n) & allowed).total())
+        allowed = reduce(or_, (ngrams(tokens, n) for tokens in theirs))
+        matched.append(overlap(ngrams(ours, n), allowed))
     total = [max(0, len(ours) - n) for n in range(ORDER)]
     return [len(ours), nearest, *matched, *total]
 
 
 def _bleu(counts: Sequence[Sequence[int]], signature: str, effective_order: bool) -> BLEU:
-    length, nearest, *ngrams = (sum(column) for column in zip(*counts, strict=True))
-    matched, total = tuple(ngrams[:ORDER]), tuple(ngrams[ORDER:])
+    length, nearest, *counted = (sum(column) for column in zip(*counts, strict=True))
+    matched, total = tuple(counted[:ORDER]), tuple(counted[ORDER:])
     precisions = _precisions(matched, total)
     penalty = _brevity_penalty(length, nearest)
-    counted = [p for p, n in zip(precisions, total, strict=True) if n or not effective_order]
-    score = penalty * _geometric_mean(counted)
+    meant = [p for p, runs in zip(precisions, total, strict=True) if runs or not effective_order]
+    score = penalty * _geometric_mean(meant)
     return BLEU(score, precisions, penalty, matched, total, length, nearest, signature)
 
 
@@ -114,10 +114,10 @@ def _precisions(matched: Sequence[int], total: Sequence[int]) -> tuple[float, ..
     if not any(matched):
         return (0.0,) * ORDER
     precisions, share = [], 1.0
-    for hits, ngrams in zip(matched, total, strict=True):
-        if ngrams and not hits:
+    for hits, runs in zip(matched, total, strict=True):
+        if runs and not hits:
             share /= 2
-        precisions.append(100 * (hits or share) / ngrams if ngrams else 0.0)
+        precisions.append(100 * (hits or share) / runs if runs else 0.0)
     return tuple(precisions)
 
 
@@ -132,10 +132,6 @@ def _geometric_mean(numbers: Sequence[float]) -> float:
     if not numbers or not all(numbers):
         return 0.0
     return math.exp(sum(map(math.log, numbers)) / len(numbers))
-
-
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(tokens[start:] for start in range(n)), strict=False))
 
 
 def _tokens(text: str, tokenize: Tokenize) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .bleu import check_corpus
+from .ngrams import ngrams, overlap
 
 ORDER = 6
 BETA = 2
@@ -47,25 +48,22 @@ def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
 
 def _best(prediction: str, references: Sequence[str]) -> list[_Counts]:
     """The counts, for n = 1 .. 6, against the reference that gives the highest score."""
-    ours = _ngrams(prediction)
+    ours = _runs(prediction)
     candidates = []
     for reference in references:
-        pairs = zip(ours, _ngrams(reference), strict=True)
+        pairs = zip(ours, _runs(reference), strict=True)
         candidates.append([_count(mine, others) for mine, others in pairs])
     return max(candidates, key=_score)
 
 
 def _count(ours: Counter, theirs: Counter) -> _Counts:
     # n-grams that the reference is too short for are not held against the text
-    return _Counts(ours.total() if theirs else 0, theirs.total(), (ours & theirs).total())
+    return _Counts(ours.total() if theirs else 0, theirs.total(), overlap(ours, theirs))
 
 
-def _ngrams(text: str) -> list[Counter[tuple[str, ...]]]:
+def _runs(text: str) -> list[Counter[tuple[str, ...]]]:
     letters = "".join(text.split())
-    return [
-        Counter(zip(*(letters[start:] for start in range(n)), strict=False))
-        for n in range(1, ORDER + 1)
-    ]
+    return [ngrams(letters, n) for n in range(1, ORDER + 1)]
 
 
 def _score(counts: Sequence[_Counts]) -> float:

@@ -14,11 +14,12 @@ A `tokenize` turns a text into its tokens; None is `words_of_rouge`, which sees 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import chain
 from typing import NamedTuple
 
 from .lcs import lcs_indices, lcs_length
+from .ngrams import ngrams, overlap
 from .text import cut_by_jieba, words_of_rouge
 
 Tokenizer = Callable[[str], list[str]]
@@ -41,8 +42,8 @@ def rouge_n(
     """
     if n < 1:
         raise ValueError(f"n={n} must be at least 1")
-    ours, theirs = (_ngrams(tokens, n) for tokens in _tokens(tokenize, prediction, reference))
-    return _score((ours & theirs).total(), ours.total(), theirs.total())
+    ours, theirs = (ngrams(tokens, n) for tokens in _tokens(tokenize, prediction, reference))
+    return _score(overlap(ours, theirs), ours.total(), theirs.total())
 
 
 def rouge_l(prediction: str, reference: str, tokenize: Tokenizer | None = None) -> Rouge:
@@ -95,20 +96,16 @@ def _tokens(tokenize: Tokenizer | None, *texts: str) -> list[list[str]]:
     return [(tokenize or words_of_rouge)(text) for text in texts]
 
 
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(tokens[start:] for start in range(n)), strict=False))
-
-
 def _union(sentence: list[str], others: list[list[str]]) -> list[str]:
     """The tokens of a sentence that stand in its common subsequence with any of the others."""
     places = {place for other in others for place in lcs_indices(sentence, other)}
     return [sentence[place] for place in sorted(places)]
 
 
-def _score(overlap: int, ours: int, theirs: int) -> Rouge:
-    if not overlap:
+def _score(common: int, ours: int, theirs: int) -> Rouge:
+    if not common:
         return Rouge(0.0, 0.0, 0.0)
-    precision, recall = overlap / ours, overlap / theirs
+    precision, recall = common / ours, common / theirs
     return Rouge(precision, recall, 2 * precision * recall / (precision + recall))
 
 

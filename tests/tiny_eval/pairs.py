@@ -109,11 +109,18 @@ def _news_pair(rng: random.Random) -> tuple[str, str]:
     return " ".join(words[0][:120]), " ".join(words[1][:60])
 
 
-def _short_pairs(write: Callable[[random.Random], list[str]], joint: str) -> list[tuple[str, str]]:
-    """100 pairs; the sentences of some texts stand on lines of their own."""
+def chinese_pairs(number: int) -> list[tuple[str, str]]:
+    """Of one to eight and one to four sentences."""
+    return _pairs(number, chinese, "")
+
+
+def _pairs(
+    number: int, write: Callable[[random.Random], list[str]], joint: str
+) -> list[tuple[str, str]]:
+    """The sentences of some texts stand on lines of their own."""
     rng = random.Random(7)
     pairs = []
-    for _ in range(100):
+    for _ in range(number):
         reference = write(rng)
         prediction = _reworded(rng, reference, write(rng))
         ends = rng.choice([joint, "\n"]), rng.choice([joint, "\n"])
@@ -140,5 +147,5 @@ def _filled(rng: random.Random, text: str) -> str:
     return text.replace("{place}", _one(rng, PLACES))
 
 
-REALISTIC = _short_pairs(lambda rng: english(rng, 25), " ") + _short_pairs(chinese, "")
+REALISTIC = _pairs(100, lambda rng: english(rng, 25), " ") + chinese_pairs(100)
 PAIRS = REALISTIC + [(one, other) for one in NASTY for other in NASTY]
