@@ -25,7 +25,7 @@ _DIGITS, _CLOSENESS = 30, 1e-20
 _POINTS = 6
 _WHOLE_LETTERS = "nkm"  # stand for whole numbers, so that cos(nπ) is (-1)^n
 _NAME = re.compile(  # what a value may be called, so that the name may be missing
-    r"[\u4e00-\u9fffA-Z]+|[A-Za-zα-ωΔ](?:_\{?[\w△]+\}?)?'{0,2}(?:\([\w,]+\))?"
+    r"[\u4e00-\u9fffA-Z]+|[A-Za-zα-ωΔ](?:_\{?[\w△]+\}?)?'{0,2}(?:\([^()=]{1,20}\))?"
     r"|\\?(?:sin|cos|tan)\s*∠?[A-Za-zα-ω]+|∠\s*[A-Z]{1,3}|\|[A-Z]{2}\||S_?\{?△?\s?[A-Z]{3}\}?"
 )
 

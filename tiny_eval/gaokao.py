@@ -1,0 +1,243 @@
+"""The gaokao maths paper, marked as it is marked in the exam: out of 150.
+
+The rules, as the papers print them:
+- single choice: all or nothing, 5 points;
+- multiple choice: a wrong option costs everything. 2020: 5 points, 3 for a part of the right ones;
+  2021 to 2023: 5 and 2; from 2024: 6 points, shared out evenly among the right options (with three
+  of them 2, 4, 6; with two 3, 6). There was none before 2020;
+- blanks: 5 points; two blanks in one question are worth 2 and 3;
+- open questions: by the steps of a rubric. A judge has to read them; without one they are not
+  graded, which is not the same as 0.
+
+A question is a mapping: id, type (single, multiple, fill, open), points, year, answer (a list: letters,
+or one text for each blank), and for open ones a rubric. Chapter 53 marks two papers line by line.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .equivalence import equivalent
+from .filters import apply_filters
+
+Question = Mapping[str, Any]
+TYPES = ("single", "multiple", "fill", "open")
+FIRST_YEAR_OF_MULTIPLE, FIRST_YEAR_OF_SHARES = 2020, 2024
+
+# Not the filter answer_tag: it ends an answer at "<", as in 0<x<1.
+_MARK = re.compile(r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填)\s*[:：]?")
+_FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
+_CUE = re.compile(r"[是为得即≈:：]|等于|约")
+_LONGEST_ENDING = 40  # characters
+_FORMULAS_READ = 60  # of an open reply: an answer stands near its end
+
+
+class Grade(NamedTuple):
+    """One question's points; None if nobody has graded it."""
+
+    points: float | None
+    possible: float
+    extracted: str | None
+    reason: str
+
+
+class Total(NamedTuple):
+    """The points of several questions. possible counts those that are graded only."""
+
+    points: float
+    possible: float
+    ungraded: float
+    """The points of the questions that are not graded."""
+
+
+class PaperGrade(NamedTuple):
+    """A whole paper: every question's grade, and their sums by type."""
+
+    grades: dict[str, Grade]
+    by_type: dict[str, Total]
+
+    @property
+    def total(self) -> Total:
+        return Total(*(sum(column) for column in zip(*self.by_type.values(), strict=True)))
+
+
+def grade_paper(
+    questions: Iterable[Question],
+    replies: Mapping[str, str],
+    judge: Callable[[Question, str], float | None] | None = None,
+) -> PaperGrade:
+    """Every question's grade. One without a reply gets 0 points, as a blank page does.
+
+    replies: question id -> what the model wrote · judge: the points for an open question's reply
+    """
+    grades, by_type = {}, {}
+    for question in questions:
+        reply = replies.get(question["id"], "")
+        awarded = judge(question, reply) if judge and question["type"] == "open" else None
+        grades[question["id"]] = grade(question, reply, awarded)
+        by_type.setdefault(question["type"], []).append(grades[question["id"]])
+    return PaperGrade(grades, {kind: _total(by_type[kind]) for kind in TYPES if kind in by_type})
+
+
+def _total(grades: list[Grade]) -> Total:
+    graded = [grade for grade in grades if grade.points is not None]
+    return Total(
+        sum(grade.points or 0 for grade in graded),
+        sum(grade.possible for grade in graded),
+        sum(grade.possible for grade in grades if grade.points is None),
+    )
+
+
+def grade(question: Question, reply: str, awarded: float | None = None) -> Grade:
+    """The points of one reply.
+
+    awarded: what a judge gave for an open question, in [0, points]
+    ValueError names a type, a year or points that cannot be
+    """
+    kind, points = question["type"], question["points"]
+    if kind not in TYPES:
+        raise ValueError(f"type={kind!r} must be one of {', '.join(TYPES)}")
+    if not reply.strip():
+        return Grade(0, points, None, "no reply")
+    if kind == "open":
+        return _grade_open(question, reply, awarded)
+    return _grade_fill(question, reply) if kind == "fill" else _grade_choice(question, reply)
+
+
+def _grade_choice(question: Question, reply: str) -> Grade:
+    points, correct = question["points"], question["answer"]
+    several = question["type"] == "multiple"
+    if len(correct) > 1 and not several:
+        return _grade_group(question, reply)
+    chosen = apply_filters(reply, ["strip_think", "choice_letters" if several else "choice_letter"])
+    if not chosen:
+        return Grade(0, points, None, "no choice found")
+    right = "".join(correct)
+    earned = points * (chosen == right)
+    if several:
+        earned = multiple_choice_points(chosen, right, points, question.get("year"))
+    return Grade(earned, points, chosen, _choice_reason(chosen, right))
+
+
+def _grade_group(question: Question, reply: str) -> Grade:
+    """Several single choices in one question: a letter behind each 【答案】, all worth the same."""
+    points, correct = question["points"], question["answer"]
+    marked = (apply_filters(reply, ["strip_think"]) or "").split("【答案】")[1:]
+    chosen = [apply_filters(text.split("【")[0], ["choice_letter"]) or "-" for text in marked]
+    if len(chosen) != len(correct):
+        reason = f"{len(chosen)} times 【答案】 where {len(correct)} are needed"
+        return Grade(0, points, None, reason)
+    right = sum(given == wanted for given, wanted in zip(chosen, correct, strict=True))
+    return Grade(
+        points * right / len(correct), points, "".join(chosen), f"{right} of {len(correct)} right"
+    )
+
+
+def _choice_reason(chosen: str, correct: str) -> str:
+    if wrong := set(chosen) - set(correct):
+        return f"{''.join(sorted(wrong))} is wrong"
+    missing = set(correct) - set(chosen)
+    return f"{''.join(sorted(missing))} is missing" if missing else "right"
+
+
+def multiple_choice_points(chosen: str, correct: str, points: float, year: int | None) -> float:
+    """The points for the options chosen, by the rule of the year's paper.
+
+    chosen, correct: letters, in any order · ValueError for a year before 2020
+    """
+    if year is None or year < FIRST_YEAR_OF_MULTIPLE:
+        raise ValueError(f"year={year}: maths papers have multiple choice from 2020 on")
+    if not chosen or not set(chosen) <= set(correct):
+        return 0
+    if set(chosen) == set(correct):
+        return points
+    if year >= FIRST_YEAR_OF_SHARES:
+        return points * len(set(chosen)) / len(set(correct))
+    return 3 if year == FIRST_YEAR_OF_MULTIPLE else 2
+
+
+def blank_points(points: int, blanks: int) -> list[int]:
+    """What each blank is worth, the later ones more: 5 points are 2 and 3."""
+    small, rest = divmod(points, blanks)
+    return [small] * (blanks - rest) + [small + 1] * rest
+
+
+def _grade_fill(question: Question, reply: str) -> Grade:
+    points, wanted = question["points"], question["answer"]
+    given = final_answers(reply, len(wanted))
+    if given is None:
+        return Grade(0, points, None, "no answer found")
+    verdicts = [equivalent(*pair) for pair in zip(given, wanted, strict=True)]
+    worth = blank_points(points, len(wanted))
+    earned = sum(p for p, verdict in zip(worth, verdicts, strict=True) if verdict.same)
+    return Grade(earned, points, "; ".join(given), "; ".join(v.reason for v in verdicts))
+
+
+def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
+    """The answers that a reply ends in, one for each blank; None if it gives none, or too few.
+
+    The last \\boxed{}, else what stands behind the last 【答案】 or 答案是, else the last line's last
+    formula, or what it announces with 是, 为 or 即.
+    """
+    text = (apply_filters(reply, ["strip_think"]) or "").replace("<eoa>", "")
+    if boxes := _boxes(text, blanks):
+        return boxes if len(boxes) == blanks else _split(boxes[-1], blanks)
+    if marks := list(_MARK.finditer(text)):
+        return _split(text[marks[-1].end() :].strip().split("\n")[0], blanks)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _split(_ending(lines[-1]), blanks) if lines else None
+
+
+def _split(text: str, blanks: int) -> list[str] | None:
+    """The text as that many answers: at semicolons, else at commas."""
+    if blanks == 1:
+        return [text] if text.strip() else None
+    for sign in ("[;；]", "[,，]"):
+        if len(parts := re.split(sign, text)) == blanks:
+            return parts
+    return None
+
+
+def _boxes(text: str, most: int) -> list[str]:
+    """What the last \\boxed{} hold, at most that many."""
+    boxes: list[str] = []
+    while len(boxes) < most and (box := apply_filters(text, ["boxed"])):
+        boxes.insert(0, box)
+        text = text.rpartition("\\boxed")[0]
+    return boxes
+
+
+def _ending(line: str) -> str:
+    """The answer that a line ends in: its last formulas, or what a word as 为 or 即 announces."""
+    formulas = list(_JOINED.finditer(line))
+    behind = _CUE.split(line[formulas[-1].end() :] if formulas else line)[-1].strip(" 。.")
+    if formulas and not re.search(r"\d", behind):
+        return formulas[-1][0]
+    return behind if len(behind) <= _LONGEST_ENDING else ""
+
+
+def _grade_open(question: Question, reply: str, awarded: float | None) -> Grade:
+    points = question["points"]
+    if awarded is None:
+        found = final_answers_found(question, reply)
+        reason = f"not graded: no judge; {sum(found)} of {len(found)} final answers stand in it"
+        return Grade(None, points, None, reason)
+    if not 0 <= awarded <= points:
+        raise ValueError(f"awarded={awarded} must be in [0, {points}], the question's points")
+    return Grade(awarded, points, None, "judged")
+
+
+def final_answers_found(question: Question, reply: str) -> list[bool]:
+    """For each final answer of an open question whether a formula in the reply says the same.
+
+    It earns nothing: the points are for the way there.
+    """
+    text = apply_filters(reply, ["strip_think"]) or ""
+    formulas = ["".join(groups) for groups in _FORMULA.findall(text)]
+    given = [*_boxes(text, 5), *formulas[-_FORMULAS_READ:]]
+
+    def stands(wanted: str) -> bool:
+        return any(equivalent(formula, wanted).same for formula in given)
+
+    return [all(map(stands, wanted.split("或"))) for wanted in question["answer"]]

@@ -1,0 +1,68 @@
+"""GAOKAO-Bench's records as questions that `gaokao` can grade.
+
+Source: the data of OpenLMLab/GAOKAO-Bench on GitHub (Zhang et al. 2023, arXiv:2305.12474). There a
+record has year, category, question, analysis, index, score and `answer` (a list of letters; "AC"
+where several options are right) or `standard_answer` (a text: a formula, or a whole solution). What
+kind of question it is stands only in the file's name, so it is told from the answer here.
+"""
+
+import re
+from typing import Any
+
+_OPTION = re.compile(
+    r"^\s*\$?([A-D])\$?\s*[.．、]\s*(.*?)(?=^\s*\$?[A-D]\$?\s*[.．、]|\Z)", re.M | re.S
+)
+_SOLUTION = re.compile(r"\s*(?:【(?:详解|小问|解析|解答|证明)|解\s*[:：(（]|证明)")
+_TWO_BLANKS = re.compile(r"\s*[(（]1[)）][.．]?\s+(.+?)\s*[(（]2[)）][.．]?\s+(.+)", re.DOTALL)
+_LONG = 150  # characters: no blank is that long
+_POINTS = {"single": 5, "multiple": 5, "fill": 5, "open": 12}  # where a record has no score
+
+
+def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as a question: id, type, points, year, question, answer, and options if it has any.
+
+    Several letters in a list are the answers of as many sub-questions, each worth `score`.
+    ValueError names what is missing
+    """
+    answers = record.get("answer", record.get("standard_answer"))
+    if not answers or "question" not in record:
+        names = ", ".join(record)
+        raise ValueError(
+            f"a question and an answer or standard_answer are needed; there are {names}"
+        )
+    answers = [text.strip() for text in ([answers] if isinstance(answers, str) else answers)]
+    kind = _kind(answers)
+    if kind == "fill" and (blanks := _TWO_BLANKS.fullmatch(answers[0])):
+        answers = list(blanks.groups())
+    question, options = (
+        _cut_options(record["question"]) if kind in ("single", "multiple") else ("", [])
+    )
+    year = str(record.get("year", ""))
+    points = record.get("score", _POINTS[kind])
+    return {
+        "id": f"{year}{record.get('category', '')}-{record.get('index', 0)}",
+        "type": kind,
+        "points": points * len(answers) if kind == "single" else points,
+        "year": int(year) if year.isdecimal() else None,
+        "question": (question or record["question"]).strip(),
+        **({"options": options} if options else {}),
+        "answer": list(answers[0]) if kind == "multiple" else answers,
+        "analysis": record.get("analysis", ""),
+    }
+
+
+def _kind(answers: list[str]) -> str:
+    if all(re.fullmatch("[A-G]", text) for text in answers):
+        return "single"
+    if re.fullmatch("[A-G]{2,}", answers[0]):
+        return "multiple"
+    whole = " ".join(answers)
+    return "open" if _SOLUTION.match(whole) or len(whole) > _LONG else "fill"
+
+
+def _cut_options(text: str) -> tuple[str, list[str]]:
+    """The stem and the options; all of it and none if the options are not A to D, a line each."""
+    found = list(_OPTION.finditer(text))
+    if [match[1] for match in found] != list("ABCD"):
+        return text, []
+    return text[: found[0].start()], [match[2].strip() for match in found]
