@@ -6,7 +6,7 @@
     ceval         id, question, A, B, C, D, answer       -> choices too
     cmmlu         "", Question, A, B, C, D, Answer       -> the same as ceval
     gsm8k         question, answer "... #### 72"         -> rationale, answer "72"
-    gaokao-bench  see gaokao.py
+    gaokao-bench  see gaokao_files.py
 
 Other fields stay as they are. Chapter 52 uses them. Sources: the files of THUDM/LongBench,
 hkust-nlp/ceval, haonan-li/CMMLU, openai/grade-school-math and OpenLMLab/GAOKAO-Bench on GitHub.
@@ -83,7 +83,7 @@ def from_gsm8k(record: Record) -> Record:
 
 
 def _from_gaokao_bench(record: Record) -> Record:
-    from .gaokao import from_gaokao_bench
+    from .gaokao_files import from_gaokao_bench
 
     return from_gaokao_bench(record)
 

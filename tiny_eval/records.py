@@ -35,7 +35,8 @@ def read_records(path: str | Path) -> list[Record]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give one of the files in it")
     if not path.is_file():
-        raise FileNotFoundError(f"no data at {path}; give the path of a JSONL, JSON or CSV file")
+        remedy = "give the path of a JSONL, JSON or CSV file (--data FILE)"
+        raise FileNotFoundError(f"no data at {path}; {remedy}")
     encoding = _encoding_of(path)
     try:
         is_json = _start(path, encoding) in ("{", "[")
