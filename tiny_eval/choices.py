@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from .models import Model
 from .tasks import Task, load_task
@@ -33,7 +33,7 @@ class ModelOptions:
     requests_per_minute: float | None = None
     batch_size: int = 8
     """Prompts at once in a folder's model."""
-    truncation: str = "left"
+    truncation: Literal["left", "middle"] = "left"
     """Which part of a prompt goes if it is longer than a folder's model reads: left or middle."""
     adapter: Path | None = None
     """A folder with a PEFT adapter for a folder's model."""

@@ -72,7 +72,7 @@ def print_comparison(comparison: RunComparison, as_json: bool) -> None:
     """Print whether one of two runs is better, and how sure that is."""
     names = run_names([comparison.a, comparison.b])
     if not as_json:
-        _print_table(comparison_table(comparison, *names, "en"))
+        _print_table(comparison_table(comparison, names[0], names[1], "en"))
         return
     metrics = {}
     for metric, each in comparison.metrics.items():

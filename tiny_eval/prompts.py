@@ -95,9 +95,8 @@ def value_of(source: str, doc: Doc) -> Any:
         return doc.fields[source]
     if "{" not in source:
         known = ", ".join(map(str, doc.fields))
-        raise ValueError(
-            f"document {doc.id}: {source!r} is neither a field nor {{{{...}}}}; {known}"
-        )
+        problem = f"{source!r} is neither a field nor a template with {{{{...}}}}"
+        raise ValueError(f"document {doc.id}: {problem}; there are {known}")
     return render(source, doc)
 
 

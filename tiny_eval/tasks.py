@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from .filters import make_filter
-from .layouts import to_documents
+from .layouts import LAYOUTS, to_documents
 from .metrics import METRICS, metric_names
 from .models import Generation
 from .records import read_records
@@ -78,7 +78,7 @@ class Task:
 
     def __post_init__(self) -> None:
         self._check_types()
-        if not self.name or set(self.name) & set('/\\:*?"<>|'):
+        if not self.name.strip(". ") or set(self.name) & set('/\\:*?"<>|'):
             raise ValueError(f"name={self.name!r} must be usable as the name of a folder")
         if self.kind not in KINDS:
             raise ValueError(f"{self.name}: kind={self.kind!r} must be one of {', '.join(KINDS)}")
@@ -108,6 +108,9 @@ class Task:
             raise ValueError(f"few_shot={self.few_shot!r}, chat={self.chat!r}: {wanted}")
 
     def _check_scoring(self) -> None:
+        if self.layout not in LAYOUTS:
+            known = ", ".join(LAYOUTS)
+            raise ValueError(f"{self.name}: layout={self.layout!r} must be one of {known}")
         for spec in self.filters:
             make_filter(spec)
         if not self.metrics:
@@ -202,6 +205,8 @@ def digest(value: object) -> str:
 
 
 def _generation(values: Mapping[str, Any]) -> Generation:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"generation={values!r} must be like {{max_tokens: 64}}")
     known = [item.name for item in fields(Generation)]
     if unknown := sorted(map(str, set(values) - set(known))):
         raise ValueError(f"generation: unknown {', '.join(unknown)}; known are {', '.join(known)}")
