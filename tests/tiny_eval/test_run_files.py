@@ -110,8 +110,8 @@ def test_tidy_keeps_what_is_wanted_in_order_and_puts_the_rest_aside(tmp_path: Pa
     )
     there, gone = tidy(tmp_path, [{"key": name} for name in "abc"])
     assert (there, gone) == ({"a", "c"}, 1)
-    assert read_rows(path) == [{"key": "a", "reply": "1"}, {"key": "c", "reply": "3"}]
-    assert read_rows(tmp_path / SUPERSEDED) == [{"key": "old", "reply": "?"}]
+    assert read_rows(path) == [rows[2], rows[0]]
+    assert read_rows(tmp_path / SUPERSEDED) == [rows[1]]
     tidy(tmp_path, [{"key": "c"}])
     assert [row["key"] for row in read_rows(tmp_path / SUPERSEDED)] == ["old", "a"]
 

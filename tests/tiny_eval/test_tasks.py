@@ -67,7 +67,7 @@ def test_what_a_run_keeps_of_a_task_is_the_task(file: Path, tmp_path: Path) -> N
 
 
 def test_a_missing_file_names_list(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no task at .*none.yaml; .*tiny_eval list"):
+    with pytest.raises(FileNotFoundError, match=r"no task at .*none.yaml; .*tiny_eval list"):
         load_task(tmp_path / "none.yaml")
 
 
