@@ -5,10 +5,10 @@ several texts into one row. Sources: lm-evaluation-harness (windows), LongBench 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Truncation = Literal["left", "middle"]
 TRUNCATIONS = ("left", "middle")
+"""Which part of too long a prompt goes."""
 
 
 class Scored(NamedTuple):
@@ -20,7 +20,7 @@ class Scored(NamedTuple):
     scored: int
 
 
-def shortened(ids: list[int], room: int, truncation: Truncation) -> list[int]:
+def shortened(ids: list[int], room: int, truncation: str) -> list[int]:
     """At most `room` of the tokens: the last ones, or the first and the last half."""
     if len(ids) <= room:
         return ids

@@ -9,12 +9,12 @@ cache from one request to the next, several devices.
 """
 
 import inspect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .batching import TRUNCATIONS, Scored, Truncation, batches, rolling_windows, shortened
+from .batching import TRUNCATIONS, Scored, batches, rolling_windows, shortened
 from .drawing import generators_of
 from .encoding import Encoder
 from .model_folders import best_device, context_of, fingerprint, load_folder
@@ -45,7 +45,7 @@ class LocalModel:
         device: str = "auto",
         batch_size: int = 8,
         max_length: int | None = None,
-        truncation: Truncation = "left",
+        truncation: str = "left",
         adapter: str | Path | None = None,
         dtype: str | None = None,
     ) -> None:
@@ -128,9 +128,7 @@ class LocalModel:
             if not new:
                 yield place, Loglikelihood(0.0, 0, True)
             windows += new
-        waiting = defaultdict(int)
-        for window in windows:
-            waiting[window.owner] += 1
+        waiting = Counter(window.owner for window in windows)
         parts: dict[int, list[Loglikelihood]] = defaultdict(list)
         for window, found in self._scored(windows):
             parts[window.owner].append(found)

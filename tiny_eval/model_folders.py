@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_PARTS = {
+_Parts = dict[str, tuple[str, ...]]
+"""What must be there, by what errors call it: patterns of file names, one of them."""
+_PARTS: _Parts = {
     "config.json": ("config.json",),
     "weights (model.safetensors)": ("*.safetensors", "pytorch_model*.bin"),
     "tokenizer (tokenizer.json)": ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken"),
 }
-_ADAPTER = {
+_ADAPTER: _Parts = {
     "adapter_config.json": ("adapter_config.json",),
     "adapter_model.safetensors": ("adapter_model.*",),
 }
@@ -106,7 +108,7 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         raise _broken(adapter, "an adapter of this model", error) from error
 
 
-def _check(folder: Path, parts: dict[str, tuple[str, ...]], kind: str, command: str) -> None:
+def _check(folder: Path, parts: _Parts, kind: str, command: str) -> None:
     if folder.is_dir():
         lacking = [part for part, names in parts.items() if not _has(folder, names)]
         problem = f"{folder} has no {' and no '.join(lacking)}" if lacking else ""
