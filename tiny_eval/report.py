@@ -33,9 +33,8 @@ SHOWN = 10
 """Items in each list of examples."""
 CELL_CHARS = 240
 _WORDS = words_in("en")
-# Entities hold where a backslash may not: in tables, in GitHub's formulas and bare addresses.
-_ENTITIES = re.compile(r"[&<>|\\`$]|:(?=//)|(?<=www)\.")
-_PUNCTUATION = re.compile(r"[*\[~#]|(?<!\w)_|_(?!\w)")
+# An entity holds where a backslash may not: in tables, in GitHub's formulas and bare addresses.
+_MARKUP = re.compile(r"([&<>|\\`$]|:(?=//)|(?<=www)\.)|[*\[~#]|(?<!\w)_|_(?!\w)")
 
 
 def markdown(scores: Sequence[Scores], comparisons: Sequence[RunComparison] = ()) -> str:
@@ -49,7 +48,7 @@ def markdown(scores: Sequence[Scores], comparisons: Sequence[RunComparison] = ()
     lines = [f"# {_WORDS['title']}", ""]
     for task, runs in by_task(scores).items():
         lines += [f"## {inline(task)}", ""]
-        for table in _tables(runs, comparisons):
+        for table in _tables(task, runs, comparisons):
             lines += _table(table)
     return "\n".join(lines)
 
@@ -62,29 +61,36 @@ def by_task(scores: Sequence[Scores]) -> dict[str, dict[str, Scores]]:
     return tasks
 
 
-def names_of(comparison: RunComparison, runs: Runs) -> tuple[str, str] | None:
-    """What the report calls the two runs; None if they are not of these runs."""
-    names = [name for side in (comparison.a, comparison.b) for name in runs if runs[name] is side]
-    return (names[0], names[1]) if len(names) == 2 else None
+def named(
+    comparisons: Sequence[RunComparison], task: str, runs: Runs
+) -> Iterator[tuple[RunComparison, str, str]]:
+    """The comparisons of a task's runs, with what the report calls the two.
+
+    ValueError if it has not both
+    """
+    names = {id(scores): name for name, scores in runs.items()}
+    for each in comparisons:
+        if each.a.task.name == task:
+            if not {id(each.a), id(each.b)} <= set(names):
+                raise ValueError(f"{task}: a comparison is of other runs; compare those reported")
+            yield each, names[id(each.a)], names[id(each.b)]
 
 
 def inline(text: str) -> str:
     """A text as Markdown that shows it, in one line."""
     text = visible(" ⏎ ".join(text.splitlines()))
-    text = _ENTITIES.sub(lambda match: f"&{ord(match[0])};", text)
-    return _PUNCTUATION.sub(r"\\\g<0>", text).replace("&", "&#")
+    return _MARKUP.sub(lambda m: f"&#{ord(m[0])};" if m[1] else f"\\{m[0]}", text)
 
 
-def _tables(runs: Runs, comparisons: Sequence[RunComparison]) -> Iterator[Table]:
+def _tables(task: str, runs: Runs, comparisons: Sequence[RunComparison]) -> Iterator[Table]:
     yield score_table(runs, _WORDS)
     yield from filter(None, [group_table(runs, _WORDS)])
     yield from filter(None, (points_table(*each, _WORDS) for each in runs.items()))
     metric = main_metric(runs)
-    for comparison in comparisons:
-        if names := names_of(comparison, runs):
-            yield comparison_table(comparison, *names, "en")
-            if metric in comparison.metrics:
-                yield from _changes(comparison.changes(metric), metric, *names)
+    for comparison, name_a, name_b in named(comparisons, task, runs):
+        yield comparison_table(comparison, name_a, name_b, "en")
+        if metric in comparison.metrics:
+            yield from _changes(comparison.changes(metric), metric, name_a, name_b)
     yield made_table(runs, _WORDS)
     for name, scores in runs.items():
         yield from filter(None, [_worst(name, scores, metric), _failures(name, scores)])
@@ -111,12 +117,13 @@ def _changes(changes: Sequence[Change], metric: str, name_a: str, name_b: str) -
 def _worst(name: str, scores: Scores, metric: str | None) -> Table | None:
     below = [item for item in scores.items if below_full(item, metric)]
     below.sort(key=lambda item: goodness(item, metric))
+    filtered = scores.extracted is not None
     header = [_WORDS[key] for key in ("question", "value", "answer", "targets", "reply")]
     rows = [
         [
             item.id,
             number(metric or "", item.values[metric or ""] or 0),
-            _WORDS["nothing"] if item.answer is None else item.answer,
+            item.answer if item.answer is not None else _WORDS["nothing"] if filtered else "–",
             " / ".join(wanted(item)),
             said(item),
         ]

@@ -12,7 +12,7 @@ from .comparison import RunComparison
 from .markup import Html, element, joined
 from .metrics import METRICS
 from .pictures import bars, radar, scale_of
-from .report import by_task, names_of
+from .report import by_task, named
 from .report_items import browser
 from .report_tables import (
     Runs,
@@ -81,9 +81,8 @@ def _section(
     parts += [
         _table(table, words) for each in runs.items() if (table := points_table(*each, words))
     ]
-    for comparison in comparisons:
-        if names := names_of(comparison, runs):
-            parts.append(_table(comparison_table(comparison, *names, language), words))
+    for comparison, *pair in named(comparisons, name, runs):
+        parts.append(_table(comparison_table(comparison, pair[0], pair[1], language), words))
     if groups := group_table(runs, words):
         parts.append(_table(groups, words, folded=True))
     parts.append(_table(made_table(runs, words), words, folded=True))

@@ -20,15 +20,20 @@ def task_for(name: str = "capitals", **changes: Any) -> Task:
     return Task(name, Path("capitals.jsonl"), "{{q}}", "answer", **(settings | changes))
 
 
-def run(replies: Sequence[str], model: str = "a", task: Task | None = None, **more: Any) -> Scores:
-    """A run whose right answers are all "yes". more: of each row or its doc, lists by place."""
+def run(
+    replies: Sequence[str | None], model: str = "a", task: Task | None = None, **more: Any
+) -> Scores:
+    """A run whose right answers are all "yes"; a choice has no reply.
+
+    more: of each row or its doc, lists by place
+    """
     rows = []
     for place, reply in enumerate(replies):
         given = {name: values[place] for name, values in more.items()}
         row: dict[str, Any] = {"id": f"q{place}", "key": str(place), "prompt": f"Question {place}?"}
         row |= {"target": ["yes"], "reply": reply, "cut": False, "doc": {"q": f"Question {place}?"}}
         row["doc"] |= given.pop("doc", {})
-        rows.append(row | given)
+        rows.append({name: value for name, value in (row | given).items() if value is not None})
     return score(task or task_for(), rows, model)
 
 
