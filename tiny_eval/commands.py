@@ -16,10 +16,11 @@ from .printing import (
     print_tasks,
     scores_as_json,
 )
-from .run_files import PREDICTIONS, read_rows, read_run, write_text
+from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_text
 from .runner import Inference, infer, run_folder
 from .scoring import Scores, score_run
-from .tasks import Task
+from .scripted import script_for
+from .tasks import Task, task_of
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -79,8 +80,20 @@ def run_report(args: argparse.Namespace) -> int:
 
 
 def run_judge(args: argparse.Namespace) -> int:
-    """Let a model mark a run's answers."""
-    raise NotImplementedError
+    """Let a model mark a run's open answers. 0; 1 if one has no marks."""
+    from .judge_runs import judge_prompts, judge_run
+
+    task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
+    script = (args.model or "").removeprefix("script:")
+    if script != (args.model or ""):
+        model: Model = script_for(script, judge_prompts(args.folder))
+    else:
+        model = make_model(args.model, task, _options(args))
+    with _Progress("judge") as progress:
+        inference = judge_run(args.folder, model, progress)
+    _note_inference(inference)
+    print(inference.folder / JUDGEMENTS)
+    return int(bool(inference.failures))
 
 
 def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> None:

@@ -22,17 +22,20 @@ _WORDS = words_in("en")
 
 def print_tasks(tasks: Sequence[tuple[Task, str]], as_json: bool) -> None:
     """Print each task, with a line about it."""
-    header = ["name", "kind", "metrics", "about", "documents"]
-    rows = [
-        [task.name, task.kind, ", ".join(task.metrics), about, str(len(task.docs))]
-        for task, about in tasks
-    ]
-    if not as_json:
-        _print_table(Table("", header, rows, [], names=4))
+    counts = [len(task.docs) if task.data.exists() else None for task, _ in tasks]
+    if as_json:
+        for (task, about), count in zip(tasks, counts, strict=True):
+            row = {"name": task.name, "kind": task.kind, "documents": count}
+            print_json({**row, "metrics": list(task.metrics), "about": about})
         return
-    for row, (task, _) in zip(rows, tasks, strict=True):
-        more = {"metrics": task.metrics, "documents": len(task.docs)}
-        print_json({**dict(zip(header, row, strict=True)), **more})
+    rows = [
+        [task.name, task.kind, ", ".join(task.metrics), "--data" if count is None else str(count)]
+        for (task, _), count in zip(tasks, counts, strict=True)
+    ]
+    _print_table(Table("", ["Task", "Kind", "Metrics", "Documents"], rows, [], names=3))
+    print()
+    for task, about in tasks:
+        print(f"{task.name}: {visible(about)}")
 
 
 def print_scores(runs: Mapping[Path, tuple[Scores, int | None]]) -> None:

@@ -8,6 +8,7 @@
 A process may be killed in the middle of a line; then the next one cuts that off and asks again.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -57,6 +58,11 @@ def read_run(folder: str | Path) -> Row:
     if not isinstance(run, dict) or not isinstance(run.get("task"), dict):
         raise ValueError(f"{path} names no task; remove it and run `infer` again")
     return run
+
+
+def judged_key(row: Row) -> str:
+    """What a judgement belongs to: this reply to this question."""
+    return f"{row['key']}-{hashlib.sha256(encode({'reply': row.get('reply')})).hexdigest()[:12]}"
 
 
 def write_json(path: Path, content: object) -> None:

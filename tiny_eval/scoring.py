@@ -14,7 +14,7 @@ from typing import Any
 from .filters import apply_filters
 from .metrics import METRICS, Item, Metric
 from .prompts import targets_of
-from .run_files import JUDGEMENTS, PREDICTIONS, Row, read_rows, read_run
+from .run_files import JUDGEMENTS, PREDICTIONS, Row, judged_key, read_rows, read_run
 from .stats import Estimate, bootstrap_estimate, mean_estimate
 from .tasks import Doc, Task, task_of
 
@@ -54,12 +54,12 @@ def score(
 ) -> Scores:
     """Scores of the rows of one run. ValueError if there are none.
 
-    judgements: by key of the row, for metrics that need a judge
+    judgements: by `run_files.judged_key` of the row, for metrics that need a judge
     """
     if not rows:
         raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
     _check(task, rows)
-    items = [_item(task, row, (judgements or {}).get(row["key"])) for row in rows]
+    items = [_item(task, row, (judgements or {}).get(judged_key(row))) for row in rows]
     metrics = {name: METRICS[name] for name in task.metrics}
     values = [
         {name: metric.of_item(item) for name, metric in metrics.items() if metric.of_item}

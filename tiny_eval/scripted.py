@@ -68,18 +68,27 @@ def prompt_key(prompt: Prompt) -> str:
 
 
 def script_of(task: Task, path: str | Path) -> ScriptedModel:
-    """Replies from a file with rows {"id", "reply"}. ValueError if it lacks one of them."""
+    """Replies to a task's documents from a file, as `script_for`."""
+    return script_for(path, {row["id"]: row["prompt"] for row in rows_to_ask(task)})
+
+
+def script_for(path: str | Path, prompts: Mapping[str, Prompt]) -> ScriptedModel:
+    """Replies from a file with rows {"id", "reply"}, to prompts by id.
+
+    ValueError for a row that lacks one of both, or a file that has none of the ids
+    """
     replies: dict[str, str] = {}
     for number, record in enumerate(read_records(path), 1):
         if "id" not in record or not isinstance(record.get("reply"), str):
             raise ValueError(f"{path}, record {number}: expected id and reply, got {list(record)}")
         replies[str(record["id"])] = record["reply"]
-    rows = rows_to_ask(task)
-    if not any(row["id"] in replies for row in rows):
-        raise ValueError(f"{path} has none of the ids of {task.name}, such as {rows[0]['id']!r}")
     by_prompt = {
-        prompt_key(row["prompt"]): replies[row["id"]] for row in rows if row["id"] in replies
+        prompt_key(prompt): replies[name] for name, prompt in prompts.items() if name in replies
     }
+    if not by_prompt:
+        raise ValueError(
+            f"{path} has none of the ids that are asked, such as {next(iter(prompts))!r}"
+        )
     return ScriptedModel(f"script-{Path(path).stem}", by_prompt)
 
 

@@ -105,9 +105,8 @@ with open_for_lines(__import__("pathlib").Path(sys.argv[1])) as file:
 
 def test_tidy_keeps_what_is_wanted_in_order_and_puts_the_rest_aside(tmp_path: Path) -> None:
     path = tmp_path / PREDICTIONS
-    write(
-        path, {"key": "c", "reply": "3"}, {"key": "old", "reply": "?"}, {"key": "a", "reply": "1"}
-    )
+    rows = [{"key": name, "reply": name * 2} for name in ("c", "old", "a")]
+    write(path, *rows)
     there, gone = tidy(tmp_path, [{"key": name} for name in "abc"])
     assert (there, gone) == ({"a", "c"}, 1)
     assert read_rows(path) == [rows[2], rows[0]]
