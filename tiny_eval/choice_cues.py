@@ -1,77 +1,93 @@
 """What stands before and after a letter when it is an answer, in Chinese and in English.
 
 `choice_letter` cuts a short window out of the reply on either side of each letter; these patterns
-read the windows. The text has been made plain before: half-width, without emphasis and LaTeX.
-A pattern of what stands before ends in `$`, one of what stands after starts with `^` by `match`.
+read the windows: those made by `_before` end where the letter begins, the others start where it
+ends. The text has been made plain: half-width, without emphasis and LaTeX.
 """
 
 import re
 
-_FLAGS = re.IGNORECASE | re.VERBOSE
+
+def _before(*alternatives: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{'|'.join(alternatives)})$", re.IGNORECASE)
 
 
-def _cue(*alternatives: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(alternatives)})$", _FLAGS)
+def _after(*alternatives: str) -> re.Pattern[str]:
+    return re.compile("|".join(alternatives), re.IGNORECASE)
 
 
-_IS = r"(?:(?:is|are|be|was|were)\b\s*:?|:|=+>?|-+>?|→|—)\s*"
-_NOUN_EN = r"(?:the|option|choice|letter|answer|statement|clearly|definitely|probably|indeed)"
+_OPTION = r"\s*(?:选项|option|choice)?\s*"
+_IS = r"(?:(?:is|are|be|was|were)\b\s*:?|:|=+>?|-+>?|→|—)"
+_WORDS = (
+    r"(?:\s*(?:the|option|choice|letter|answer|statement|clearly|definitely|probably|indeed))*\s*"
+)
 
-DECLARED = _cue(
-    r"答案[^\s,。;:A-Za-z]{0,6}(?<=[案是为选择项有】])\s*[:=→>-]{0,2}\s*(?:选项?)?\s*",
-    r"(?<![任备候挑误错别不没未勿筛])选择?\s*:?\s*(?:选项|答案)?\s*",
-    r"(?:选项|选择)\s*(?:应该|应当|应)?\s*[是为]\s*:?\s*(?:选项)?\s*",
-    r"(?:正确|合理|恰当|符合\w{0,6}|成立|满足\w{0,6})的(?:选项|说法|一项)?(?:应该|应)?[是为有]\s*:?\s*(?:选项)?\s*",
-    rf"\b(?:answers?|choice|option|statement|selection|guess|response|correct)\b[\"')\]】]*\s*"
-    rf"(?:(?:to|for)\s[^.,;:\n]{{1,24}})?(?:(?:would|should|must|will|may|might|could|seems?\sto)\s+)?"
-    rf"{_IS}(?:{_NOUN_EN}\s*)*",
-    rf"\b(?:choos(?:e|ing)|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|opt\sfor|selection\sof)\s*"
-    rf"(?:{_NOUN_EN}\s*)*:?\s*",
+DECLARED = _before(
+    r"(?:答案|正解)[\"'”】〗\]]?[^\s,。;:A-Za-z]{0,6}(?<=[案解是为选择项】〗\]\"'])\s*[:=→>-]{0,2}"
+    + _OPTION,
+    r"(?<![任备候挑误错别不没未勿筛])选[择出定]?了?\s*:?" + _OPTION,
+    r"(?:正确选项|最佳选项|选项|选择)\s*(?:应该|应当|应)?\s*(?:[是为]\s*:?|(?<=[确佳]选项):)"
+    + _OPTION,
+    r"(?:正确|合理|恰当|符合\w{0,6}|成立|满足\w{0,6})的(?:选项|说法|一项)?(?:应该|应)?[是为有]\s*:?"
+    + _OPTION,
+    r"(?<![A-Za-z])(?:answers?|ans\.?|solution|choice|option|letter|statement|selection|guess|response"
+    r"|verdict|correct)(?![A-Za-z])[\"')\]】]*\s*(?:key\s*|here\s*|(?:to|for|i|that)\s[^.,;:\n]{1,24})?"
+    rf"(?:(?:would|should|must|will|may|might|could|has\sto|seems?\sto)\s+)?{_IS}{_WORDS}:?",
+    r"\bans(?:wer)?\.\s*",
+    r"\b(?:choos(?:e|ing)|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
+    rf"{_WORDS}:?",
     r"<(?:final_)?answer>\s*",
 )
 """The letter that follows is the answer."""
 
-CONCLUDED = _cue(
-    r"(?:应该?[是为]|而是|就是|发现是|(?:^|[,。;])是)\s*(?:选项)?\s*",
+CONCLUDED = _before(
+    r"(?:应该?[是为]|而是|就是|发现是|(?:更正|改)[为选]|(?:认为|觉得|猜)是?|(?:^|[,。;])是)"
+    + _OPTION,
     r"(?:故|所以|因此|综上|答)\s*[,:]?\s*",
-    rf"\b(?:so|hence|thus|therefore|wait|actually|leaving|say|think|believe|probably|perhaps)\b"
-    rf"[,:]?\s*(?:(?:it's|it\sis|{_NOUN_EN})\s*)*",
-    r"(?:\b(?:it|that)(?:'s|\sis)|\bmust\sbe|\bshould\sbe|\bguess\s(?:is)?)\s*(?:definitely|option)?\s*",
+    r"\b(?:so|hence|thus|therefore|wait|no|actually|meant|lea(?:ves?|ving)(?:\sus\swith)?|say|think"
+    r"|believe|probably|perhaps)\b[,:]?\s*(?:it's|it\sis)?" + _WORDS,
+    r"(?:\b(?:it|that)(?:'s|\sis|\s(?:must|should|has\sto)\sbe)|\bguess)" + _WORDS,
     r"(?:\bnot|n't)\s[^.\n]{0,25}\bbut(?:\srather)?\s*",
 )
-"""The same, if the letter ends the sentence: what goes on is about something else."""
+"""The same, if the letter ends the clause: what goes on is about something else."""
 
-IDENTIFIED = _cue(
-    r"(?:错误|不正确|不符合\w{0,6}|不成立)的(?:选项|说法|一项)?[是为]\s*:?\s*(?:选项)?\s*",
+IDENTIFIED = _before(
+    r"(?:错误|不正确|不符合\w{0,6}|不成立)的(?:选项|说法|一项)?[是为]\s*:?" + _OPTION,
     r"(?:对应|即|与|和)的?选项\s*",
-    r"\b(?:match(?:es)?|corresponds?\sto|which\sis|that\sis|namely|i\.e\.)\s*(?:option|choice|answer)\s*",
+    r"\b(?:match(?:es|ing)?|corresponds?\sto|which\sis|that\sis|namely|i\.e\.)\s*(?:option|choice|answer)\s*",
 )
 """An option is named without being called the answer."""
 
-DENIED = _cue(
-    r"(?:不|并非|非|没有?|无法|误|错|别|勿)[^,。;:]{0,3}[选择是为]\s*(?:选项)?\s*",
-    r"(?:排除|不选|而非|并非|除了?)\s*(?:选项)?\s*",
-    rf"(?:\bnot|n't|\bcannot|\bneither|\bnor|\brather\sthan|\binstead\sof|\bexcept|\bunlike|\bversus)"
-    rf"\s*(?:be\s*)?(?:{_NOUN_EN}\s*)*",
-    rf"\b(?:rul(?:es?|ed|ing)\sout|eliminat\w+|exclud\w+|discard\w*|reject\w*)\s*(?:options?\s*)?(?:{_NOUN_EN}\s*)*",
+DENIED = _before(
+    r"(?:不|并非|非|没有?|无法|误|错|别|勿)[^,。;:]{0,3}[选择是为]" + _OPTION,
+    r"(?:排除|不选|而非|并非|除了?)" + _OPTION,
+    r"(?:\bnot|n't|\bcannot|\bneither|\bnor|\brather\sthan|\binstead\sof|\bexcept|\bunlike|\bversus)"
+    r"\s*(?:be\b)?" + _WORDS,
+    r"\b(?:rul(?:es?|ed|ing)\sout|eliminat\w+|exclud\w+|discard\w*|reject\w*)(?:\s*options)?"
+    + _WORDS,
 )
 """The letter that follows is none."""
 
-NOT_AN_OPTION = _cue(
-    r"[点线面角圆弦边集合件阵量数题素案划站车组型班∠△]\s*",
-    r"\b(?:vitamin|plan|hepatitis|grade|type|class|point|station|team|group|dr\.|mr\.|mrs\.)\s*",
+NAMES = _before(
+    r"(?:[点线面角圆弦边集合件阵量数图组型班站∠△]|方案|计划|命题|维生素)\s*",
+    r"\b(?:vitamin|plan|hepatitis|grade|type|class|point|station|team|group|person|figure|company"
+    r"|paragraph|dr\.|mr\.|mrs\.)\s*",
 )
-"""The letter that follows names something else: 点A, vitamin C. 答案 and 选项 are cues all the same."""
+"""The letter that follows ends a name, unless a cue says more: 点A, vitamin C."""
 
-SUPPOSED = re.compile(
-    r"如果|若|假设|假如|要是|倘若|\b(?:if|suppose|assum\w+|were|whether)\b|"
-    r"有人|有些|很多|许多|不少|同学|\b(?:some|many|students|people|others|they|he|she)\b",
+NEGATED = re.compile(r"n't\b|\b(?:not|never|cannot|hardly)\b", re.IGNORECASE)
+SUPPOSED = re.compile(r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if|suppos|assum)", re.IGNORECASE)
+"""In the sentence before: all of this holds in a case that need not be so."""
+FORCED = re.compile(r"必须|非要|一定要|如果是我|\bif\s(?:i\shad|forced|pressed)", re.IGNORECASE)
+"""If I had to choose: no such case."""
+OTHERS = re.compile(
+    r"有人|有些|很多|许多|不少|同学|学生|考生|老师|[他她]|小[明红]|"
+    r"\b(?:some|many|students|people|others|they|he|she|were|whether)\b",
     re.IGNORECASE,
 )
-"""In the clause before: a case is only supposed, or somebody else's."""
-
+"""In the clause before: somebody else says so."""
 TENTATIVE = re.compile(
-    r"可能|也许|或许|大概|似乎|好像|初步|一开始|起初|乍|以为|"
+    r"可能|也许|或许|大概|似乎|好像|初步|一开始|起初|乍|以为|先前|之前|"
     r"\b(?:maybe|might|could|may|perhaps|probably|possibly|seem\w*|initially|first|thought)\b",
     re.IGNORECASE,
 )
@@ -81,61 +97,58 @@ FINAL = re.compile(
     re.IGNORECASE,
 )
 
-ENDS = re.compile(r"\s*(?:$|\n|[.。,;:!…、)\]}>】」』”\"|—–]|-(?![A-Za-z0-9])|'(?!\w)|</)")
-"""After a letter: it stands by itself."""
-
-GOES_ON = re.compile(
-    r"\s*(?:选?项|是|正确|因为|由于|吧|了|而[不非]|即|呢|的(?:$|原因|理由|[.。,])|一致|[(（](?![-\d])|"
-    r"(?:because|since|as|is|and|but|not|rather|instead|which|due|based)\b)|\s+\(",
-    re.IGNORECASE,
+ENDS = _after(r"\s*吧?(?:$|[\n.。,;:!…、)\]}>】【」』”\"|—–]|-(?![A-Za-z0-9])|'(?!\w)|</)")
+"""The letter stands by itself."""
+GOES_ON = _after(
+    r"\s*(?:选?项|是|正确|因为|由于|吧|了|而[不非]|即|呢|的(?:$|原因|理由|[.。,])|一致)",
+    r"\s*(?:because|since|as|is|and|but|not|rather|instead|which|due|based)\b",
+    r"\s*\((?!\s*[-\d.]+\s*,)|\s+\(",
 )
-"""After a letter: words about the choice, and not a longer name that the letter starts."""
-
-LEADS = re.compile(
-    r"\s*,?\s*(?:因为|由于|而[不非]|(?:because|since|as|not|rather|instead)\b)", re.IGNORECASE
+"""What goes on is about the choice: the letter starts no longer name, and no point's (1, 2)."""
+LEADS = _after(
+    r"\s*,?\s*(?:因为|由于|而[不非]|\((?![-\d])|"
+    r"(?:because|since|as|not|rather|instead|i\sthink|i\sguess|final)\b)"
 )
-"""After the first letter of a reply."""
+"""After a letter that starts the reply."""
 
-_FILLER_ZH = r"(?:选?项|说法|这一项|也|都|均|才|是|为|最|更|完全|显然|同时|三项|两项|[:\s])*"
-_FILLER_EN = (
-    r"\s*(?:(?:is|are|was|were|seems?|looks?|must\sbe)\s+)"
+_ZH = r"(?:选?项|的?说法|这一项|也|都|均|才|是|为|最|更|完全|显然|同时|三项|两项|明显|[:\s])*"
+_EN = (
+    r"\s*(?:is|are|was|were|seems?|looks?|must\sbe)\s+"
     r"(?:(?:the|also|both|all|indeed|clearly|definitely|only|most|more|actually)\s+)*"
 )
-_RIGHT_EN = (
-    r"(?:correct|right|true|valid|best|the\sanswer)(?![\w-])(?!\s(?:if|when|about|for|to|in)\b)"
+_BOX = r"\s*[.:|)、]?\s*"
+RIGHT = _after(
+    rf"{_ZH}(?:正确|对(?![应比称于角])|符合|成立|合理|恰当|合适|满足|准确)",
+    rf"{_EN}(?:correct|right|true|valid|best|the\sanswer)(?![\w-])(?!\s(?:if|when|about|for|to|in)\b)",
+    r"\s*(?:makes?\sthe\smost\ssense|fits\sbest|satisfies)\b",
+    rf"{_BOX}[✓✔√✅]",
 )
-_WRONG_EN = r"(?:incorrect|wrong|false|invalid|eliminated|ruled\sout|not|never|impossible|out)\b"
-_MARKED = r"\s*[.:|)、]?\s*"
+WRONG = _after(
+    rf"{_ZH}(?:不|错|有误|没有|无法|矛盾|排除)",
+    rf"{_EN}(?:incorrect|wrong|false|invalid|eliminated|ruled\sout|not|never|impossible|out)\b",
+    r"\s*(?:isn't|can't|cannot)\b",
+    rf"{_BOX}[✗✘❌×](?![\w(])",
+)
+FITS = _after(r"[^。;\nA-Z]{0,30}?(?:(不符合题意|不合题意|排除)|符合题意|当选)")
+"""What a verdict comes to where the question asks for what is wrong; group 1: not the answer."""
+LISTED = _after(
+    r"[\s.:|)、(]{1,4}是?(?:(正确|对(?!应)|correct\b|right\b|yes\b)"
+    r"|(?:错误|不正确|不对|错|incorrect\b|wrong\b|no\b(?![\w ])))"
+)
+"""A verdict where an option's text could stand: "A. correct". Group 1: a good one."""
 
-RIGHT = re.compile(
-    rf"{_FILLER_ZH}(?:正确|对(?![应比称于角])|符合|成立|合理|恰当|合适|满足|准确)|"
-    rf"{_FILLER_EN}{_RIGHT_EN}|{_MARKED}[✓✔√✅]",
-    re.IGNORECASE | re.VERBOSE,
-)
-WRONG = re.compile(
-    rf"{_FILLER_ZH}(?:明显)?(?:不|错|有误|没有|无法|矛盾|排除)|"
-    rf"{_FILLER_EN}{_WRONG_EN}|\s*(?:isn't|can't|cannot)\b|{_MARKED}[✗✘❌×](?![\w(])",
-    re.IGNORECASE | re.VERBOSE,
-)
-VERDICT = re.compile(
-    r"[\s.:|)、]{1,4}(?:(?:是)?(正确|对(?!应)|correct\b|right\b|yes\b)"
-    r"|(?:是)?(错误|不正确|不对|错|incorrect\b|wrong\b|no\b(?![\w ])))",
-    re.IGNORECASE,
-)
-"""A verdict where an option's text could stand: "A. correct". Group 1 is good, group 2 bad."""
-
-ASKED = re.compile(r"[^,。;!.\n?]{0,24}(?:[?]|[吗呢](?=[?。]|$))")
+ASKED = _after(r"[^,。;!.\n?]{0,24}(?:[?]|[吗呢](?=[?。]|$))")
 """A question, and no claim."""
 
 REVISED = re.compile(
-    r"(?:^|[。.!;,…—\n])\s*(?:不对|错了|等等|等一下|更正|修正|重新|再[想看检]|"
-    r"(?:(?:hmm|oh|no)\W{1,2})?wait\b|actually\b|scratch\sthat|correct(?:ion|ed)\b|"
-    r"on\s(?:reflection|second\sthought)|let\sme\s(?:re|double)|i\smade\sa\smistake)",
+    r"(?:^|[。.!;,…—\n])\s*(?:(?:不对|错了|等等|等一下|现?更正|修正|重新|再[想看检])|"
+    r"(?:(?:hmm|oh|no)\W{1,2})?wait\b|(?:no,|actually|sorry|i\smeant|scratch\sthat|correct(?:ion|ed)|"
+    r"on\s(?:reflection|second\sthought|review)|let\sme\s(?:re|double)|i\smade\sa\smistake))",
     re.IGNORECASE,
 )
 """What was said before is taken back."""
-
-ANOTHER_QUESTION = re.compile(
-    r"\n\s*(?:Question|Q|Problem|问题|题目)\s*\d{0,3}\s*[:.]|<\|\w{1,20}\|>|</s>", re.IGNORECASE
+NEXT_TURN = re.compile(
+    r"\n\s*(?:(?:Question|Q|Problem|问题|题目)\s*\d{0,3}|User|Human|用户)\s*[:.]|<\|\w{1,20}\|>|</s>",
+    re.IGNORECASE,
 )
 """The reply is over: a base model goes on with questions of its own."""

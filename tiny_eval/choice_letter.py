@@ -1,9 +1,9 @@
 r"""The letter that a reply to a multiple-choice question gives, or None.
 
-`re.search("[ABCD]", reply)` finds the A of "A student", of "不选A" and of a list of all options, and
-each such guess is right one time in four: it makes a model that says nothing look as if it knew.
-Here a letter has to earn its place by what stands around it, and a reply that leaves a reader in
-doubt has no letter. Every letter is sorted into one of these:
+`re.search("[ABCD]", reply)` finds the A of "A student", of 不选A and of a list of all options. One
+such guess in four is right: a model that says nothing looks as if it knew. Here a letter has to
+earn its place by what stands around it (`choice_cues`), and a reply that leaves its reader in doubt
+has no letter. Every letter is one of these:
 
 - committed: 故选B, "the answer is B", \boxed{B}, a line that is a letter and nothing else;
 - an option with its text, alone: "B. a triangle";
@@ -25,24 +25,34 @@ from typing import Literal
 from . import choice_cues as cues
 
 _LONGEST = 32_000  # characters read; a longer reply is a loop, its answer at the start or the end
-_BEFORE, _AFTER = 60, 48  # characters of the windows
-_OPEN, _CLOSE = "([{【<“‘\"'", ")]}】>”’\"'"
+_MOST = 400  # mentions of letters read, the last ones
+_WINDOW = 60  # characters on either side of a letter
+_SENTENCE_WINDOW = 200  # characters before it, to the start of its sentence
 
 _PLAIN = {0x3000: " "} | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _PLAIN |= {0x24B6 + i: chr(65 + i) for i in range(26)} | {
     0x24D0 + i: chr(97 + i) for i in range(26)
 }
-_LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathsf|mbox|rm|bf)\s*\{([^{}]*)\}")
+_LATEX_TEXT = re.compile(r"\\(?:text[a-z]{0,4}|math[a-z]{2,4}|mbox|rm|bf)\s*\{([^{}]*)\}")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{?")
 _MATH = re.compile(r"\\[()\[\]]|\$+")
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9])[*_`]+|[*_`]+(?![A-Za-z0-9])")
-_CLAUSE = re.compile(r"[,。;!?\n.]")
+
 _SENTENCE = re.compile(r"[。;!?\n.]")
-_LINE_START = re.compile(r"[\s>#•|✅-]*(?:(?:Q|第)?\s*\d{1,3}\s*[题.:、)]\s*)?", re.IGNORECASE)
-_LABEL = re.compile(r"(?:option|choice|answer|选项?|答案?|第)\s*:?\s*", re.IGNORECASE)
-_LINE_END = re.compile(r"[\s)\]}】>”’\"'.。、,:!|]*(?:选?项|吧)?[\s.。!|]*$")
-_MENTION_BEFORE = re.compile(r"(?:选项|options?|choices?|answer)\s*$", re.IGNORECASE)
+_CLAUSE = re.compile(r"[,。;!?\n.]|但|\bbut\b", re.IGNORECASE)
 _EITHER = re.compile(r"or|或|还是", re.IGNORECASE)
+_OPTION_BEFORE = re.compile(r"(?:选项|options?|choices?|answer)\s*$", re.IGNORECASE)
+_LINE_HEAD = re.compile(
+    r"[\s>#•|✅=→-]*(?:(?:Q|第|\()?\s*\d{1,3}\s*[题.:、)]{1,2}\s*)?"
+    r"(?:(?:option|choice|answer|assistant|选项?|答案?)\s*:?)?[\s(\[{【“‘\"']*",
+    re.IGNORECASE,
+)
+_LINE_TAIL = re.compile(r"[\s)\]}】”’\"'.。、,:!|]*(?:选?项|吧)?[\s.。!|]*")
+_ITEM = re.compile(
+    r"[\s>#•-]*(?:option|choice|选项)?\s*[(\[【]?([A-Za-z])\s*(?:[.:、)\]】]|[-–—](?=\s))",
+    re.IGNORECASE,
+)
+_INLINE_ITEM = re.compile(r"(?:^|[\s(,;。])([A-Z])(?:[.:、]|\)(?=\s|[^\x00-\x7f]))(?=\s*\S)")
 
 Kind = Literal["committed", "alone", "right", "listed right", "wrong", "denied", "mentioned"]
 
@@ -68,7 +78,7 @@ def choice_letter(text: str, letters: str = "ABCD") -> str | None:
 def choice_letters(text: str, letters: str = "ABCD") -> str | None:
     """The letters that a reply gives to a question with several right options, sorted: "ACD".
 
-    letters: those of the options, capital. None if there are none, or in doubt
+    letters: those of the options, capital. None if there are none, or doubt
     """
     return _answer(text, letters, several=True)
 
@@ -76,8 +86,13 @@ def choice_letters(text: str, letters: str = "ABCD") -> str | None:
 def _answer(text: str, letters: str, several: bool) -> str | None:
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 4] + "\n\n" + text[-_LONGEST * 3 // 4 :]
-    replies = cues.ANOTHER_QUESTION.split(_plain(text).strip())
-    return _decide(next(filter(str.strip, replies), ""), letters, several)
+    turns = cues.NEXT_TURN.split(_plain(text).strip())
+    claims = list(_claims(next(filter(str.strip, turns), ""), letters, several))
+    committed = [claim for claim in claims if claim.kind == "committed"]
+    if committed:
+        return _last_word(committed, claims)
+    alone = {claim.letters for claim in claims if claim.kind == "alone"}
+    return alone.pop() if alone else _judged(claims, several)
 
 
 def _plain(text: str) -> str:
@@ -87,52 +102,51 @@ def _plain(text: str) -> str:
     return _EMPHASIS.sub("", _BOX.sub("【答案】", text))
 
 
-def _decide(text: str, letters: str, several: bool) -> str | None:
-    claims = list(_claims(text, letters, several))
-    committed = [claim for claim in claims if claim.kind == "committed"]
-    if committed:
-        return _last_word(committed, claims)
-    alone = {claim.letters for claim in claims if claim.kind == "alone"}
-    if alone:
-        return alone.pop() if len(alone) == 1 else None
-    return _judged(claims, several)
-
-
 def _last_word(committed: list[_Claim], claims: list[_Claim]) -> str | None:
+    """What the commitments agree on, else the last if it concludes; None if it is taken back."""
     firm = [claim for claim in committed if not claim.tentative] or committed
-    while len(firm) > 1 and not firm[0].letters:
+    while len(firm) > 1 and not firm[0].letters:  # "A or B" was narrowed down
         firm = firm[1:]
-    said = {claim.letters for claim in firm}
-    if len(said) > 1:
-        said = {claim.letters for claim in firm if claim.final}
-        if len(said) != 1 or not firm[-1].final:
+    if len({claim.letters for claim in firm}) > 1:
+        concluded = {claim.letters for claim in firm if claim.final}
+        if len(concluded) != 1 or not firm[-1].final:
             return None
-    answer = firm[-1].letters
-    later = claims[claims.index(firm[-1]) :]
-    denied = any(claim.kind == "denied" and set(claim.letters) & set(answer) for claim in later)
-    return None if denied else answer or None
+    last = firm[-1]
+    since = next(i for i in reversed(range(len(claims))) if claims[i] is last)
+    if _letters(claims[since:], "denied") & set(last.letters) or _contradicted(last, claims):
+        return None
+    return last.letters or None
+
+
+def _contradicted(last: _Claim, claims: list[_Claim]) -> bool:
+    """Another option is the only one that is judged right: "A. B is correct as it is larger."."""
+    right, wrong = _letters(claims, "right", "listed right"), _letters(claims, "wrong")
+    return len(right) == 1 and not (right | wrong) & set(last.letters)
 
 
 def _judged(claims: list[_Claim], several: bool) -> str | None:
-    def union(*kinds: Kind) -> set[str]:
-        return {letter for claim in claims if claim.kind in kinds for letter in claim.letters}
-
-    right, wrong = union("right", "listed right"), union("wrong", "denied")
-    if not right or right & wrong or union("mentioned") - right - wrong:
+    """What is found right, if no option is left open."""
+    right, wrong = _letters(claims, "right", "listed right"), _letters(claims, "wrong", "denied")
+    if not right or right & wrong or _letters(claims, "mentioned") - right - wrong:
         return None
-    if union("listed right") and len(right | wrong) == 2:
+    if _letters(claims, "listed right") and len(right | wrong) == 2:
         return None  # "A. correct B. wrong" may be the options of a question of yes or no
     return "".join(sorted(right)) if several or len(right) == 1 else None
+
+
+def _letters(claims: list[_Claim], *kinds: Kind) -> set[str]:
+    return {letter for claim in claims if claim.kind in kinds for letter in claim.letters}
 
 
 def _claims(text: str, letters: str, several: bool) -> Iterator[_Claim]:
     """All claims since the last revision, in order."""
     revisions = [match.start() for match in cues.REVISED.finditer(text)]
-    start = revisions[-1] if revisions else 0
     listed = _listed(text, letters)
-    for match in _groups(letters).finditer(text, start):
+    groups = list(_groups(letters).finditer(text, revisions[-1] if revisions else 0))
+    for match in groups[-_MOST:]:
         for begin, end in _parts(text, match):
-            claim = _claim(text, begin, end, begin in listed, several)
+            chosen = _letters_of(text[begin:end], several)
+            claim = chosen is not None and _claim(text, begin, end, begin in listed, chosen)
             if claim:
                 yield claim
 
@@ -140,15 +154,15 @@ def _claims(text: str, letters: str, several: bool) -> Iterator[_Claim]:
 def _groups(letters: str) -> re.Pattern[str]:
     """Letters of the options, and several of them: "AC", "A, C", "(A) and (C)"."""
     joint = (
-        r"[)\]】\"”']{0,2}[ \t]{0,2}(?:[、,/&][ \t]?(?:and|or|和|或)?|和|与|及|以及|and\b|or\b|或者?|还是|nor\b|)"
-        r"[ \t]{0,2}[(\[【\"“']{0,2}"
+        r"[)\]】\"”']{0,2}[ \t]{0,2}(?:[、,;/&][ \t]?(?:and|or|和|或)?|和|与|及|以及|或者?|还是|"
+        r"and\b|n?or\b|)[ \t]{0,2}[(\[【\"“']{0,2}"
     )
 
-    def group(of: str) -> str:
-        token = rf"[{of}]{{1,{len(of)}}}(?![A-Za-z0-9])(?!['’][A-Za-z])"
+    def group(of: str, not_before: str) -> str:
+        token = rf"[{of}]{{1,{len(of)}}}(?![A-Za-z0-9]|['’][A-Za-z]{not_before})"
         return rf"{token}(?:{joint}(?<![A-Za-z0-9]){token})*"
 
-    alternatives = f"{group(re.escape(letters))}|{group(re.escape(letters.lower()))}"
+    alternatives = f"{group(letters, '')}|{group(letters.lower(), r'|[.][A-Za-z]')}"
     return re.compile(rf"(?<![A-Za-z0-9\\{{|^°])(?<![A-Za-z]['’])(?:{alternatives})")
 
 
@@ -156,20 +170,19 @@ def _parts(text: str, match: re.Match[str]) -> list[tuple[int, int]]:
     """The group, or its two halves where a comma parts a choice from a verdict: 选B，A错误."""
     begin, end = match.span()
     comma = text.rfind(",", begin, end)
-    after = text[end : end + _AFTER]
+    after = text[end : end + _WINDOW]
     goes_on = cues.RIGHT.match(after) or cues.WRONG.match(after) or after.startswith(("项", "选项"))
     if comma < 0 or not goes_on or not cues.DECLARED.search(_before(text, begin)):
         return [(begin, end)]
-    second = re.compile("[A-Za-z]").search(text, comma)
-    assert second is not None
-    return [(begin, comma), (second.start(), end)]
+    second = next(at for at in range(comma, end) if text[at].isalpha())
+    return [(begin, comma), (second, end)]
 
 
 def _letters_of(group: str, several: bool) -> str | None:
     """The letters, sorted; "" if they are no one choice, None if they are a word."""
     tokens = re.findall(r"[A-Z]+|[a-z]+", re.sub(r"\b(?:and|n?or)\b", " ", group))
     joined = "".join(tokens).upper()
-    if any(list(token) != sorted(set(token)) for token in tokens) or len(set(joined)) < len(joined):
+    if any(list(token) != sorted(token) for token in tokens) or len(set(joined)) < len(joined):
         return None
     if _EITHER.search(group) or (len(joined) > 1 and not several):
         return ""
@@ -178,38 +191,43 @@ def _letters_of(group: str, several: bool) -> str | None:
 
 def _before(text: str, begin: int) -> str:
     """The window before; a line break after a label counts as its colon."""
-    window = text[max(0, begin - _BEFORE) : begin]
-    kept = window.rstrip(" \t\n([{“‘\"'")
+    window = text[max(0, begin - _WINDOW) : begin]
+    kept = window.rstrip(" \t\n#([{“‘\"'")
     return kept + ":" if "\n" in window[len(kept) :] and kept[-1:] != ":" else kept
 
 
-def _claim(text: str, begin: int, end: int, listed: bool, several: bool) -> _Claim | None:
-    group = text[begin:end]
-    chosen = _letters_of(group, several)
-    if chosen is None:
-        return None
-    every = "".join(sorted(set(re.findall("[A-Z]", group))))
-    before, after = _before(text, begin), text[end : end + _AFTER]
-    clause, sentence = _CLAUSE.split(before)[-1], _SENTENCE.split(before)[-1]
-    if cues.ASKED.match(after) or cues.SUPPOSED.search(clause):
+def _claim(text: str, begin: int, end: int, listed: bool, chosen: str) -> _Claim | None:
+    every = "".join(sorted(set(re.findall("[A-Z]", text[begin:end]))))
+    before, after = _before(text, begin), text[end : end + _WINDOW]
+    sentence = _SENTENCE.split(text[max(0, begin - _SENTENCE_WINDOW) : begin].rstrip())[-1]
+    clause = _CLAUSE.split(sentence)[-1]
+    if cues.ASKED.match(after) or cues.OTHERS.search(clause) or _is_supposed(clause, sentence):
         return None
     if cues.IDENTIFIED.search(before) and _stands(after):
         return _Claim("right", every)
     if cues.DENIED.search(before):
         return _Claim("denied", every)
-    if every and (verdict := _verdict(after)):
-        supposed = cues.SUPPOSED.search(sentence) and not cues.FINAL.search(clause)
-        return None if supposed else _Claim(verdict, every)
+    named = bool(cues.NAMES.search(before))
+    if every and not named and (verdict := _verdict(after)):
+        return _Claim("wrong" if cues.NEGATED.search(clause) else verdict, every)
     if listed:
         return _Claim("mentioned", every)
-    if _commits(text, begin, end, before, after):
-        tentative = bool(cues.TENTATIVE.search(clause))
-        return _Claim("committed", chosen, tentative, bool(cues.FINAL.search(sentence)))
-    if chosen and _is_item(text, begin, end):
+    if _commits(text, begin, end, named):
+        tentative, final = bool(cues.TENTATIVE.search(clause)), bool(cues.FINAL.search(sentence))
+        negated = cues.NEGATED.search(clause)
+        return _Claim("denied" if negated else "committed", chosen, tentative, final)
+    item = _ITEM.match(text)
+    if chosen and item and item.span(1) == (begin, end):
         return _Claim("alone", chosen)
-    if _MENTION_BEFORE.search(before) or after.startswith(("项", "选项")):
+    if _OPTION_BEFORE.search(before) or after.startswith(("项", "选项")):
         return _Claim("mentioned", every)
     return None
+
+
+def _is_supposed(clause: str, sentence: str) -> bool:
+    if cues.FINAL.search(clause) or cues.FORCED.search(sentence):
+        return False
+    return bool(cues.SUPPOSED.search(sentence))
 
 
 def _stands(after: str) -> bool:
@@ -218,68 +236,43 @@ def _stands(after: str) -> bool:
 
 def _verdict(after: str) -> Kind | None:
     after = after.lstrip(")]}】”’\"'")
-    if verdict := cues.VERDICT.match(after):
-        return "listed right" if verdict[1] else "wrong"
-    if cues.RIGHT.match(after):
-        return "right"
-    return "wrong" if cues.WRONG.match(after) else None
+    if listed := cues.LISTED.match(after):
+        return "listed right" if listed[1] else "wrong"
+    right, wrong = cues.RIGHT.match(after), cues.WRONG.match(after)
+    if (right or wrong) and (fits := cues.FITS.match(after)):
+        return "wrong" if fits[1] else "right"
+    return "right" if right else "wrong" if wrong else None
 
 
-def _commits(text: str, begin: int, end: int, before: str, after: str) -> bool:
+def _commits(text: str, begin: int, end: int, named: bool) -> bool:
+    before, after = _before(text, begin), text[end : end + _WINDOW]
     if cues.DECLARED.search(before):
         return _stands(after)
-    if cues.NOT_AN_OPTION.search(before):
+    if named:
         return False
     if cues.CONCLUDED.search(before):
         return bool(cues.ENDS.match(after))
-    return _is_line(text, begin, end) or (
-        not text[:begin].strip(_OPEN + " \n\t") and bool(cues.LEADS.match(after))
-    )
-
-
-def _line(text: str, begin: int, end: int) -> tuple[str, str]:
-    """The rest of the line before and after."""
     stop = text.find("\n", end)
-    return text[text.rfind("\n", 0, begin) + 1 : begin], text[end : stop if stop >= 0 else None]
-
-
-def _is_line(text: str, begin: int, end: int) -> bool:
-    """The group is a line of its own, but for signs and a label."""
-    head, tail = _line(text, begin, end)
-    start = _LINE_START.match(head)
-    assert start is not None
-    rest = _LABEL.sub("", head[start.end() :].strip(_OPEN + " "), count=1)
-    return not rest.strip(_OPEN + " ") and bool(_LINE_END.match(tail))
-
-
-_ITEM = re.compile(
-    r"^[\s>#•-]*(?:option|choice|选项)?\s*[(\[【]?\s*([A-Za-z])\s*(?:[.:、)\]】]|[-–—](?=\s))",
-    re.IGNORECASE,
-)
-_INLINE = re.compile(r"(?:^|[\s(,;。])([A-Z])[.:、)](?=\s*\S)")
+    tail = text[end : stop if stop >= 0 else None]
+    if not _LINE_HEAD.fullmatch(text, text.rfind("\n", 0, begin) + 1, begin):
+        return False
+    is_line = _LINE_TAIL.fullmatch(tail)
+    return bool(is_line or (not text[:begin].strip(" \n([“‘\"'") and cues.LEADS.match(after)))
 
 
 def _listed(text: str, letters: str) -> set[int]:
-    """Where the letters of lists stand: lines one after the other, or one line, of several options."""
+    """Where the letters of lists stand: of several options in lines that follow, or in one line."""
     places: set[int] = set()
-    block: list[tuple[str, int]] = []
+    block: dict[int, str] = {}  # place -> letter
     at = 0
-    for line in [*text.split("\n"), "-"]:
+    for line in [*text.split("\n"), "end"]:
+        inline = {at + m.start(1): m[1] for m in _INLINE_ITEM.finditer(line) if m[1] in letters}
+        places |= set(inline) if len(set(inline.values())) > 1 else set()
         item = _ITEM.match(line)
-        inline = [m for m in _INLINE.finditer(line) if m[1] in letters]
-        if len({m[1] for m in inline}) > 1:
-            places |= {at + m.start(1) for m in inline}
         if item and item[1].upper() in letters:
-            block.append((item[1].upper(), at + item.start(1)))
+            block[at + item.start(1)] = item[1].upper()
         elif line.strip():
-            if len({letter for letter, _ in block}) > 1:
-                places |= {place for _, place in block}
-            block = []
+            places |= set(block) if len(set(block.values())) > 1 else set()
+            block = {}
         at += len(line) + 1
     return places
-
-
-def _is_item(text: str, begin: int, end: int) -> bool:
-    """The reply starts with one option and its text: "B. a triangle"."""
-    item = _ITEM.match(text)
-    return bool(item and item.span(1) == (begin, end))

@@ -1,11 +1,10 @@
 r"""Filters: what takes an answer out of a model's reply.
 
 A model asked for a number writes a paragraph. Each filter takes a text and returns the part that is
-the answer, or None where it finds none: never a guess, never "" and never the text unchanged because
-nothing matched. So what share of the replies held an answer at all can be told from how many of
-those were right; a low score is often a low share. A task lists its filters in order:
-`["strip_think", "boxed"]`. Chapter 52 explains it. The letters of multiple choice have a module of
-their own, `choice_letter`.
+the answer, or None where it finds none: no guess, no "", nor the whole text for want of a match. So
+what share of the replies held an answer can be told from how many of those were right; a low score
+is often a low share. A task lists its filters in order: `["strip_think", "boxed"]`. Chapter 52
+explains it. The letters of multiple choice have a module of their own, `choice_letter`.
 """
 
 import re
@@ -17,19 +16,21 @@ Filter = Callable[[str], str | None]
 """From a text to the answer in it, or None."""
 
 FilterSpec = str | Mapping[str, object]
-"""A name, or a mapping as {"regex": "x = (\\d+)", "last": true}, {"choice_letter": {"letters": "ABCDE"}}."""
+"""A name, or a mapping as {"regex": "x = (.+)"} and {"choice_letter": {"letters": "ABCDE"}}."""
 
 _TAG = re.compile(r"(</?think(?:ing)?>)", re.IGNORECASE)
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _BARE_BOX = re.compile(r"[^\s$\\{},，。;；、]+")
 _LABEL = re.compile(
-    r"【答案】\s*[:：]?|答案\s*(?:应该|应当|应)?(?:[是为]\s*[:：]?|[:：])|</?answer>|"
-    r"\banswer(?:\s+to\s[^.:：\n]{1,40})?\s*(?:\*\*\s*)?(?:is\s*:?|[:：])",
+    r"【答案】\s*[:：]?|答案\s*(?:应该|应当|应)?(?:[是为]\s*[:：]?|[:：])|<answer>|"
+    r"\banswer(?:\s+to\s[^.:：\n]{1,24})?\s*(?:\*\*\s*)?(?:is\s*:?|[:：])",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[。\n【<]|\.(?=\s|$)")
-_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_])(?<!\d\.)[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?"
+)
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _HALF_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {ord("−"): "-"}
 
@@ -48,9 +49,9 @@ def apply_filters(text: str, filters: Sequence[FilterSpec]) -> str | None:
 def make_filter(spec: FilterSpec) -> Filter:
     """The filter that a task's file asks for.
 
-    spec: one of FILTERS by name; {"regex": pattern, "group": 1, "last": true} (group: a number, else
-    the first of the pattern, else the whole match; last: the last match, not the first); or
-    {"choice_letter": {"letters": "ABCDE"}}, and "choice_letters" likewise
+    spec: one of FILTERS by name; {"regex": pattern, "group": 1, "last": true} (group: by number;
+    if not told, the first, and without groups the whole match; last: the last match instead of the
+    first); {"choice_letter": {"letters": "ABCDE"}}, and "choice_letters" likewise
     ValueError names the spec, what is wrong with it, and what there is
     """
     if isinstance(spec, str) and spec in FILTERS:
@@ -99,10 +100,10 @@ def boxed(text: str) -> str | None:
 
     None if that box is empty, or was cut off before its end: an earlier one is a step on the way.
     """
-    boxes = list(_BOX.finditer(text))
-    if not boxes:
+    box = _last(_BOX, text)
+    if not box:
         return None
-    start = boxes[-1].end()
+    start = box.end()
     if text[start : start + 1] != "{":
         bare = _BARE_BOX.match(text, start)
         return bare[0].rstrip(".") or None if bare else None
@@ -120,10 +121,10 @@ def answer_tag(text: str) -> str | None:
     It goes to the end of the sentence or the line; below a label that stands alone, it is the next
     line. None if there is no label, or nothing after the last.
     """
-    labels = [label for label in _LABEL.finditer(text) if not label[0].startswith("</")]
-    if not labels:
+    label = _last(_LABEL, text)
+    if not label:
         return None
-    rest = text[labels[-1].end() :].lstrip(" \t\r\n*:：")
+    rest = text[label.end() :].lstrip(" \t\r\n*:：")
     return _SENTENCE_END.split(rest, maxsplit=1)[0].strip(" \t\r*") or None
 
 
@@ -133,13 +134,19 @@ def last_number(text: str) -> str | None:
     Returned without thousands separators, signs of currency and per cent, and needless zeros:
     "$1,200.50" -> "1200.5", "50%" -> "50", "3/4" stays. Powers and numerals in words are not read.
     """
-    text = _FRACTION.sub(
-        r"\1/\2", text.translate(_HALF_WIDTH).replace("\\,", "").replace("\\$", "")
-    )
+    text = text.translate(_HALF_WIDTH).replace("\\,", "").replace("{,}", ",")
+    text = _FRACTION.sub(r"\1/\2", text)
     marked = text.rpartition("####")[2] if "####" in text else answer_tag(text)
     result = marked.rpartition("=")[2] if marked else ""
     numbers = _NUMBER.findall(result)[:1] or _NUMBER.findall(text)[-1:]
     return _plain_number(numbers[0]) if numbers else None
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    last = None
+    for match in pattern.finditer(text):  # a list of a million matches is slow to make
+        last = match
+    return last
 
 
 def _plain_number(number: str) -> str:
@@ -162,16 +169,16 @@ def _regex_filter(spec: Mapping[str, object]) -> Filter:
         raise ValueError(f"group={group!r} of {spec!r} must be a number from 0 to {pattern.groups}")
 
     def regex(text: str) -> str | None:
-        matches = list(pattern.finditer(text)) if last else [pattern.search(text)]
-        return matches[-1][group] or None if matches and matches[-1] else None
+        match = _last(pattern, text) if last else pattern.search(text)
+        return match[group] or None if match else None
 
     return regex
 
 
 def _letters_filter(name: str, options: Mapping[str, object]) -> Filter:
     letters = options.get("letters", "ABCD")
-    if set(options) - {"letters"} or not re.fullmatch("[A-Z]{1,26}", str(letters)):
-        raise ValueError(f'{name} takes {{"letters": "ABCDE"}}, in capitals, not {dict(options)!r}')
+    if set(options) - {"letters"} or not re.fullmatch(r"(?:([A-Z])(?!.*\1))+", str(letters)):
+        raise ValueError(f'{name} takes {{"letters": "ABCDE"}}: capitals, not {dict(options)!r}')
     if name == "choice_letter":
         return lambda text: choice_letter(text, str(letters))
     return lambda text: choice_letters(text, str(letters))

@@ -1,10 +1,24 @@
-"""Replies to multiple-choice questions, with the letter that each gives, or None. Chapter 52 prints
-how different extractors do on them.
+"""Replies to multiple-choice questions, the letter that each gives, or None, and what other ways of
+reading make of them: chapter 52 prints `tally`.
 
 The styles are those of real models, of the issues that users of evaluation harnesses filed, and of
-the answers in Chinese exam keys; the texts are our own. Options are A to D. Where a person could not
-say which letter is meant, the answer is None: a wrong guess is worse than none.
+Chinese exam keys; the texts are our own. Options are A to D. Where a person could not say which
+letter is meant, the answer is None: a wrong guess is worse than none.
+
+A table that a program was mended on says nothing of the next reply. So there are three: `TABLE` was
+written before the first line of the code, `SECOND` when all of TABLE was right, `THIRD` when SECOND
+was; `FIRST_TRY` is what the code of the day made of each before it had been seen.
 """
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from tiny_eval.filters import strip_think
+
+Extract = Callable[[str], str | None]
+Rows = Sequence[tuple[str, str | None]]
+"""Replies, each with its letter or None."""
 
 TERSE = [
     ("B", "B"),
@@ -633,7 +647,7 @@ LONG = [
     ),
 ]
 
-TABLE = {
+TABLE: Mapping[str, Rows] = {
     "terse": TERSE,
     "option": WITH_THE_OPTION,
     "chinese": CHINESE,
@@ -651,6 +665,368 @@ TABLE = {
     "long": LONG,
 }
 """The rows by style: (reply, letter or None)."""
+
+SECOND = [
+    ('The correct answer is actually option (B), "mitosis".', "B"),
+    ("Correct Answer: **(C) Neither of them**", "C"),
+    ("I'm going with B.", "B"),
+    ("My final choice would be D.", "D"),
+    ("Out of the four, C makes the most sense.", "C"),
+    ("Of the given options, B fits best.", "B"),
+    ("Only D satisfies the condition.", "D"),
+    ("It has to be A.", "A"),
+    ("That leaves us with C.", "C"),
+    ("That leaves D.", "D"),
+    ("By elimination, the answer must be C.", "C"),
+    ("So it's B!", "B"),
+    ("(B) is the answer.", "B"),
+    ("B is the answer", "B"),
+    ("B.", "B"),
+    ("Ans: C", "C"),
+    ("Ans. D", "D"),
+    ("ANS - B", "B"),
+    ("Solution: A", "A"),
+    ("Choice: B", "B"),
+    ("Option: C", "C"),
+    ("Selected option: D", "D"),
+    ("Answer key: B", "B"),
+    ("Answer:\n\n\nC", "C"),
+    (
+        "Answer: C. Paris\nExplanation: Paris is the c"
+        "apital of France. A, B and D are other cities.",
+        "C",
+    ),
+    ("**Answer: C – Paris**", "C"),
+    ("The answer is therefore C.", "C"),
+    ("The answer, then, is B.", "B"),
+    ("The answer I choose is D.", "D"),
+    ("The most appropriate answer is A.", "A"),
+    ("The answer is clearly not A or B. It is C.", "C"),
+    ("While A and B look tempting, D is the correct choice.", "D"),
+    ("Although many would choose A, C is correct.", "C"),
+    ("A and C can be eliminated, leaving B and D. Between those, D is more plausible.", None),
+    ("A and C can be eliminated. Between B and D, I choose D.", "D"),
+    ("A: incorrect\nB: incorrect\nC: incorrect\nD: correct", "D"),
+    ("A - False\nB - True\nC - False\nD - False", None),
+    (
+        "Let me evaluate each one.\nOption A: this is "
+        "true.\nOption B: this is false.\nTherefore, B.",
+        "B",
+    ),
+    ("Statement I is true and statement II is false. Therefore option B.", "B"),
+    ("The statement in option A is false, so the answer is A.", "A"),
+    ("The false statement is C.", "C"),
+    ("Option C is the exception.", None),
+    ("The exception is D.", None),
+    ("I would not choose B.", None),
+    ("I don't think it's A.", None),
+    ("I don't think A is correct.", None),
+    ("It's hard to say, but B seems right.", "B"),
+    ("Maybe B?", None),
+    ("B?", None),
+    ("Is it C or D?", None),
+    ("Can you give me options A, B, C and D?", None),
+    ("Based on the passage, the answer can be found in paragraph B.", None),
+    ("The answer lies between A and C.", None),
+    ("A is larger than B.", None),
+    ("Point A is closer to D, so the correct answer is B.", "B"),
+    ("Team B wins, so Team B is the answer.", None),
+    ("Company A should sue Company B.", None),
+    ("Person A is right.", None),
+    ("Figure B is correct.", None),
+    ("In case A, the answer is 5.", None),
+    ("The answer is A+B.", None),
+    ("The answer is C++.", None),
+    ("The answer is B2B marketing.", None),
+    ("The answer is D3.", None),
+    ("The answer is a.m.", None),
+    ("The answer is a lot of work", None),
+    ("The answer is a", "A"),
+    ("answer: a)", "A"),
+    ("the correct option is c) photosynthesis", "C"),
+    ("The final answer is $\\boxed{\\textbf{(C) } 24}$", "C"),
+    ("$\\boxed{\\text{(D)}\\ 12}$", "D"),
+    ("\\boxed{\\textsf{B}}", "B"),
+    ("\\boxed{\\text{Option A}}", "A"),
+    ("\\boxed{\\text{答案为 C}}", "C"),
+    ("\\boxed{A, B}", None),
+    ("$\\boxed{E}$", None),
+    ("\\boxed{\\frac{A}{B}}", None),
+    ("\\boxed{A+B}", None),
+    ("\\text{Answer: } \\boxed{D}", "D"),
+    ("答案：\\boxed{B}（选项B）", "B"),
+    ("选项：B", "B"),
+    ("选（B）", "B"),
+    ("选[C]", "C"),
+    ("选“D”。", "D"),
+    ("应该选择选项A。", "A"),
+    ("因此，正确选项为：C", "C"),
+    ("因此正确的说法是C。", "C"),
+    ("所以正确答案就是 B 选项。", "B"),
+    ("答案显然是D。", "D"),
+    ("答案毫无疑问是D。", "D"),
+    ("该题答案为A选项。", "A"),
+    ("答案应选C项", "C"),
+    ("答案应为选项 B（2π）。", "B"),
+    ("此题选C", "C"),
+    ("正解：B", "B"),
+    ("正选B", "B"),
+    ("本题正确答案：（C）", "C"),
+    ("所以说，B才是正确的选择。", "B"),
+    ("其中只有D项说法是正确的。", "D"),
+    ("只有选项A符合。", "A"),
+    ("选项C的说法正确，其余均错误。", "C"),
+    ("A对。", "A"),
+    ("A是对的。", "A"),
+    ("A 不对，B 对，C 不对，D 不对。", "B"),
+    ("A×  B×  C√  D×", "C"),
+    ("A(错) B(对) C(错) D(错)", "B"),
+    ("综上可知B为正确选项", "B"),
+    ("结合选项可知，B符合题意。", "B"),
+    ("可知选项D最恰当。", "D"),
+    ("故B项符合题意，A、C、D项不符合题意。", "B"),
+    ("故B项错误，符合题意。", "B"),
+    ("C项错误，本题为选非题，故正确答案为C。", "C"),
+    ("A项正确，不符合题意，排除；B项错误，当选。", "B"),
+    ("故本题答案为D。", "D"),
+    ("因此，本题的正确答案为A项。", "A"),
+    ("选D。A项偷换概念，B项过于绝对，C项无中生有。", "D"),
+    ("【答案】A【解析】略", "A"),
+    ("【正确答案】D", "D"),
+    ("【参考答案】：C", "C"),
+    ("〖答案〗B", "B"),
+    ("[答案] C", "C"),
+    ("答案C", "C"),
+    ("答案是：\n**C. 线粒体**", "C"),
+    ("答案是选项（C）。", "C"),
+    ("我觉得是C", "C"),
+    ("我觉得答案是C吧", "C"),
+    ("应该是B吧", "B"),
+    ("可能选B", "B"),
+    ("大概是C？", None),
+    ("选不出来，A和B都像。", None),
+    ("A、B两项都有可能。", None),
+    ("两个选项A、C都对。", None),
+    ("选A吗？不，选B。", "B"),
+    ("是A吗？不是。是B吗？是的，所以选B。", "B"),
+    ("如果是我，我会选D。", "D"),
+    ("若选C，则题意不符；若选D，则成立。故选D。", "D"),
+    ("假如选B的话，也说得通。", None),
+    ("老师说选A，但我认为选B。", "B"),
+    ("小明选了A，小红选了B。", None),
+    ("他选A。", None),
+    ("考生可能会选A，但正确答案是B。", "B"),
+    ("不应选A，应选D。", "D"),
+    ("不要选A。", None),
+    ("没有人会选C。", None),
+    ("除A外，其余都错，故选A。", "A"),
+    ("A被排除，C也被排除，剩下B和D。", None),
+    ("首先排除A，其次排除C，最后在B、D中选择D。", "D"),
+    ("与A相比，B更好，所以我选择B。", "B"),
+    ("选择 B 选项的理由是它最全面。", "B"),
+    ("首先选出A组，再选出B组。", None),
+    ("从A组选3人，从B组选2人，共有10种，选C。", "C"),
+    ("维生素A缺乏引起夜盲症，所以答案选B。", "B"),
+    ("A公司应向B公司赔偿。", None),
+    ("甲、乙两人中，A选手正确率高。", None),
+    ("函数A正确表示了关系。", None),
+    ("图A正确。", None),
+    ("过点A作BC的垂线，垂足为D，则答案为AD的长。", None),
+    ("答案是BC的中点。", None),
+    ("求得AB=5，答案为5。", None),
+    ("答案：A(1,2)", None),
+    ("答案：B-C", None),
+    ("答案：\nA. 正确\nB. 错误", None),
+    ("A. 正确\nB. 错误", None),
+    ("A. True\nB. False", None),
+    ("A. 正确", "A"),
+    ("问题1的答案是B", "B"),
+    ("1.A", "A"),
+    ("(1) C", "C"),
+    ("第1题：D", "D"),
+    ("第3题选B。", "B"),
+    ("答案：B\n\n希望以上解答对你有所帮助！如果还有其他问题，请随时提问。", "B"),
+    ("B\nB\nB\nB", "B"),
+    ("B\n\n解析：本题考查的是牛顿第二定律，A项考虑错误，C项单位错误。", "B"),
+    ("D\nD is correct because the others are prime.", "D"),
+    ("C The answer is C.", "C"),
+    ("**C**\n\nThe sum of the angles is 180.", "C"),
+    ("A.\n\nA is the only one that mentions the date.", "A"),
+    ("<answer> B </answer>", "B"),
+    ("<final_answer>C</final_answer>", "C"),
+    ('{"choice": "D"}', "D"),
+    ('{"reason": "...", "final_answer": "B"}', "B"),
+    ('{"答案": "A"}', "A"),
+    ("answer: B (confidence: 0.8)", "B"),
+    ("[[B]]", "B"),
+    ("Verdict: [[C]]", "C"),
+    ("#### D", "D"),
+    ("The answer is #### B", "B"),
+    ("=> B", "B"),
+    ("-> C", "C"),
+    ("→ D", "D"),
+    ("Assistant: B", "B"),
+    ("B\nUser: thanks!", "B"),
+    ("Answer: B\nUser: Are you sure?\nAssistant: Sorry, the answer is C.", "B"),
+    ("Sorry, I misread. The answer is D.", "D"),
+    ("The answer is A. Sorry, I meant B.", "B"),
+    ("The answer is A... no, B.", "B"),
+    ("A? No. B? No. C? Yes.", None),
+    ("I initially chose A. However, upon review the answer should be C.", "C"),
+    ("我先前选的A是错的，正确答案为B。", "B"),
+    ("我之前的答案A有误，现更正为C。", "C"),
+    ("答案为A。\n\n检查：代入x=2，成立。所以答案为A。", "A"),
+    ("答案为A。\n\n检查：代入x=2，不成立。所以答案为B。", "B"),
+    ("Answer: A\nReasoning: ... so B is greater. The answer is B.", None),
+    ("A\n\nExplanation: B is correct because it is larger.", None),
+    ("The answer is B. If the question had asked for the smallest, the answer would be A.", "B"),
+    ("The answer is B; if x were negative, A would be correct.", "B"),
+    ("答案选B。如果题目问的是错误的，则选A。", "B"),
+    ("I'd choose A if it were raining.", None),
+    ("A is correct if x > 0.", None),
+    ("None of A, B, C or D is correct.", None),
+    ("A、B、C、D都不对。", None),
+    ("All options A through D are wrong.", None),
+    ("Options A to C are wrong.", None),
+    ("I cannot choose between A and B", None),
+    ("无法在A和B之间选择", None),
+    ("I'm sorry, but I can't assist with option B.", None),
+    ("题目没有给出选项A。", None),
+    ("请提供选项A、B、C、D的内容。", None),
+    ("Please provide the options (A, B, C, D).", None),
+    ("The question has 4 options: A, B, C, D. Let me think about", None),
+    ("Looking at option B,", None),
+    ("我们先看选项B", None),
+    ("那么答案就是A还是B呢", None),
+    ("Respond with a single letter: A, B, C, or D.", None),
+    ("I will answer with the letter only: B", "B"),
+    ("The letter of the correct answer is B.", "B"),
+    ("Letter: C", "C"),
+    ("Therefore, the letter is D.", "D"),
+]
+
+THIRD = [
+    ("Given the options, I'd lean toward C.", "C"),
+    ("B is the one that violates the rule, so it's our answer.", None),
+    ("Hence the correct option is (ii), i.e. option B.", "B"),
+    ("The correct answer is **D. 3.14**, because pi is about 3.14.", "D"),
+    ("Let's see: 5 * 4 = 20. Option A is 15, option B is 20. So option B.", "B"),
+    ("We get x = 4, matching option C.", "C"),
+    ("Thus the best choice here is B: it keeps the cost low.", "B"),
+    ("Both statements are true; hence C.", "C"),
+    ("The correct sequence is A, C, B, D.", None),
+    ("The correct order is B-A-C-D, which is option D.", "D"),
+    ("Gene A is dominant over gene B. The answer is C.", "C"),
+    ("Patient A needs vitamin B12, so the answer is D.", "D"),
+    ("Player A chooses B. What does player B choose?", None),
+    ("In matrix A, the element is 3.", None),
+    ("Set A is a subset of set B, thus the statement is true.", None),
+    ("If A is true then B is true. A is true. Therefore B is true.", None),
+    ("A hypothesis is correct if it is tested.", None),
+    ("A. baumannii is a bacterium.", None),
+    ("E. coli is the answer.", None),
+    ("C. difficile causes colitis, so the answer is B.", "B"),
+    ("Hepatitis A and hepatitis B are viral. The answer is D.", "D"),
+    ("The note is C sharp.", None),
+    ("The blood type must be B.", None),
+    ("Her grade was an A.", None),
+    ("The student got an A, so the answer is B.", "B"),
+    ("I got B.", None),
+    ("I got B as the answer.", "B"),
+    ("We obtain answer C.", "C"),
+    ("answer choice D is supported by line 12", None),
+    ("Answer choice D is correct.", "D"),
+    ("Correct choice: A", "A"),
+    ("The choice that fits is B.", "B"),
+    ("**Correct Option:** `C`", "C"),
+    ("### Final Answer: **B**", "B"),
+    ("### Final Answer\n\n$$\\boxed{B}$$", "B"),
+    ("✔️ Answer: B", "B"),
+    ("Answer: **B** ✅", "B"),
+    ("👉 **Answer: (C)**", "C"),
+    ("🎯 正确答案：**D**", "D"),
+    ("答案选：**A**", "A"),
+    ("我的答案：C", "C"),
+    ("答案选择C。", "C"),
+    ("我选 (B)。", "B"),
+    ("正确选项：**B. 2**", "B"),
+    ("正确答案是：B选项。", "B"),
+    ("经计算，答案为选项D", "D"),
+    ("因此本题应选择C选项。", "C"),
+    ("根据以上分析，可以得出答案为：B", "B"),
+    ("由此可知应选D。", "D"),
+    ("显然选A。", "A"),
+    ("易知选B。", "B"),
+    ("因此，只有选项C是正确的，其它选项都有错误。", "C"),
+    ("A选项中的函数不是奇函数，B选项中的函数是奇函数且单调递增，符合条件；C、D不是。故选B。", "B"),
+    ("A是错误的选项", None),
+    ("A、B两地相距100千米，甲车从A地出发，经过2小时到达B地。答案为50千米/时。", None),
+    ("四边形ABCD中，对角线AC与BD交于点O，若AO=OC，则四边形ABCD是平行四边形。", None),
+    ("设集合A={1,2}，B={2,3}，则A∩B={2}，答案为B。", "B"),
+    ("设集合A={1,2}，B={2,3}，则A∪B={1,2,3}，故答案选C", "C"),
+    ("由A、B、C三点共线，得k=2，选D", "D"),
+    ("若A正确则B错误，所以A正确。", "A"),
+    ("命题A正确，命题B错误，因此选C。", "C"),
+    ("A班有30人，B班有25人，A班人数多。", None),
+    ("张三选A，李四选B，正确答案是B。", "B"),
+    ("“A”是英语的第一个字母。", None),
+    ("C是光速。", None),
+    ("答案为 C m/s", None),
+    ("答案是A和B中的A。", None),
+    ("选A，不过B也有道理。", "A"),
+    ("首选A，其次B。", "A"),
+    ("A优于B。", None),
+    ("本题的答案不唯一，A、C都可以。", None),
+    ("本题无正确选项。", None),
+    ("题目有误，应该没有答案。", None),
+    ("我需要更多信息才能在A、B、C、D中做出选择。", None),
+    ("请问您想问的是选项A还是选项B？", None),
+    ("让我们逐一分析每个选项：\n\nA. 该选项说法正确。\n\nB. 该选项说法错误。\n\nC. 该选项", None),
+    (
+        "让我们逐一分析每个选项：\n\nA. 说法错误。\n\nB. 说法错误。\n\n"
+        "C. 说法错误。\n\nD. 说法正确。\n\n因此，答案是D。",
+        "D",
+    ),
+    ("首先A选项错误，其次B选项错误，然后C选项错误，所以只剩下D选项。", None),
+    ("只剩下D，选D。", "D"),
+    ("答案应该在B和C之间，我更倾向于C。", "C"),
+    ("倾向于选B。", "B"),
+    ("I lean B.", None),
+    ("Probably A, but B is possible.", "A"),
+    ("B (most likely)", "B"),
+    ("B, I think.", "B"),
+    ("C, final answer.", "C"),
+    ("D it is.", None),
+    ("It is option A.", "A"),
+    ("Option A it is!", None),
+    ("Answer: Option B - The Treaty of Paris", "B"),
+    ("Answer:D) 12", "D"),
+    ("Answer: (B) and not (C)", "B"),
+    ("Answer: neither", None),
+    ("Answer: A triangle", None),
+    ("Answer: a triangle", None),
+    ("Answer: C major", None),
+    ("Answer: 42", None),
+    ("Answer: B, C", None),
+    ("Answer: A; B", None),
+    ('Answer: "D"\n\nLet me know if you need anything else!', "D"),
+    ("user: what is it?\nassistant: B", "B"),
+    ("Reasoning: x\nAnswer: B\n\nReasoning: y\nAnswer: B", "B"),
+]
+
+KNOWN_WRONG = {
+    # A species, not an option and its text: nothing in the form tells them apart.
+    "A. baumannii is a bacterium.",
+}
+KNOWN_MISSED = {
+    "The answer, then, is B.",
+    "I will answer with the letter only: B",
+    "I got B as the answer.",
+    "We obtain answer C.",
+    "张三选A，李四选B，正确答案是B。",
+    "答案应该在B和C之间，我更倾向于C。",
+}
+"""What `choice_letter` gets wrong and what it misses of all rows."""
 
 SEVERAL = [
     ("ACD", "ACD"),
@@ -713,3 +1089,81 @@ SEVERAL = [
     ("", None),
 ]
 """Replies to questions with several right options: (reply, letters in order, or None)."""
+
+
+class Tally(NamedTuple):
+    """How many replies were read right (None where it is due), guessed wrong, and missed."""
+
+    right: int
+    wrong: int
+    missed: int
+
+
+FIRST_TRY = {
+    "TABLE": Tally(496, 4, 18),
+    "SECOND": Tally(171, 13, 44),
+    "THIRD": Tally(87, 3, 12),
+}
+
+
+def all_rows() -> list[tuple[str, str | None]]:
+    """The three tables in one."""
+    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD]
+
+
+def tally(extract: Extract, rows: Rows) -> Tally:
+    """What a way of reading makes of the replies, their <think> blocks taken out beforehand."""
+    pairs = [(extract(strip_think(reply) or ""), answer) for reply, answer in rows]
+    right = sum(found == answer for found, answer in pairs)
+    missed = sum(found is None and answer is not None for found, answer in pairs)
+    return Tally(right, len(pairs) - right - missed, missed)
+
+
+def first_letter(reply: str) -> str | None:
+    """What many tutorials do."""
+    found = re.search("[ABCD]", reply)
+    return found[0] if found else None
+
+
+def last_letter(reply: str) -> str | None:
+    """What GAOKAO-Bench does with single choice (its bench_function.py)."""
+    found = re.findall("[ABCD]", reply)
+    return found[-1] if found else None
+
+
+def last_lone_letter(reply: str) -> str | None:
+    """The last one with word boundaries; between Chinese characters there is none, as in 选B项."""
+    found = re.findall(r"\b([ABCD])\b", reply)
+    return found[-1] if found else None
+
+
+def lm_eval_pattern(reply: str) -> str | None:
+    """lm-evaluation-harness 0.4.13: the first match of its pattern for MMLU-Pro, en and zh."""
+    found = re.search(r"(?:answer is|答案是) \(?([ABCD])\)?", reply)
+    return found[1] if found else None
+
+
+def cascade(reply: str) -> str | None:
+    """As OpenCompass does: patterns from strict to loose, at last any letter."""
+    patterns = [
+        r"答案(?:应该)?[是为选]?\s?[:：]?\s?([ABCD])",
+        r"选择?\s?([ABCD])",
+        r"([ABCD])\s?是正确",
+        r"选项\s?([ABCD])\s?正确",
+        r"[Tt]he (?:correct )?answer is (?:option )?([ABCD])",
+        r"(?:因此|所以|故)\s?([ABCD])[.。]?$",
+        r"(?:^|\s)([ABCD])(?:[\s。，,：:.]|$)",
+        r"([ABCD])",
+    ]
+    found = next(filter(None, (re.search(pattern, reply) for pattern in patterns)), None)
+    return found[1] if found else None
+
+
+RIVALS: dict[str, Extract] = {
+    "the first letter": first_letter,
+    "the last letter (GAOKAO-Bench)": last_letter,
+    "the last letter by itself": last_lone_letter,
+    "lm-eval's pattern": lm_eval_pattern,
+    "a cascade (as OpenCompass)": cascade,
+}
+"""Other ways of reading a reply."""
