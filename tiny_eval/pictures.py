@@ -8,7 +8,7 @@ that a table says better.
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from .markup import Html, element
 from .metrics import METRICS
@@ -17,13 +17,6 @@ from .stats import Estimate
 Scale = Literal["share", "hundred", "own"]
 WIDTH, ROW, MARGIN = 360, 38, 8
 _COLOURS = ("#3f6fb0", "#c4772e", "#3d8f6f", "#a14f8a", "#7d7a2f", "#5b5fc7")
-
-
-class Axis(NamedTuple):
-    """From 0 to high, with a label at each tick."""
-
-    high: float
-    ticks: tuple[float, ...]
 
 
 def scale_of(metric: str) -> Scale:
@@ -109,23 +102,22 @@ _RINGS = (0.25, 0.5, 0.75, 1.0)
 _CENTRE, _RADIUS = (WIDTH / 2, 130.0), 86.0
 
 
-def _axis(metric: str, estimates: Sequence[Estimate]) -> Axis:
+def _axis(metric: str, estimates: Sequence[Estimate]) -> float:
+    """Where the axis ends, which has ticks at 0 and at each quarter."""
     scale = scale_of(metric)
     if scale != "own":
-        high = 1.0 if scale == "share" else 100.0
-        return Axis(high, tuple(high * part / 4 for part in range(5)))
+        return 1.0 if scale == "share" else 100.0
     top = max(each.value if math.isnan(each.high) else each.high for each in estimates) or 1.0
     power = 10 ** math.floor(math.log10(top / 4))
-    step = power * next(each for each in (1, 2, 2.5, 5, 10) if top / 4 <= each * power * (1 + 1e-9))
-    return Axis(4 * step, tuple(step * part for part in range(5)))
+    return 4 * power * next(step for step in (1, 2, 2.5, 5, 10) if top / 4 <= step * power * 1.0001)
 
 
-def _x(value: float, axis: Axis) -> float:
+def _x(value: float, axis: float) -> float:
     """Where a value lies; what lies outside of the axis, at its end."""
-    return MARGIN + (WIDTH - 2 * MARGIN) * min(max(value / axis.high, 0.0), 1.0)
+    return MARGIN + (WIDTH - 2 * MARGIN) * min(max(value / axis, 0.0), 1.0)
 
 
-def _bar(name: str, estimate: Estimate, metric: str, axis: Axis, place: int) -> Html:
+def _bar(name: str, estimate: Estimate, metric: str, axis: float, place: int) -> Html:
     top = place * ROW
     value = number(metric, estimate.value)
     end, middle = _x(estimate.value, axis), top + 25
@@ -142,10 +134,11 @@ def _bar(name: str, estimate: Estimate, metric: str, axis: Axis, place: int) -> 
     return element("g", *parts)
 
 
-def _ticks(axis: Axis, metric: str, bottom: float) -> Html:
+def _ticks(axis: float, metric: str, bottom: float) -> Html:
     parts = []
-    for place, tick in enumerate(axis.ticks):
-        x, anchor = _x(tick, axis), ("start", "middle", "middle", "middle", "end")[place]
+    for place, anchor in enumerate(("start", "middle", "middle", "middle", "end")):
+        tick = axis * place / 4
+        x = _x(tick, axis)
         label = f"{100 * tick:.0f}%" if scale_of(metric) == "share" else f"{tick:g}"
         parts.append(_line(x, 17, x, bottom, stroke=_TRACK))
         parts.append(_text(x, bottom + 14, label, text_anchor=anchor, font_size="10"))

@@ -20,6 +20,7 @@ from .report_tables import (
     Words,
     comparison_table,
     group_table,
+    heading,
     made_table,
     points_table,
     score_table,
@@ -81,8 +82,8 @@ def _section(
     parts += [
         _table(table, words) for each in runs.items() if (table := points_table(*each, words))
     ]
-    for comparison, *pair in named(comparisons, name, runs):
-        parts.append(_table(comparison_table(comparison, pair[0], pair[1], language), words))
+    for compared, name_a, name_b in named(comparisons, name, runs):
+        parts.append(_table(comparison_table(compared, name_a, name_b, language), words))
     if groups := group_table(runs, words):
         parts.append(_table(groups, words, folded=True))
     parts.append(_table(made_table(runs, words), words, folded=True))
@@ -99,8 +100,7 @@ def _bars(runs: Runs, words: Words) -> Html:
             for name, scores in runs.items()
             if metric in scores.estimates
         ]
-        lower = f" ({words['lower']})" if METRICS[metric].lower_is_better else ""
-        caption = element("figcaption", metric + lower)
+        caption = element("figcaption", heading(metric, words))
         figures.append(element("figure", caption, bars(rows, metric)))
     if not figures:
         return Html("")
@@ -118,7 +118,7 @@ def _radar(tasks: dict[str, dict[str, Scores]]) -> Html:
                 continue
             label = metric if len(tasks) == 1 else f"{task}\n{metric}"
             spokes[label] = {
-                name: scores.estimates[metric].value / METRICS[metric].best
+                name: min(1.0, scores.estimates[metric].value / METRICS[metric].best)
                 for name, scores in runs.items()
                 if metric in scores.estimates
             }
@@ -132,19 +132,12 @@ def _radar(tasks: dict[str, dict[str, Scores]]) -> Html:
 
 def _table(table: Table, words: Words, folded: bool = False) -> Html:
     """A table that scrolls on its own where it is too wide, with its sentences."""
+    kinds = [None] * table.names + ["number"] * (len(table.header) - table.names)
 
     def row(tag: str, cells: Sequence[str]) -> Html:
-        return element(
-            "tr",
-            *(
-                element(
-                    tag,
-                    shorten(cell, _CELL_CHARS, words),
-                    class_=None if place < table.names else "number",
-                )
-                for place, cell in enumerate(cells)
-            ),
-        )
+        shown = [shorten(cell, _CELL_CHARS, words) for cell in cells]
+        pairs = zip(shown, kinds, strict=True)
+        return element("tr", *(element(tag, cell, class_=kind) for cell, kind in pairs))
 
     head = element("thead", row("th", table.header))
     rows = element("tbody", *(row("td", cells) for cells in table.rows))

@@ -38,7 +38,6 @@ def score_table(runs: Runs, words: Words) -> Table:
     header = [words[key] for key in ("metric", "run", "value", "interval", "n", "extracted", "cut")]
     rows = []
     for metric in dict.fromkeys(name for scores in runs.values() for name in scores.task.metrics):
-        lower = f" ({words['lower']})" if METRICS[metric].lower_is_better else ""
         for name, scores in runs.items():
             found = scores.estimates.get(metric)
             cells = _estimate(metric, found) if found else ["–", words["none_judged"]]
@@ -47,8 +46,13 @@ def score_table(runs: Runs, words: Words) -> Table:
             count = str(total) if judged == total else words["of"].format(judged, total)
             share = number("exact_match", scores.extracted.value) if scores.extracted else "–"
             cut = str(scores.cut) if scores.task.kind == "generate" else "–"
-            rows.append([metric + lower, name, *cells, count, share, cut])
+            rows.append([heading(metric, words), name, *cells, count, share, cut])
     return Table(words["scores"], header, rows, [], names=2)
+
+
+def heading(metric: str, words: Words) -> str:
+    """A metric's name, with a word on which way is up if that is down."""
+    return f"{metric} ({words['lower']})" if METRICS[metric].lower_is_better else metric
 
 
 def group_table(runs: Runs, words: Words) -> Table | None:

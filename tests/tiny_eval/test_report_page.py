@@ -91,6 +91,13 @@ def test_three_scores_that_all_models_have_make_a_radar() -> None:
     assert read(texts([-8.0]), texts([-9.0], "b")).all("figure", "radar") == []
 
 
+def test_a_perfect_bleu_that_rounding_lifts_above_100_still_makes_a_radar() -> None:
+    task = task_for(metrics=("exact_match", "f1", "bleu"))
+    scores = right("++", task=task)
+    scores.estimates["bleu"] = scores.estimates["bleu"]._replace(value=100.00000000000004)
+    assert len(read(scores).all("figure", "radar")) == 1
+
+
 def test_a_radar_may_span_tasks() -> None:
     html = read(*(right("+-", task=task_for(name)) for name in ("one", "two", "three")))
     (radar,) = html.all("figure", "radar")
