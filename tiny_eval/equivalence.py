@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sympy import Expr, Set
 
 _DIGITS, _CLOSENESS = 30, 1e-20
+_LONGEST = 1000
 _POINTS = 6
 _WHOLE_LETTERS = "nkm"  # stand for whole numbers, so that cos(nπ) is (-1)^n
 _NAME = re.compile(  # what a value may be called, so that the name may be missing
@@ -43,6 +44,8 @@ def equivalent(answer: str, reference: str) -> Equivalence:
     answer: the final answer alone, without the reply around it · a unit or a name (x=) that only
     one of the two has is left away; if both have one, they must agree
     """
+    if len(answer) > _LONGEST:
+        return Equivalence(False, f"{len(answer)} characters; an answer has {_LONGEST} at most")
     given, wanted = plain(answer), plain(reference)
     if not given or not wanted:
         return Equivalence(False, "no answer")
@@ -80,10 +83,10 @@ def _same_equations(a: Answer, b: Answer) -> bool:
         if _squeezed(a.left) == _squeezed(b.left):
             return _same(read_answer(a.right), read_answer(b.right))
         return _proportional(_difference(a), _difference(b))
-    if not isinstance(a, Equation):
-        a, b = b, a
-    value = read_answer(a.right)
-    return _may_be_missing(a.left, value) and _same(value, b)
+    named, other = (a, b) if isinstance(a, Equation) else (b, a)
+    assert isinstance(named, Equation)
+    value = read_answer(named.right)
+    return _may_be_missing(named.left, value) and _same(value, other)
 
 
 def _squeezed(text: str) -> str:
@@ -140,9 +143,11 @@ def _same_quantities(a: "Expr | Quantity", b: "Expr | Quantity") -> bool:
 
 
 def _same_values(a: "Expr", b: "Expr") -> bool:
+    from sympy import oo
+
     if a == b:
         return True
-    if a.is_infinite or b.is_infinite or (a.is_Rational and b.is_Rational):
+    if a.has(oo) or b.has(oo) or (a.is_Rational and b.is_Rational):
         return False
     values = [_values(x, sorted(a.free_symbols | b.free_symbols, key=str)) for x in (a, b)]
     pairs = [(x, y) for x, y in zip(*values, strict=True) if x is not None and y is not None]

@@ -2,40 +2,31 @@
 
 A parser by hand, for two reasons. sympy's `parse_expr` makes Python of the text and runs it; here
 nothing is run, and what an answer may name is a closed list. And 9**9**9 keeps it busy for ever
-unless a time limit stops it. That of math-verify 0.9 is a signal, which only a main thread can have,
-and on Windows a process whose function cannot be pickled. Here every power is weighed before it is
-made, and no limit is needed. Chapter 53.
+unless a time limit stops it. That of math-verify 0.9 is a signal, which only a main thread can
+have, and on Windows a process whose function cannot be pickled. Here `bounded_maths` weighs every
+power before it is made, and no limit is needed. Chapter 53.
 
-Leaves out: sums, integrals, matrices, vectors' arrows.
+Leaves out: sums, integrals, factorials, matrices, arrows over vectors.
 """
 
-import math
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from .bounded_maths import FUNCTIONS, FormulaError, apply_function, power
 
 if TYPE_CHECKING:
     from sympy import Expr
 
 MAX_CHARACTERS = 300
 _MAX_DEPTH = 30
-_MAX_BITS = 10_000  # of a power of whole numbers: 3,010 digits
-_MAX_ROOT_BITS = 200
-_MAX_EXPONENT = 3000
-_MAX_FACTORIAL = 200
 _MAX_LETTERS = 4  # abc may be a product, factorial is a word
 
-_FUNCTIONS = ("arcsin", "arccos", "arctan", "sin", "cos", "tan", "ln", "lg", "log", "exp", "sqrt")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d{1,40}(?:\.\d{1,40})?|\.\d{1,40})"
-    rf"|(?P<word>\\?(?:{'|'.join(_FUNCTIONS)}|frac|pi(?![a-z])))"
+    rf"|(?P<word>\\?(?:{'|'.join(FUNCTIONS)}|sqrt|frac|pi(?![a-z])))"
     r"|(?P<name>[A-Za-zα-ορ-ωΑ-Ω](?:_(?:\{[^{}]{1,20}\}|[A-Za-z\d]))?'{0,2})"
-    r"|(?P<sign>[-+*/^_(){}\[\]|√π°%∞!]))"
+    r"|(?P<sign>[-+*/^_(){}\[\]|√π°%∞]))"
 )
-
-
-class FormulaError(ValueError):
-    """This is no formula that we read."""
 
 
 def parse_formula(text: str) -> "Expr":
@@ -129,13 +120,16 @@ class _Reader:
         return bool(token) and (token[0].isalnum() or token in "√π(∞." or token[0] == ".")
 
     def _power(self) -> "Expr":
-        value = self._atom()
-        while sign := self._take("^", "%", "°", "!"):
-            value = self._raised(value) if sign == "^" else _postfixed(value, sign)
-        return value
+        import sympy
 
-    def _raised(self, base: "Expr") -> "Expr":
-        return power(base, self._group() if self._next in ("{", "(") else self._signed_power())
+        value = self._atom()
+        while sign := self._take("^", "%", "°"):
+            if sign == "^":
+                exponent = self._group() if self._next in ("{", "(") else self._signed_power()
+                value = power(value, exponent)
+            else:
+                value = value / 100 if sign == "%" else value * sympy.pi / 180
+        return value
 
     def _group(self) -> "Expr":
         """What stands in brackets."""
@@ -169,7 +163,7 @@ class _Reader:
         if token == "frac":
             top = self._braced()
             return top / self._braced()
-        if token in _FUNCTIONS:
+        if token in FUNCTIONS:
             return self._function(token)
         return _single(token)
 
@@ -183,7 +177,7 @@ class _Reader:
         import sympy
 
         degree = self._group() if self._next == "[" else sympy.Integer(2)
-        if degree.is_zero:
+        if degree == 0:
             raise FormulaError("a root of degree 0")
         radicand = self._group() if self._next in ("{", "(") else self._atom()
         return power(radicand, 1 / degree)
@@ -194,7 +188,7 @@ class _Reader:
         exponent = None
         if self._take("^"):
             exponent = self._group() if self._next == "{" else self._signed_power()
-        value = _applied(name, self._argument(), base)
+        value = apply_function(name, self._argument(), base)
         return value if exponent is None else power(value, exponent)
 
     def _base(self) -> "Expr | None":
@@ -209,7 +203,7 @@ class _Reader:
         if self._next in ("(", "{"):
             return self._group()
         value = self._signed_power()
-        while self._starts_factor() and self._next not in (*_FUNCTIONS, "("):
+        while self._starts_factor() and self._next not in (*FUNCTIONS, "("):
             value = value * self._power()
         return value
 
@@ -226,52 +220,3 @@ def _single(token: str) -> "Expr":
     if token[:1].isalpha():
         return sympy.Symbol(token.replace("{", "").replace("}", ""), real=True)
     raise FormulaError(f"{token!r} is where a value should be" if token else "a value is missing")
-
-
-def _postfixed(value: "Expr", sign: str) -> "Expr":
-    import sympy
-
-    if sign == "!":
-        if not (value.is_Integer and 0 <= value <= _MAX_FACTORIAL):
-            raise FormulaError(f"a factorial of something else than 0 to {_MAX_FACTORIAL}")
-        return sympy.factorial(value)
-    return value / 100 if sign == "%" else value * sympy.pi / 180
-
-
-def _applied(name: str, value: "Expr", base: "Expr | None") -> "Expr":
-    import sympy
-
-    if name == "exp":
-        return power(sympy.E, value)
-    if name in ("ln", "lg", "log"):
-        divisor = {"ln": sympy.E, "lg": sympy.Integer(10)}.get(name, base or sympy.E)
-        return sympy.log(value) / sympy.log(divisor)
-    functions: dict[str, Callable[[Expr], Expr]] = {
-        "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan,
-        "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
-    }  # fmt: skip
-    return functions[name](value)
-
-
-def power(base: "Expr", exponent: "Expr") -> "Expr":
-    """base^exponent. FormulaError if it would be too large to hold or to work out."""
-    import sympy
-
-    if exponent.free_symbols:
-        towers = exponent.atoms(sympy.Pow, sympy.exp)
-        if any(not tower.exp.is_Integer or abs(tower.exp) > 4 for tower in towers):
-            raise FormulaError("a tower of powers")
-    elif not _bounded(exponent):
-        raise FormulaError(f"an exponent above {_MAX_EXPONENT}")
-    number = base.as_coeff_Mul()[0]  # sympy takes roots of it, for which it looks for its factors
-    bits = math.log2(max(abs(number.p), number.q)) if number.is_Rational else 0
-    if bits > _MAX_ROOT_BITS and not exponent.is_Integer:
-        raise FormulaError("the root of a number of more than 60 digits")
-    if not exponent.free_symbols and bits * abs(exponent) > _MAX_BITS:
-        raise FormulaError("a power of more than 3,000 digits")
-    return base**exponent
-
-
-def _bounded(exponent: "Expr") -> bool:
-    size = abs(exponent.evalf(15))
-    return bool(size.is_number and size.is_finite and size <= _MAX_EXPONENT)

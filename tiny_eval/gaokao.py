@@ -9,28 +9,20 @@ The rules, as the papers print them:
 - open questions: by the steps of a rubric. A judge has to read them; without one they are not
   graded, which is not the same as 0.
 
-A question is a mapping: id, type (single, multiple, fill, open), points, year, answer (a list: letters,
-or one text for each blank), and for open ones a rubric. Chapter 53 marks two papers line by line.
+A question is a mapping: id, type (single, multiple, fill, open), points, year, answer (a list: the
+letters, or a text for each blank) and, for the open ones, a rubric. Chapter 53 marks two papers.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .equivalence import equivalent
 from .filters import apply_filters
+from .final_answers import answers_found, final_answers
 
 Question = Mapping[str, Any]
 TYPES = ("single", "multiple", "fill", "open")
 FIRST_YEAR_OF_MULTIPLE, FIRST_YEAR_OF_SHARES = 2020, 2024
-
-# Not the filter answer_tag: it ends an answer at "<", as in 0<x<1.
-_MARK = re.compile(r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填)\s*[:：]?")
-_FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
-_CUE = re.compile(r"[是为得即≈:：]|等于|约")
-_LONGEST_ENDING = 40  # characters
-_FORMULAS_READ = 60  # of an open reply: an answer stands near its end
 
 
 class Grade(NamedTuple):
@@ -71,10 +63,12 @@ def grade_paper(
 
     replies: question id -> what the model wrote · judge: the points for an open question's reply
     """
-    grades, by_type = {}, {}
+    grades: dict[str, Grade] = {}
+    by_type: dict[str, list[Grade]] = {}
     for question in questions:
         reply = replies.get(question["id"], "")
-        awarded = judge(question, reply) if judge and question["type"] == "open" else None
+        judged = question["type"] == "open" and reply.strip()
+        awarded = judge(question, reply) if judge and judged else None
         grades[question["id"]] = grade(question, reply, awarded)
         by_type.setdefault(question["type"], []).append(grades[question["id"]])
     return PaperGrade(grades, {kind: _total(by_type[kind]) for kind in TYPES if kind in by_type})
@@ -174,70 +168,12 @@ def _grade_fill(question: Question, reply: str) -> Grade:
     return Grade(earned, points, "; ".join(given), "; ".join(v.reason for v in verdicts))
 
 
-def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
-    """The answers that a reply ends in, one for each blank; None if it gives none, or too few.
-
-    The last \\boxed{}, else what stands behind the last 【答案】 or 答案是, else the last line's last
-    formula, or what it announces with 是, 为 or 即.
-    """
-    text = (apply_filters(reply, ["strip_think"]) or "").replace("<eoa>", "")
-    if boxes := _boxes(text, blanks):
-        return boxes if len(boxes) == blanks else _split(boxes[-1], blanks)
-    if marks := list(_MARK.finditer(text)):
-        return _split(text[marks[-1].end() :].strip().split("\n")[0], blanks)
-    lines = [line for line in text.splitlines() if line.strip()]
-    return _split(_ending(lines[-1]), blanks) if lines else None
-
-
-def _split(text: str, blanks: int) -> list[str] | None:
-    """The text as that many answers: at semicolons, else at commas."""
-    if blanks == 1:
-        return [text] if text.strip() else None
-    for sign in ("[;；]", "[,，]"):
-        if len(parts := re.split(sign, text)) == blanks:
-            return parts
-    return None
-
-
-def _boxes(text: str, most: int) -> list[str]:
-    """What the last \\boxed{} hold, at most that many."""
-    boxes: list[str] = []
-    while len(boxes) < most and (box := apply_filters(text, ["boxed"])):
-        boxes.insert(0, box)
-        text = text.rpartition("\\boxed")[0]
-    return boxes
-
-
-def _ending(line: str) -> str:
-    """The answer that a line ends in: its last formulas, or what a word as 为 or 即 announces."""
-    formulas = list(_JOINED.finditer(line))
-    behind = _CUE.split(line[formulas[-1].end() :] if formulas else line)[-1].strip(" 。.")
-    if formulas and not re.search(r"\d", behind):
-        return formulas[-1][0]
-    return behind if len(behind) <= _LONGEST_ENDING else ""
-
-
 def _grade_open(question: Question, reply: str, awarded: float | None) -> Grade:
     points = question["points"]
     if awarded is None:
-        found = final_answers_found(question, reply)
+        found = answers_found(reply, question["answer"])
         reason = f"not graded: no judge; {sum(found)} of {len(found)} final answers stand in it"
         return Grade(None, points, None, reason)
     if not 0 <= awarded <= points:
         raise ValueError(f"awarded={awarded} must be in [0, {points}], the question's points")
     return Grade(awarded, points, None, "judged")
-
-
-def final_answers_found(question: Question, reply: str) -> list[bool]:
-    """For each final answer of an open question whether a formula in the reply says the same.
-
-    It earns nothing: the points are for the way there.
-    """
-    text = apply_filters(reply, ["strip_think"]) or ""
-    formulas = ["".join(groups) for groups in _FORMULA.findall(text)]
-    given = [*_boxes(text, 5), *formulas[-_FORMULAS_READ:]]
-
-    def stands(wanted: str) -> bool:
-        return any(equivalent(formula, wanted).same for formula in given)
-
-    return [all(map(stands, wanted.split("或"))) for wanted in question["answer"]]

@@ -19,7 +19,7 @@ _POINTS = {"single": 5, "multiple": 5, "fill": 5, "open": 12}  # where a record 
 
 
 def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
-    """The record as a question: id, type, points, year, question, answer, and options if it has any.
+    """The record as a question: id, type, points, year, question, answer, options if it has any.
 
     Several letters in a list are the answers of as many sub-questions, each worth `score`.
     ValueError names what is missing

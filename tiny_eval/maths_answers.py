@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Answer: TypeAlias = "Expr | Set | Equation | Alternatives | Row | Quantity"
 
 _OPEN, _CLOSE = "([{⦃", ")]}⦄"
+_MOST_ITEMS = 30
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "≠": "≠"}
 _LABELS = re.compile(r"\s*(?:[①-⑳][;,\s]*)+|\s*(?:\(\d\)[;,\s]*){2,}")
 _MEMBER = re.compile(r"^\s*[A-Za-zα-ω]\w*'*\s*∈\s*(?=[-\[(⦃∅])")
@@ -120,6 +121,8 @@ def _gathered(answers: list["Answer"]) -> "Answer":
     items: list[Answer] = []
     for answer in answers:
         items += answer.items if isinstance(answer, Alternatives) else [answer]
+    if len(items) > _MOST_ITEMS:
+        raise FormulaError(f"{len(items)} values; {_MOST_ITEMS} are the most")
     return Alternatives(tuple(items))
 
 
@@ -162,7 +165,7 @@ def _interval(ends: Sequence[Answer], opening: str, closing: str) -> "Set":
     left, right = ends
     if not (isinstance(left, sympy.Expr) and isinstance(right, sympy.Expr)):
         raise FormulaError("an interval needs two values")
-    if left.has(sympy.I) or right.has(sympy.I):
+    if left.is_extended_real is False or right.is_extended_real is False:
         raise FormulaError("an interval's ends are real")
     return sympy.Interval(left, right, opening == "(", closing == ")")
 
@@ -187,8 +190,8 @@ def _link(left: str, sign: str, right: str) -> "Set":
     if sign == "≠":
         return sympy.S.Reals - sympy.FiniteSet(end)
     if sign in "<≤":
-        return sympy.Interval(-sympy.oo, end, True, sign == "<")
-    return sympy.Interval(end, sympy.oo, sign == ">", True)
+        return _interval((-sympy.oo, end), "(", ")" if sign == "<" else "]")
+    return _interval((end, sympy.oo), "(" if sign == ">" else "[", ")")
 
 
 def _quantity(text: str) -> "Expr | Quantity":

@@ -9,7 +9,6 @@ the braces of a set, `;` between alternatives (或, 和, 、), `&` for 且, and 
 Leaves out: words for comparisons (大于, 不超过), 度分秒.
 """
 
-import math
 import re
 from fractions import Fraction
 from typing import NamedTuple
@@ -61,7 +60,6 @@ _LEAD = re.compile(
 _LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)")
 _CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
 _MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
-_CHOOSE = re.compile(r"(?<![A-Za-z])([CA])_\{?(\d{1,2})\}?\^\{?(\d{1,2})\}?")
 
 
 class Unit(NamedTuple):
@@ -78,17 +76,10 @@ for _name, _power in _LENGTHS.items():
     for _sort, _spellings in (("平方", ("平方{}", "{}^2")), ("立方", ("立方{}", "{}^3"))):
         _unit = Unit(_sort, Fraction(10) ** (_power * (2 if _sort == "平方" else 3)))
         _UNITS |= {spelling.format(_name): _unit for spelling in _spellings}
-_UNITS |= {name: Unit("time", Fraction(s)) for name, s in [("秒", 1), ("s", 1), ("分钟", 60)]}
-_UNITS |= {name: Unit("time", Fraction(3600)) for name in ("小时", "h")}
-_UNITS |= {name: Unit("mass", Fraction(g)) for name, g in [("克", 1), ("g", 1), ("kg", 1000)]}
-_UNITS |= {"千克": Unit("mass", Fraction(1000)), "元": Unit("money", Fraction(1))}
-_UNITS |= {"万元": Unit("money", Fraction(10**4)), "亿元": Unit("money", Fraction(10**8))}
-_UNITS |= {"万": Unit("", Fraction(10**4)), "亿": Unit("", Fraction(10**8))}
-_UNITS |= {name: Unit("count", Fraction(1)) for name in "个种人次张条名位本件项只组对天分岁场"}
-_UNITS["单位长度"] = Unit("count", Fraction(1))
+_UNITS |= {name: Unit("count", Fraction(1)) for name in "个种人次张条名位本件项只组对天分岁元"}
 _NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 # "5m" may be five times m; "5 m", "5\text{m}" and "5米" are metres.
-_QUANTITY = re.compile(rf"(.*[\d)}}π])(?:\s*(?![msgh](?:\^\d)?$)|\s+)({_NAMES})", re.DOTALL)
+_QUANTITY = re.compile(rf"(.*[\d)}}π])(?:\s*(?!m(?:\^\d)?$)|\s+)({_NAMES})", re.DOTALL)
 
 
 def plain(text: str) -> str:
@@ -127,16 +118,11 @@ def _undressed(text: str) -> str:
     while (unwrapped := _WRAPPER.sub(r" \1", text)) != text:
         text = unwrapped
     text = _COMMAND.sub(lambda m: _COMMANDS[m[1]], _DRESSING.sub(" ", text))
-    text = re.sub(r"\^\s*(?:\{\s*°\s*\}|°)", "°", text).replace("**", "^")
-    return _CHOOSE.sub(lambda m: str(_ways(m[1], int(m[2]), int(m[3]))), text)
+    return re.sub(r"\^\s*(?:\{\s*°\s*\}|°)", "°", text).replace("**", "^")
 
 
 def _shifted(mark: str, signs: str, table: dict[str, str]) -> str:
     return mark + "{" + "".join(table[sign] for sign in signs) + "}"
-
-
-def _ways(letter: str, n: int, k: int) -> int:
-    return math.comb(n, k) if letter == "C" else math.perm(n, k)
 
 
 def _chinese(text: str) -> str:

@@ -1,0 +1,80 @@
+"""The final answers to blanks and open questions, found in a reply. Chapter 53.
+
+What counts as final is a convention of those who train models: a \\boxed{}, the word 答案, the last
+line. Leaves out: answers that are taken back.
+"""
+
+import re
+from collections.abc import Sequence
+
+from .equivalence import equivalent
+from .filters import apply_filters
+
+# Not the filter answer_tag: it ends an answer at "<", as in 0<x<1.
+_MARK = re.compile(r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填)\s*[:：]?")
+_DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
+_FORMULA = re.compile(r"\$([^$]+)\$")
+_JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
+_CUE = re.compile(r"[是为得即≈:：]|等于|约")
+_LONGEST_ENDING = 40  # characters
+_FORMULAS_READ = 60  # of an open reply: an answer stands near its end
+
+
+def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
+    """The answers that a reply ends in, one for each blank; None if it gives none, or too few.
+
+    The last \\boxed{}, else what stands behind the last 【答案】 or 答案是, else the last formula of
+    the last line, or what that line announces with 是, 为 or 即.
+    """
+    text = _tidy(reply)
+    if boxes := _boxes(text, blanks):
+        return boxes if len(boxes) == blanks else _split(boxes[-1], blanks)
+    if marks := list(_MARK.finditer(text)):
+        return _split(text[marks[-1].end() :].strip().split("\n")[0], blanks)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _split(_ending(lines[-1]), blanks) if lines else None
+
+
+def _tidy(reply: str) -> str:
+    """Without thoughts; every formula between two $ and on one line."""
+    text = (apply_filters(reply, ["strip_think"]) or "").replace("<eoa>", "")
+    return _FORMULA.sub(lambda m: f"${' '.join(m[1].split())}$", _DISPLAY.sub("$", text))
+
+
+def _split(text: str, blanks: int) -> list[str] | None:
+    """The text as that many answers: at semicolons, else at commas."""
+    if blanks == 1:
+        return [text] if text.strip() else None
+    for sign in ("[;；]", "[,，]"):
+        if len(parts := re.split(sign, text)) == blanks:
+            return parts
+    return None
+
+
+def _boxes(text: str, most: int) -> list[str]:
+    """What the last \\boxed{} hold, at most that many."""
+    boxes: list[str] = []
+    while len(boxes) < most and (box := apply_filters(text, ["boxed"])):
+        boxes.insert(0, box)
+        text = text.rpartition("\\boxed")[0]
+    return boxes
+
+
+def _ending(line: str) -> str:
+    """The answer that a line ends in: its last formulas, or what a word as 为 or 即 announces."""
+    formulas = list(_JOINED.finditer(line))
+    behind = _CUE.split(line[formulas[-1].end() :] if formulas else line)[-1].strip(" 。.")
+    if formulas and not re.search(r"\d", behind):
+        return formulas[-1][0]
+    return behind if len(behind) <= _LONGEST_ENDING else ""
+
+
+def answers_found(reply: str, wanted_answers: Sequence[str]) -> list[bool]:
+    """For each answer, whether a formula in the reply says the same."""
+    text = _tidy(reply)
+    given = [*_boxes(text, len(wanted_answers)), *_FORMULA.findall(text)[-_FORMULAS_READ:]]
+
+    def stands(wanted: str) -> bool:
+        return any(equivalent(formula, wanted).same for formula in given)
+
+    return [all(map(stands, wanted.split("或"))) for wanted in wanted_answers]
