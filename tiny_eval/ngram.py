@@ -104,14 +104,16 @@ class NgramModel:
     def _choose(self, history: str, generation: Generation, draw: random.Random) -> str:
         if not generation.temperature:
             return self._likeliest(history)
-        candidates = sorted(self._candidates(history), key=lambda c: -self.probability(history, c))
+        candidates = sorted(
+            self._candidates(history), key=lambda c: (-self.probability(history, c), c)
+        )
         weights = [self.probability(history, c) for c in candidates]
-        kept, mass = 0, 0.0
-        while kept < len(weights) and mass < generation.top_p * sum(weights):
-            mass += weights[kept]
+        sharp = [(weight / weights[0]) ** (1 / generation.temperature) for weight in weights]
+        kept, mass, enough = 0, 0.0, generation.top_p * sum(sharp)
+        while kept < len(sharp) and mass < enough:
+            mass += sharp[kept]
             kept += 1
-        sharp = [weight ** (1 / generation.temperature) for weight in weights[:kept]]
-        return draw.choices(candidates[:kept], sharp)[0]
+        return draw.choices(candidates[:kept], sharp[:kept])[0]
 
     def _likeliest(self, history: str) -> str:
         return max(self._candidates(history), key=lambda c: (self.probability(history, c), c))
