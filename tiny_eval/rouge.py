@@ -56,20 +56,13 @@ def rouge_lsum(prediction: str, reference: str, tokenize: Tokenizer | None = Non
     r"""The same, sentence by sentence: "\n" ends a sentence. Lin 2004, section 3.2.
 
     For each sentence of the reference, what any sentence of the prediction has of it in order. A
-    token is not counted oftener than either text has it, which the paper leaves open.
+    token is not counted oftener than the prediction has it, which the paper leaves open.
     """
     ours = _tokens(tokenize, *prediction.split("\n"))
     theirs = _tokens(tokenize, *reference.split("\n"))
-    left_ours, left_theirs = (Counter(chain(*text)) for text in (ours, theirs))
-    sizes = left_ours.total(), left_theirs.total()
-    hits = 0
-    for sentence in theirs:
-        for token in _union(sentence, ours):
-            if left_ours[token] and left_theirs[token]:
-                left_ours[token] -= 1
-                left_theirs[token] -= 1
-                hits += 1
-    return _score(hits, *sizes)
+    found = Counter(token for sentence in theirs for token in _union(sentence, ours))
+    words = Counter(chain(*ours))
+    return _score(overlap(found, words), words.total(), sum(map(len, theirs)))
 
 
 def rouge_l_longbench(prediction: str, reference: str, chinese: bool = False) -> float:
@@ -99,7 +92,7 @@ def _tokens(tokenize: Tokenizer | None, *texts: str) -> list[list[str]]:
 def _union(sentence: list[str], others: list[list[str]]) -> list[str]:
     """The tokens of a sentence that stand in its common subsequence with any of the others."""
     places = {place for other in others for place in lcs_indices(sentence, other)}
-    return [sentence[place] for place in sorted(places)]
+    return [sentence[place] for place in places]
 
 
 def _score(common: int, ours: int, theirs: int) -> Rouge:

@@ -80,6 +80,13 @@ def test_a_summary_has_the_union_of_what_its_sentences_have():
     assert rouge_l(prediction, reference).recall == 3 / 5
 
 
+def test_a_line_feed_alone_ends_a_sentence():
+    assert rouge_lsum("c d\na b", "a b c d") == rouge_lsum("a b c d", "c d\na b") == (1, 1, 1)
+    for other in "\r\x0b\x0c\u2028.":
+        assert rouge_lsum(f"c d{other}a b", "a b c d").recall == 1 / 2
+        assert rouge_lsum("a b c d", f"c d{other}a b").recall == 1 / 2
+
+
 def test_precision_is_of_the_prediction_and_recall_of_the_reference():
     assert rouge_n("a b c d", "a b") == Rouge(precision=0.5, recall=1.0, fmeasure=2 / 3)
     assert rouge_l("a b c d", "a b") == Rouge(precision=0.5, recall=1.0, fmeasure=2 / 3)
