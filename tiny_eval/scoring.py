@@ -61,10 +61,7 @@ def score(
     _check(task, rows)
     items = [_item(task, row, (judgements or {}).get(judged_key(row))) for row in rows]
     metrics = {name: METRICS[name] for name in task.metrics}
-    values = [
-        {name: metric.of_item(item) for name, metric in metrics.items() if metric.of_item}
-        for item in items
-    ]
+    values = [_values(item, metrics) for item in items]
     scored = [
         ScoredItem(item.row["id"], item.answer, item.targets, value, item.row)
         for item, value in zip(items, values, strict=True)
@@ -110,6 +107,18 @@ def _check(task: Task, rows: Sequence[Row]) -> None:
 def _item(task: Task, row: Row, judgement: Row | None) -> Item:
     answer = apply_filters(row["reply"], task.filters) if "reply" in row else None
     return Item(answer, row["target"], row, judgement)
+
+
+def _values(item: Item, metrics: Mapping[str, Metric]) -> dict[str, float | None]:
+    values = {}
+    for name, metric in metrics.items():
+        if metric.of_item:
+            try:
+                values[name] = metric.of_item(item)
+            except (ValueError, KeyError) as error:
+                wrong = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise ValueError(f"document {item.row['id']}, {name}: {wrong}") from error
+    return values
 
 
 def _estimates(

@@ -67,12 +67,7 @@ def test_a_url_is_a_server(made: list[Any], tmp_path: Path, monkeypatch: Any) ->
     limits = {"concurrency": 2, "requests_per_minute": 30.0}
     assert made == [
         ("http://localhost/v1", "first with None", None, plain),
-        (
-            "https://api.openai.com/v1",
-            "gpt",
-            "secret",
-            {"concurrency": 2, "requests_per_minute": 30},
-        ),
+        ("https://api.openai.com/v1", "gpt", "secret", limits),
         ("https://api.openai.com/v1", "first with mine", "mine", plain),
     ]
 
