@@ -25,6 +25,9 @@ from .tasks import Task, task_of
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+SHOWN_REASONS = 3
+"""Of failures."""
+
 
 def run_list(args: argparse.Namespace) -> int:
     """List the shipped tasks."""
@@ -75,7 +78,7 @@ def run_report(args: argparse.Namespace) -> int:
         write_text(args.out, text)
         print(args.out)
     else:
-        print(text)
+        print(text, end="")
     return 0
 
 
@@ -83,11 +86,14 @@ def run_judge(args: argparse.Namespace) -> int:
     """Let a model mark a run's open answers. 0; 1 if one has no marks."""
     from .judge_runs import judge_prompts, judge_run
 
-    task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
-    script = (args.model or "").removeprefix("script:")
-    if script != (args.model or ""):
-        model: Model = script_for(script, judge_prompts(args.folder))
+    choice = args.model or ""
+    if choice.startswith("script:"):  # of the judge's replies, by id of the question
+        prompts = judge_prompts(args.folder)
+        model: Model = script_for(choice.removeprefix("script:"), prompts)
+    elif is_about_task(args.model):
+        raise ValueError(f"{choice} answers the task and cannot judge; give another --model")
     else:
+        task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
         model = make_model(args.model, task, _options(args))
     with _Progress("judge") as progress:
         inference = judge_run(args.folder, model, progress)
@@ -163,7 +169,7 @@ def _infer(task: Task, model: Model, args: argparse.Namespace) -> Inference:
             folder = run_folder(task, model, args.out)
             if kept := len(read_rows(folder / PREDICTIONS)):
                 goes_on = "the same command goes on from there"
-                note(f"{folder} keeps the answers to {kept} documents; {goes_on}")
+                note(f"{folder} keeps the answers to {_documents(kept)}; {goes_on}")
             raise
 
 
@@ -196,11 +202,22 @@ class _Progress:
 
 def _note_inference(inference: Inference) -> None:
     if inference.kept:
-        note(f"{inference.kept} documents were answered before, {inference.asked} now")
+        note(f"{_documents(inference.kept)} answered before, {inference.asked} now")
     if inference.superseded:
-        note(f"{inference.superseded} answers were to what has changed since; they are put aside")
-    if inference.failures:
-        reasons = [f"{reason} (document {id})" for id, reason in inference.failures.items()]
-        distinct = list(dict.fromkeys(inference.failures.values()))
-        shown = [next(each for each in reasons if each.startswith(one)) for one in distinct[:3]]
-        note(f"no answer to {len(reasons)} documents: {'; '.join(shown)}; run again to ask again")
+        note(f"answers to what is no longer asked, put aside: {inference.superseded}")
+    if not inference.failures:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in inference.failures.items():
+        by_reason.setdefault(reason, []).append(name)
+    reasons = [
+        f"{reason} ({len(names)}, such as {names[0]})"
+        for reason, names in list(by_reason.items())[:SHOWN_REASONS]
+    ]
+    total = inference.asked + inference.kept + len(inference.failures)
+    failed = f"no answer to {len(inference.failures)} of {_documents(total)}"
+    note(f"{failed}: {'; '.join(reasons)}; run again to ask again")
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count} documents"
