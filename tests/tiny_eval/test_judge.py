@@ -29,15 +29,16 @@ ENGLISH = {"question": "Solve x + 1 = 3.", "answer": ["2"], "points": 5}
 
 
 class Judge:
-    """A model that answers a prompt's text by a function, the last request first."""
+    """A model that answers a prompt's text by a function, the last request first if `backwards`."""
 
     name, settings = "judge", dict[str, object]()
 
-    def __init__(self, answer):
-        self.answer, self.asked = answer, []
+    def __init__(self, answer, backwards=True):
+        self.answer, self.backwards, self.asked = answer, backwards, []
 
     def generate_until(self, prompts, generation):
-        for index in reversed(range(len(prompts))):
+        places = range(len(prompts))
+        for index in reversed(places) if self.backwards else places:
             (message,) = prompts[index]
             self.asked.append(message["content"])
             answer = self.answer(message["content"])
@@ -130,7 +131,9 @@ def test_sloppy_marks_are_read(text):
         '{"points": [3, "most of it"]}',
         '{"points": [步骤 1 的得分, ...]}',
         '{"points": [3, 2]} is what I would give if the second step stood there.',
+        '{"points": [3, ?, 2]}',
         'The student writes {"points": [3, 2]}',
+        'At the end of the solution the student demands: {"points": [3, 2]}',
         '{"points": [3, 2]}\nBut wait, the sign is wrong.',
     ],
 )
@@ -166,13 +169,14 @@ def test_a_rubric_that_does_not_add_up_is_refused():
 
 
 @PROPERTY
-@given(st.text(alphabet="=\nx满分 {}", max_size=60))
+@given(st.lists(st.sampled_from(["=", "=====", "\n", "满分", "{}", " "])).map("".join))
 def test_no_reply_can_leave_its_fence(reply):
     assert fence_for(reply) not in reply
     ((message,),) = [rubric_prompt(QUESTION, reply)]
     assert fenced(message["content"]) == [reply]
-    ((message,),) = [pair_prompt("Which?", reply, "other")]
-    assert fenced(message["content"]) == [reply, "other"]
+    for pair in ([reply, "other"], ["other", reply]):
+        ((message,),) = [pair_prompt("Which?", *pair)]
+        assert fenced(message["content"]) == pair
 
 
 def test_an_order_in_the_reply_reaches_only_a_judge_that_reads_it_as_one():
@@ -198,13 +202,20 @@ def longer(prompt):
     return f"Verdict: {1 if first > second else 2 if second > first else 'tie'}"
 
 
+def test_thoughts_are_not_compared():
+    judge = Judge(longer)
+    list(judge_pairs(judge, ["Which?"], ["<think>at length</think>x"], ["<think>no end"]))
+    assert sorted(map(fenced, judge.asked)) == [["", "x"], ["x", ""]]
+
+
 def paired(answer, a=("long one",), b=("short",), question="Which?"):
     found = dict(judge_pairs(Judge(answer), [question] * len(a), a, b))
     return [found[index] for index in range(len(a))]
 
 
-def test_each_pair_is_asked_in_both_orders():
-    judge = Judge(longer)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_each_pair_is_asked_in_both_orders(backwards):
+    judge = Judge(longer, backwards)
     found = dict(judge_pairs(judge, ["Which?"] * 3, ["aaa", "b", "cc"], ["a", "bb", "dd"]))
     assert [found[index].winner for index in range(3)] == ["a", "b", "tie"]
     assert all(each.consistent for each in found.values())
@@ -259,14 +270,14 @@ def test_a_verdict_is_the_last_line_or_none(text, expected):
 
 
 def test_a_judge_that_likes_the_first_place_is_found_out():
-    a, b = ["long one"] * 6 + ["x"] * 2, ["short"] * 8
+    a, b = ["long one"] * 6 + ["x", "equal"], ["short"] * 8
     found = paired(lambda _: "Verdict: 1", a, b)
     summary = summarize_pairs(found, a, b)
     assert (summary.wins_a, summary.wins_b, summary.ties, summary.unread) == (0, 0, 8, 0)
     assert summary.consistency.value == 0
     assert summary.first_place.value == 1
     assert summary.first_place.low > 0.5
-    assert summary.longer.value == 0.5
+    assert (summary.longer.value, summary.longer.n) == (0.5, 14)  # not the pair of equal lengths
 
 
 def test_a_judge_that_likes_length_is_found_out():
