@@ -77,6 +77,8 @@ def test_gsm8k_parts_the_number_from_the_way_to_it():
     [document] = to_documents([GSM8K], "gsm8k")
     assert document["answer"] == "1,200"
     assert document["rationale"] == "They hold 12*100=<<12*100=1200>>1200 jars."
+    twice = {"question": "?", "answer": "#### is a sign.\n#### 5"}
+    assert to_documents([twice], "gsm8k")[0]["answer"] == "5"
     # together they are the solution again, so that a solved example shows it as the data set does
     assert "{rationale}\n#### {answer}".format(**document) == GSM8K["answer"]
 

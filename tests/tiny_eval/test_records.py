@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiny_eval.records import read_records
 
 RECORDS = [
-    {"question": "渡船是什么颜色？", "answers": ["黄色"], "n": 1},
+    {"question": "渡船𠮷号是什么颜色？", "answers": ["黄色"], "n": 1},
     {"question": "x", "n": 2.5},
 ]
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -190,7 +190,7 @@ def test_broken_utf_8_is_never_read_as_gibberish_in_gb18030(tmp_path):
 
 def test_a_long_jsonl_needs_little_more_memory_than_its_records(tmp_path):
     line = json.dumps({"question": "x" * 900, "answer": "y" * 90}) + "\n"
-    path = write(tmp_path, line * 8000)
+    path = write(tmp_path, (line + "\n") * 8000)
     tracemalloc.start()
     records = read_records(path)
     _, peak = tracemalloc.get_traced_memory()
