@@ -8,13 +8,13 @@ from typing import Any
 from tiny_eval.models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
 from tiny_eval.tasks import Task
 
-DOCS = [
+DOCS: list[dict[str, Any]] = [
     {"id": "rose", "q": "What is red?", "a": "a rose", "topic": "plants"},
     {"id": "sky", "q": "What is blue?", "a": ["the sky", "heaven"], "topic": "air"},
     {"id": "grass", "q": "What is green?", "a": "grass", "topic": "plants"},
     {"id": "snow", "q": "什么是白的？", "a": "雪", "topic": "air"},
 ]
-CHOICES = [
+CHOICES: list[dict[str, Any]] = [
     {"q": "1 + 1", "options": ["2", "3"], "a": 0},
     {"q": "1 + 2", "options": ["2", "3"], "a": 1},
 ]

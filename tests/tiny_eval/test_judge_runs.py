@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Path:
     return infer(task, script_of(task, script), tmp_path / "runs").folder
 
 
-class Judge:
+class Judge(Echo):
     """Says the same of each; of what holds `bad`, something else."""
 
     def __init__(
@@ -41,21 +41,15 @@ class Judge:
         name: str = "judge",
         **settings: Any,
     ) -> None:
-        self.name, self.settings = name, settings
-        self.asked: list[Prompt] = []
-        self._bad, self._says, self._stop_after = bad, says, stop_after
+        super().__init__(stop_after=stop_after, name=name, **settings)
+        self._bad, self._says = bad, says
 
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation
     ) -> Iterator[tuple[int, Reply | Failure]]:
-        for index in reversed(range(len(prompts))):
-            if len(self.asked) == self._stop_after:
-                raise ModelError("gone")
-            self.asked.append(prompts[index])
+        for index in self._in_turn(prompts):
             good = Reply('Good.\n{"points": [4, 5]}')
             yield index, self._says or good if self._bad in str(prompts[index]) else good
-
-    loglikelihood = loglikelihood_rolling = None  # type: ignore[assignment]
 
 
 def points(run: Path) -> list[float | None]:
