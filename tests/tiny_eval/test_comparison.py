@@ -49,8 +49,9 @@ def test_without_proof_nobody_wins() -> None:
 
 
 def test_documents_that_were_not_judged_are_left_out_of_their_metric() -> None:
-    a, b = right("+-+"), right("+++", model="b")
+    a, b = right("+-+-"), right("++++", model="b")
     a.items[1].values["exact_match"] = None
+    b.items[3].values["exact_match"] = None
     found = compare_runs(a, b)
     assert found.metrics["exact_match"].found.n == 2
     assert found.changes("exact_match") == []

@@ -77,6 +77,15 @@ def test_each_metric_has_its_own_scale() -> None:
     assert tables(run(replies, task=bleu, target=targets))["Scores"][1][2] == "100.0"
 
 
+def test_of_what_was_not_judged_the_score_says_how_much_is_left() -> None:
+    scores = paper(("single", 5, 1.0), ("open", 13, None))
+    estimate = scores.estimates["gaokao"]._replace(n=1)
+    scores.estimates["gaokao"] = estimate
+    assert tables(scores)["Scores"][1][4] == "1 of 2"
+    scores.estimates.clear()
+    assert tables(scores)["Scores"][1][2:5] == ["–", "no question could be judged", "0 of 2"]
+
+
 def test_a_single_question_has_no_interval() -> None:
     assert tables(texts([-8.0]))["Scores"][1][3] == "–"
 

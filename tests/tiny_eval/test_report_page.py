@@ -1,5 +1,6 @@
 """The page shows all of the runs, needs nothing but itself, and no reply can change it."""
 
+import math
 import re
 from importlib.resources import files
 
@@ -91,6 +92,35 @@ def test_three_scores_that_all_models_have_make_a_radar() -> None:
     assert read(texts([-8.0]), texts([-9.0], "b")).all("figure", "radar") == []
 
 
+def test_a_radar_shows_all_scores_as_shares_of_the_best() -> None:
+    task = task_for(metrics=("exact_match", "f1", "bleu"))
+    scores = right("+-", task=task)
+    scores.estimates["bleu"] = scores.estimates["bleu"]._replace(value=50.0)
+    polygon = read(scores).all("figure", "radar")[0].all("polygon")[-1]
+    points = [
+        tuple(map(float, point.split(","))) for point in str(polygon.attributes["points"]).split()
+    ]
+    middle = (sum(x for x, _ in points) / 3, sum(y for _, y in points) / 3)
+    radii = [math.dist(point, middle) for point in points]
+    assert radii == pytest.approx([radii[0]] * 3, abs=0.2)  # one decimal is written
+
+
+def test_what_falls_or_has_no_best_share_makes_no_radar() -> None:
+    choice = task_for(
+        kind="choice",
+        choices=("yes", "no"),
+        metrics=("acc", "acc_norm", "calibration_error"),
+        filters=(),
+    )
+    likely = [{"total": -1.5, "tokens": 1}, {"total": -2.5, "tokens": 1}]
+    chosen = {"target": [["0"]], "choices": [["yes", "no"]], "loglikelihoods": [likely]}
+    assert read(run([None], task=choice, **chosen)).all("figure", "radar") == []
+    three = texts([-8.0])
+    for name in ("byte_perplexity", "bits_per_byte"):
+        three.estimates[name] = three.estimates["word_perplexity"]
+    assert read(three).all("figure", "radar") == []
+
+
 def test_a_perfect_bleu_that_rounding_lifts_above_100_still_makes_a_radar() -> None:
     task = task_for(metrics=("exact_match", "f1", "bleu"))
     scores = right("++", task=task)
@@ -174,8 +204,8 @@ def test_two_tasks_have_filters_of_their_own() -> None:
 
 
 def test_what_all_runs_got_wrong_comes_first() -> None:
-    html = read(right("+--+"), right("-+-+", model="b"))
-    assert articles(html) == ["q2", "q0", "q1", "q3"]
+    html = read(right("++-"), right("+--", model="b"))
+    assert articles(html) == ["q2", "q1", "q0"]
 
 
 def test_of_many_items_the_worst_of_each_kind_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +249,7 @@ def test_a_perplexity_has_items_without_values() -> None:
     html = read(texts([-8.0, -9.0]), texts([-8.0, -9.5], "b"))
     assert len(articles(html)) == 2
     assert articles(html, "differs") == ["1"]
+    assert articles(html, "unextracted") == []  # nothing was to be extracted
     assert "-9.500" in html.text
 
 
