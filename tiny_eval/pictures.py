@@ -15,7 +15,7 @@ from .metrics import METRICS
 from .stats import Estimate
 
 Scale = Literal["share", "hundred", "own"]
-WIDTH, ROW, MARGIN = 360, 38, 8
+WIDTH, ROW, MARGIN = 360, 38, 1
 _COLOURS = ("#3f6fb0", "#c4772e", "#3d8f6f", "#a14f8a", "#7d7a2f", "#5b5fc7")
 
 
