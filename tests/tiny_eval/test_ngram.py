@@ -83,6 +83,7 @@ def test_greedy_text_goes_on_as_the_texts_do() -> None:
     assert generate(model, "one t", max_tokens=5) == Reply("wo th", cut=True)
     assert generate(model, "one t", max_tokens=50, stop=(" f", "ee")) == Reply("wo thr")
     assert generate(model, "one t", max_tokens=5, stop=("h",)) == Reply("wo t")
+    assert generate(model, "one t", max_tokens=5, stop=("o", "wo")) == Reply("")
 
 
 def test_a_stop_with_the_last_token_is_no_cut() -> None:
@@ -110,7 +111,7 @@ def test_temperature_and_top_p_sharpen() -> None:
     assert share == pytest.approx(by_hand("ab" * 8 + "ac", "a", "c", 2, 1.0), abs=0.06)
     assert drawn(temperature=0.1).count("c") == 0
     assert drawn(temperature=1e-4).count("c") == 0
-    assert 0 < drawn(temperature=5.0, top_p=0.99).count("c")
+    assert drawn(temperature=5.0, top_p=0.99).count("c") > 0
     assert drawn(temperature=1.0, top_p=0.5).count("c") == 0
     assert drawn(temperature=0.0).count("c") == 0
     assert drawn(temperature=5.0).count("c") > 60

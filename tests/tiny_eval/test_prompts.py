@@ -78,9 +78,11 @@ def test_examples_are_the_first_others(tmp_path: Path) -> None:
 
 
 def test_a_document_is_not_its_own_example_in_another_file(tmp_path: Path) -> None:
-    pool = write_docs(tmp_path / "pool.jsonl", [DOCS[0], DOCS[1]])
-    task = qa_task(tmp_path, few_shot=1, few_shot_data=pool)
-    assert examples_for(task, task.docs[0], task.few_shot_pool)[0].fields == DOCS[1]
+    red, blue = ({"q": doc["q"], "a": doc["a"]} for doc in DOCS[:2])
+    pool = write_docs(tmp_path / "pool.jsonl", [blue, red])  # its ids are not those of the task
+    task = qa_task(tmp_path, [red, blue], few_shot=1, few_shot_data=pool)
+    chosen = [examples_for(task, one, task.few_shot_pool)[0].fields for one in task.docs]
+    assert chosen == [blue, red]
 
 
 def test_too_few_examples_are_an_error(tmp_path: Path) -> None:

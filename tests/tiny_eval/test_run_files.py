@@ -1,10 +1,12 @@
 """The folder of a run survives kills, full disks and hands."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,25 @@ def test_a_line_that_was_cut_off_is_neither_read_nor_written_after(
     with open_for_lines(path) as file:
         append(file, {"id": 3})
     assert path.read_bytes() == whole + encode({"id": 3})
+
+
+def test_of_a_long_file_only_the_last_line_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    write(path, *({"id": n, "reply": "x" * 990} for n in range(200)))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"id"')
+    open_for_lines(path).close()
+    assert path.read_bytes() == whole
+
+
+def test_a_file_that_takes_a_few_bytes_at_a_time_gets_the_whole_line() -> None:
+    class Slow(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data[:7]))
+
+    file = Slow()
+    append(file, {"id": 1, "reply": "x" * 50})
+    assert file.getvalue() == encode({"id": 1, "reply": "x" * 50})
 
 
 def test_a_file_of_half_a_line_is_emptied(tmp_path: Path) -> None:
