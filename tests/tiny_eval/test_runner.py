@@ -290,6 +290,11 @@ def test_another_model_is_another_run(model: Echo, tmp_path: Path) -> None:
     assert run_folder(task, model, tmp_path) != run_folder(task, Echo(), tmp_path)
 
 
+def test_names_that_make_the_same_folder_name_are_two_models(tmp_path: Path) -> None:
+    folders = {run_folder(qa_task(tmp_path), Echo(name=name), tmp_path) for name in ("a/b", "a-b")}
+    assert len(folders) == 2
+
+
 def changed(place: int, **fields: Any) -> list[dict[str, Any]]:
     return [{**doc, **fields} if at == place else doc for at, doc in enumerate(DOCS)]
 
