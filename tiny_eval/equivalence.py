@@ -44,8 +44,8 @@ def equivalent(answer: str, reference: str) -> Equivalence:
     answer: the final answer alone, without the reply around it · a unit or a name (x=) that only
     one of the two has is left away; if both have one, they must agree
     """
-    if len(answer) > _LONGEST:
-        return Equivalence(False, f"{len(answer)} characters; an answer has {_LONGEST} at most")
+    if (length := max(len(answer), len(reference))) > _LONGEST:
+        return Equivalence(False, f"{length} characters; an answer has {_LONGEST} at most")
     given, wanted = plain(answer), plain(reference)
     if not given or not wanted:
         return Equivalence(False, "no answer")

@@ -15,15 +15,15 @@ _MARK = re.compile(r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故
 _DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
 _FORMULA = re.compile(r"\$([^$]+)\$")
 _JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
-_CUE = re.compile(r"[是为得即≈:：]|等于|约")
-_LONGEST_ENDING = 40  # characters
+_CUE = re.compile(r"[是为即≈:：]|得到?|等于|约")
+_LONGEST_ENDING, _LONGEST_WORD = 40, 10  # characters of an answer in maths, and in words
 _FORMULAS_READ = 60  # of an open reply: an answer stands near its end
 
 
 def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
     """The answers that a reply ends in, one for each blank; None if it gives none, or too few.
 
-    The last \\boxed{}, else what stands behind the last 【答案】 or 答案是, else the last formula of
+    The last \\boxed{}, else what is behind the last 【答案】 or 答案是, else the last formula of
     the last line, or what that line announces with 是, 为 or 即.
     """
     text = _tidy(reply)
@@ -66,7 +66,8 @@ def _ending(line: str) -> str:
     behind = _CUE.split(line[formulas[-1].end() :] if formulas else line)[-1].strip(" 。.")
     if formulas and not re.search(r"\d", behind):
         return formulas[-1][0]
-    return behind if len(behind) <= _LONGEST_ENDING else ""
+    is_maths = re.search(r"[\dA-Za-zπ∅]", behind) and len(behind) <= _LONGEST_ENDING
+    return behind if is_maths or len(line) <= _LONGEST_WORD else ""
 
 
 def answers_found(reply: str, wanted_answers: Sequence[str]) -> list[bool]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 300
 _MAX_DEPTH = 30
-_MAX_LETTERS = 4  # abc may be a product, factorial is a word
+_MAX_LETTERS = 3  # abc may be a product, factorial is a word
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d{1,40}(?:\.\d{1,40})?|\.\d{1,40})"
