@@ -25,7 +25,7 @@ _WORDS = (
 DECLARED = _before(
     r"(?:答案|正解)[\"'”】〗\]]?[^\s,。;:A-Za-z]{0,6}(?<=[案解是为选择项】〗\]\"'])\s*[:=→>-]{0,2}"
     + _OPTION,
-    r"(?<![任备候挑误错别不没未勿筛])选[择出定]?了?\s*:?" + _OPTION,
+    r"(?<![任备候挑筛])选[择出定]?了?\s*:?" + _OPTION,
     r"(?:正确选项|最佳选项|选项|选择)\s*(?:应该|应当|应)?\s*(?:[是为]\s*:?|(?<=[确佳]选项):)"
     + _OPTION,
     r"(?:正确|合理|恰当|符合\w{0,6}|成立|满足\w{0,6})的(?:选项|说法|一项)?(?:应该|应)?[是为有]\s*:?"
@@ -41,8 +41,7 @@ DECLARED = _before(
 """The letter that follows is the answer."""
 
 CONCLUDED = _before(
-    r"(?:应该?[是为]|而是|就是|发现是|(?:更正|改)[为选]|(?:认为|觉得|猜)是?|(?:^|[,。;])是)"
-    + _OPTION,
+    r"(?:应该?[是为]|而是|就是|(?:更正|改)[为选]|(?:认为|觉得|猜)是?|(?:^|[,。;])是)" + _OPTION,
     r"(?:故|所以|因此|综上|答)\s*[,:]?\s*",
     r"\b(?:so|hence|thus|therefore|wait|no|actually|meant|lea(?:ves?|ving)(?:\sus\swith)?|say|think"
     r"|believe|probably|perhaps)\b[,:]?\s*(?:it's|it\sis)?" + _WORDS,
@@ -73,7 +72,7 @@ NAMES = _before(
     r"\b(?:vitamin|plan|hepatitis|grade|type|class|point|station|team|group|person|figure|company"
     r"|paragraph|dr\.|mr\.|mrs\.)\s*",
 )
-"""The letter that follows ends a name, unless a cue says more: 点A, vitamin C."""
+"""The letter that follows ends a name: 图A正确 and "person A is right" judge no option."""
 
 NEGATED = re.compile(r"n't\b|\b(?:not|never|cannot|hardly)\b", re.IGNORECASE)
 SUPPOSED = re.compile(r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if|suppos|assum)", re.IGNORECASE)

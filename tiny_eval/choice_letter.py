@@ -163,7 +163,7 @@ def _groups(letters: str) -> re.Pattern[str]:
         return rf"{token}(?:{joint}(?<![A-Za-z0-9]){token})*"
 
     alternatives = f"{group(letters, '')}|{group(letters.lower(), r'|[.][A-Za-z]')}"
-    return re.compile(rf"(?<![A-Za-z0-9\\{{|^°])(?<![A-Za-z]['’])(?:{alternatives})")
+    return re.compile(rf"(?<![A-Za-z0-9°])(?:{alternatives})")
 
 
 def _parts(text: str, match: re.Match[str]) -> list[tuple[int, int]]:
@@ -190,10 +190,8 @@ def _letters_of(group: str, several: bool) -> str | None:
 
 
 def _before(text: str, begin: int) -> str:
-    """The window before; a line break after a label counts as its colon."""
-    window = text[max(0, begin - _WINDOW) : begin]
-    kept = window.rstrip(" \t\n#([{“‘\"'")
-    return kept + ":" if "\n" in window[len(kept) :] and kept[-1:] != ":" else kept
+    """The window before, without the brackets and line breaks that part a label from its letter."""
+    return text[max(0, begin - _WINDOW) : begin].rstrip(" \t\n#([{“‘\"'")
 
 
 def _claim(text: str, begin: int, end: int, listed: bool, chosen: str) -> _Claim | None:
@@ -207,12 +205,11 @@ def _claim(text: str, begin: int, end: int, listed: bool, chosen: str) -> _Claim
         return _Claim("right", every)
     if cues.DENIED.search(before):
         return _Claim("denied", every)
-    named = bool(cues.NAMES.search(before))
-    if every and not named and (verdict := _verdict(after)):
+    if every and not cues.NAMES.search(before) and (verdict := _verdict(after)):
         return _Claim("wrong" if cues.NEGATED.search(clause) else verdict, every)
     if listed:
         return _Claim("mentioned", every)
-    if _commits(text, begin, end, named):
+    if _commits(text, begin, end):
         tentative, final = bool(cues.TENTATIVE.search(clause)), bool(cues.FINAL.search(sentence))
         negated = cues.NEGATED.search(clause)
         return _Claim("denied" if negated else "committed", chosen, tentative, final)
@@ -244,12 +241,10 @@ def _verdict(after: str) -> Kind | None:
     return "right" if right else "wrong" if wrong else None
 
 
-def _commits(text: str, begin: int, end: int, named: bool) -> bool:
+def _commits(text: str, begin: int, end: int) -> bool:
     before, after = _before(text, begin), text[end : end + _WINDOW]
     if cues.DECLARED.search(before):
         return _stands(after)
-    if named:
-        return False
     if cues.CONCLUDED.search(before):
         return bool(cues.ENDS.match(after))
     stop = text.find("\n", end)

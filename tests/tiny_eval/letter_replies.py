@@ -1028,6 +1028,20 @@ KNOWN_MISSED = {
 }
 """What `choice_letter` gets wrong and what it misses of all rows."""
 
+MUTANTS = [
+    ("DNA is correct.", None),
+    ("RNA正确，DNA错误。", None),
+    ("25°C is right.", None),
+    ("候选A是最高的。", None),
+    ("任选A，都能证明。", None),
+    ("The answer is A or B. Looking closer, the answer is B.", "B"),
+    ("选A或C。再往下算，选C。", "C"),
+    ("The answer is A. The answer is not A.", None),
+    ("答案是A。答案不是A。", None),
+    ("A正确。但A错误。", None),
+]
+"""What versions that were broken on purpose got wrong, though they were right on all the others."""
+
 SEVERAL = [
     ("ACD", "ACD"),
     ("A,C,D", "ACD"),
@@ -1107,8 +1121,8 @@ FIRST_TRY = {
 
 
 def all_rows() -> list[tuple[str, str | None]]:
-    """The three tables in one."""
-    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD]
+    """All tables in one."""
+    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD, *MUTANTS]
 
 
 def tally(extract: Extract, rows: Rows) -> Tally:

@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiny_eval import filters
@@ -19,6 +19,8 @@ from tiny_eval.filters import (
     strip,
     strip_think,
 )
+
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 
 THINK = [
     ("no block", "no block"),
@@ -196,7 +198,12 @@ def test_filters_are_applied_in_order() -> None:
 
 def test_the_first_filter_that_finds_nothing_ends_it() -> None:
     assert apply_filters("<think>\\boxed{1}", ["strip_think", "boxed"]) is None
-    assert apply_filters("no box", ["boxed", {"regex": ".*"}]) is None
+
+
+def test_no_filter_is_given_what_another_did_not_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "strip", lambda text: f"given {text}")
+    assert apply_filters("no box", ["strip"]) == "given no box"
+    assert apply_filters("no box", ["boxed", "strip"]) is None
 
 
 def test_a_wrong_filter_is_told_of_even_where_none_would_come_to_it() -> None:
@@ -278,6 +285,7 @@ texts = st.text(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=40).m
 
 
 @pytest.mark.parametrize("name", FILTERS)
+@PROPERTY
 @given(texts)
 def test_no_filter_raises_or_returns_an_empty_answer(name: str, text: str) -> None:
     answer = make_filter(name)(text)
@@ -287,6 +295,7 @@ def test_no_filter_raises_or_returns_an_empty_answer(name: str, text: str) -> No
 @pytest.mark.parametrize(
     "name", ["strip_think", "first_line", "strip", "last_number", "choice_letter", "choice_letters"]
 )
+@PROPERTY
 @given(texts)
 def test_what_is_filtered_once_stays_as_it_is(name: str, text: str) -> None:
     keep = make_filter(name)
@@ -294,12 +303,14 @@ def test_what_is_filtered_once_stays_as_it_is(name: str, text: str) -> None:
     assert answer is None or keep(answer) == answer
 
 
+@PROPERTY
 @given(texts)
 def test_a_box_holds_what_was_put_into_it(text: str) -> None:
     inner = text.replace("\\", "").replace("{", "").replace("}", "").strip()
     assert boxed(f"so \\boxed{{{inner}}}.") == (inner or None)
 
 
+@PROPERTY
 @given(st.integers(-(10**12), 10**12))
 def test_a_number_is_read_however_it_is_written(n: int) -> None:
     assert last_number(f"3 + 4 = 7\n#### {n:,}") == str(n)
