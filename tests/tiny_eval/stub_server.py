@@ -49,7 +49,9 @@ def say(content: str | None, finish_reason: str = "stop", **message: Any) -> Res
     return Response({"choices": [{"index": 0, "message": said, "finish_reason": finish_reason}]})
 
 
-def error(status: int, message: str = "no such luck", code: str | None = None, **headers: str):
+def error(
+    status: int, message: str = "no such luck", code: str | None = None, **headers: str
+) -> Response:
     """An error in OpenAI's form. retry_after="2": a header of that name"""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response({"error": {"message": message, "code": code}}, status, named)
