@@ -74,6 +74,7 @@ def test_a_unit_is_missed_by_nobody_but_must_not_be_another():
 
 # What math-verify 0.9 says otherwise, each against the plain meaning.
 IT_TAKES_FOR_DIFFERENT = {
+    ("0. 98", "49/50"),
     ("0. 98.", "0.98"),  # a space in a number, as GAOKAO-Bench has it
     ("**12**", "12"),
     (r"\frac{\mathrm{N}_{1}}{\mathrm{~N}}", r"\frac{N_1}{N}"),  # letters in roman type

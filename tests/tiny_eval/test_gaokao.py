@@ -99,6 +99,7 @@ def test_an_open_question_takes_a_judge():
     q = question("open", [r"\frac{\pi}{3}", "3√3"], points=13)
     reply = r"所以 $B=60^\circ$，面积为 $S=\sqrt{27}$。"
     assert grade(q, reply, 9) == (9, 13, None, "judged")
+    assert grade(q, reply, 0) == (0, 13, None, "judged")  # read, and worth nothing
     ungraded = grade(q, reply)
     assert ungraded.points is None
     assert "2 of 2 final answers" in ungraded.reason
