@@ -25,7 +25,7 @@ _WORDS = (
 DECLARED = _before(
     r"(?:答案|正解)[\"'”】〗\]]?[^\s,。;:A-Za-z]{0,6}(?<=[案解是为选择项】〗\]\"'])\s*[:=→>-]{0,2}"
     + _OPTION,
-    r"(?<![任备候挑筛])选[择出定]?了?\s*:?" + _OPTION,
+    r"(?<![任备候挑筛人])选[择出定]?了?\s*:?" + _OPTION,
     r"(?:正确选项|最佳选项|选项|选择)\s*(?:应该|应当|应)?\s*(?:[是为]\s*:?|(?<=[确佳]选项):)"
     + _OPTION,
     r"(?:正确|合理|恰当|符合\w{0,6}|成立|满足\w{0,6})的(?:选项|说法|一项)?(?:应该|应)?[是为有]\s*:?"
@@ -36,7 +36,6 @@ DECLARED = _before(
     r"\bans(?:wer)?\.\s*",
     r"\b(?:choos(?:e|ing)|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
     rf"{_WORDS}:?",
-    r"<(?:final_)?answer>\s*",
 )
 """The letter that follows is the answer."""
 
@@ -52,7 +51,7 @@ CONCLUDED = _before(
 
 IDENTIFIED = _before(
     r"(?:错误|不正确|不符合\w{0,6}|不成立)的(?:选项|说法|一项)?[是为]\s*:?" + _OPTION,
-    r"(?:对应|即|与|和)的?选项\s*",
+    r"(?:对应|即)的?选项\s*",
     r"\b(?:match(?:es|ing)?|corresponds?\sto|which\sis|that\sis|namely|i\.e\.)\s*(?:option|choice|answer)\s*",
 )
 """An option is named without being called the answer."""
@@ -96,10 +95,11 @@ FINAL = re.compile(
     re.IGNORECASE,
 )
 
-ENDS = _after(r"\s*吧?(?:$|[\n.。,;:!…、)\]}>】【」』”\"|—–]|-(?![A-Za-z0-9])|'(?!\w)|</)")
+ENDS = _after(r"\s*吧?(?:$|[\n.。,;:!…、)\]}】【」』”\"|—–]|-(?![A-Za-z0-9])|'(?!\w)|</)")
 """The letter stands by itself."""
+AMONG_LETTERS = _after(r"\s*[,、]\s*[A-Z](?![A-Za-z])")
 GOES_ON = _after(
-    r"\s*(?:选?项|是|正确|因为|由于|吧|了|而[不非]|即|呢|的(?:$|原因|理由|[.。,])|一致)",
+    r"\s*(?:选?项|是|正确|因为|由于|吧|了|而[不非]|即|呢|的(?:$|原因|理由|[.。,]))",
     r"\s*(?:because|since|as|is|and|but|not|rather|instead|which|due|based)\b",
     r"\s*\((?!\s*[-\d.]+\s*,)|\s+\(",
 )
@@ -117,7 +117,7 @@ _EN = (
 )
 _BOX = r"\s*[.:|)、]?\s*"
 RIGHT = _after(
-    rf"{_ZH}(?:正确|对(?![应比称于角])|符合|成立|合理|恰当|合适|满足|准确)",
+    rf"{_ZH}(?:正确|对(?![应比称于角])|符合|成立|合理|恰当|合适|满足|准确|一致|相符)",
     rf"{_EN}(?:correct|right|true|valid|best|the\sanswer)(?![\w-])(?!\s(?:if|when|about|for|to|in)\b)",
     r"\s*(?:makes?\sthe\smost\ssense|fits\sbest|satisfies)\b",
     rf"{_BOX}[✓✔√✅]",

@@ -34,7 +34,8 @@ _PLAIN |= {0x24B6 + i: chr(65 + i) for i in range(26)} | {
     0x24D0 + i: chr(97 + i) for i in range(26)
 }
 _LATEX_TEXT = re.compile(r"\\(?:text[a-z]{0,4}|math[a-z]{2,4}|mbox|rm|bf)\s*\{([^{}]*)\}")
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{?")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{?|<(?:final_)?answer>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z_]{2,20}>")  # <strong>, and a model's own, as <eoa>
 _MATH = re.compile(r"\\[()\[\]]|\$+")
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9])[*_`]+|[*_`]+(?![A-Za-z0-9])")
 
@@ -52,7 +53,7 @@ _ITEM = re.compile(
     r"[\s>#•-]*(?:option|choice|选项)?\s*[(\[【]?([A-Za-z])\s*(?:[.:、)\]】]|[-–—](?=\s))",
     re.IGNORECASE,
 )
-_INLINE_ITEM = re.compile(r"(?:^|[\s(,;。])([A-Z])(?:[.:、]|\)(?=\s|[^\x00-\x7f]))(?=\s*\S)")
+_INLINE_ITEM = re.compile(r"(?:^|[\s(,;。】])([A-Z])(?:[.:、]|\)(?=\s|[^\x00-\x7f]))(?=\s*\S)")
 
 Kind = Literal["committed", "alone", "right", "listed right", "wrong", "denied", "mentioned"]
 
@@ -96,10 +97,10 @@ def _answer(text: str, letters: str, several: bool) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """Half-width, without emphasis, and LaTeX's box as 【答案】."""
+    """Half-width, without emphasis and tags, and LaTeX's box as 【答案】."""
     text = text.translate(_PLAIN)
     text = _MATH.sub("", _LATEX_TEXT.sub(r"\1", _LATEX_TEXT.sub(r"\1", text)))
-    return _EMPHASIS.sub("", _BOX.sub("【答案】", text))
+    return _EMPHASIS.sub("", _TAG.sub("", _BOX.sub("【答案】", text)))
 
 
 def _last_word(committed: list[_Claim], claims: list[_Claim]) -> str | None:
@@ -246,7 +247,8 @@ def _commits(text: str, begin: int, end: int) -> bool:
     if cues.DECLARED.search(before):
         return _stands(after)
     if cues.CONCLUDED.search(before):
-        return bool(cues.ENDS.match(after))
+        ends = cues.ENDS.match(after) and not cues.AMONG_LETTERS.match(after)
+        return bool(ends) and text[begin].isupper()
     stop = text.find("\n", end)
     tail = text[end : stop if stop >= 0 else None]
     if not _LINE_HEAD.fullmatch(text, text.rfind("\n", 0, begin) + 1, begin):
