@@ -13,7 +13,7 @@ A question is a mapping: id, type (single, multiple, fill, open), points, year, 
 letters, or a text for each blank) and, for the open ones, a rubric. Chapter 53 marks two papers.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .equivalence import equivalent
@@ -57,19 +57,18 @@ class PaperGrade(NamedTuple):
 def grade_paper(
     questions: Iterable[Question],
     replies: Mapping[str, str],
-    judge: Callable[[Question, str], float | None] | None = None,
+    awarded: Mapping[str, float | None] | None = None,
 ) -> PaperGrade:
     """Every question's grade. One without a reply gets 0 points, as a blank page does.
 
-    replies: question id -> what the model wrote · judge: the points for an open question's reply
+    replies: question id -> what the model wrote · awarded: open question's id -> a judge's points
+    (`judge.judge_rubric`); None, or missing, if it has none
     """
     grades: dict[str, Grade] = {}
     by_type: dict[str, list[Grade]] = {}
     for question in questions:
         reply = replies.get(question["id"], "")
-        judged = question["type"] == "open" and reply.strip()
-        awarded = judge(question, reply) if judge and judged else None
-        grades[question["id"]] = grade(question, reply, awarded)
+        grades[question["id"]] = grade(question, reply, (awarded or {}).get(question["id"]))
         by_type.setdefault(question["type"], []).append(grades[question["id"]])
     return PaperGrade(grades, {kind: _total(by_type[kind]) for kind in TYPES if kind in by_type})
 
