@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .choices import ModelOptions, about_task, find_task, is_about_task, make_model, shipped_tasks
 from .models import Model, ModelError
@@ -71,8 +71,12 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def run_report(args: argparse.Namespace) -> int:
     """Make a report of runs: Markdown or a page, by the ending of the file."""
-    scores = [score_run(folder) for folder in args.runs]
-    text = _report(scores, args)
+    ending = args.out.suffix.lower() if args.out else ".md"
+    if ending not in (".html", ".md"):
+        raise ValueError(f"--out {args.out} must end in .html or .md")
+    if ending == ".md" and args.lang != "en":
+        raise ValueError("Markdown is in English; for --lang zh give --out FILE.html")
+    text = _report([score_run(folder) for folder in args.runs], ending, args.lang)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_text(args.out, text)
@@ -91,7 +95,8 @@ def run_judge(args: argparse.Namespace) -> int:
         prompts = judge_prompts(args.folder)
         model: Model = script_for(choice.removeprefix("script:"), prompts)
     elif is_about_task(args.model):
-        raise ValueError(f"{choice} answers the task and cannot judge; give another --model")
+        named = choice or "$TINY_MODEL"
+        raise ValueError(f"{named} answers the task and cannot judge; give another --model")
     else:
         task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
         model = make_model(args.model, task, _options(args))
@@ -113,19 +118,16 @@ def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> 
         print_json(scores_as_json(folder, scores, documents))
 
 
-def _report(scores: Sequence[Scores], args: argparse.Namespace) -> str:
+def _report(scores: Sequence[Scores], ending: str, lang: Literal["en", "zh"]) -> str:
     from .comparison import compare_all
 
-    ending = args.out.suffix.lower() if args.out else ".md"
-    if ending not in (".html", ".md"):
-        raise ValueError(f"--out {args.out} must end in .html or .md")
     if ending == ".md":
         from .report import markdown
 
         return markdown(scores, compare_all(scores))
     from .report_page import page
 
-    return page(scores, compare_all(scores), args.lang)
+    return page(scores, compare_all(scores), lang)
 
 
 def _inferences(args: argparse.Namespace) -> Iterator[Inference]:

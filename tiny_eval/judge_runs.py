@@ -18,6 +18,7 @@ from .run_files import (
     one_writer,
     open_for_lines,
     read_rows,
+    read_run,
 )
 from .runner import Inference, Progress
 from .tasks import digest
@@ -48,7 +49,8 @@ def judge_run(folder: str | Path, model: Model, progress: Progress | None = None
 
 
 def open_rows(folder: str | Path) -> list[Row]:
-    """The predictions that only a judge can mark."""
+    """The predictions that only a judge can mark. FileNotFoundError if the folder is no run."""
+    read_run(folder)
     rows = read_rows(Path(folder) / PREDICTIONS)
     return [row for row in rows if row["doc"].get("type") == "open" and "reply" in row]
 

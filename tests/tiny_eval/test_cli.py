@@ -471,6 +471,12 @@ def test_report_knows_two_endings(run: Run, two: Any) -> None:
     assert not Path("report.pdf").exists()
 
 
+def test_markdown_speaks_english_alone(run: Run, two: Any) -> None:
+    code, out, err = run("report", *two, "--lang", "zh")
+    assert (code, out) == (1, "")
+    assert err == "error: Markdown is in English; for --lang zh give --out FILE.html\n"
+
+
 PAPER = """
 data: paper.jsonl
 prompt: question

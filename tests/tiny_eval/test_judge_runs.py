@@ -113,6 +113,11 @@ def test_a_run_without_open_questions_needs_no_judge(tmp_path: Path) -> None:
         judge_run(folder, Judge())
 
 
+def test_a_folder_that_is_no_run_has_nothing_to_judge(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no run"):
+        judge_run(tmp_path / "no", Judge())
+
+
 def test_the_judges_prompts_by_id(run: Path) -> None:
     judge = Judge()
     judge_run(run, judge)
