@@ -31,7 +31,7 @@ DECLARED = _before(
     r"(?:正确|合理|恰当|符合\w{0,6}|成立|满足\w{0,6})的(?:选项|说法|一项)?(?:应该|应)?[是为有]\s*:?"
     + _OPTION,
     r"(?<![A-Za-z])(?:answers?|ans\.?|solution|choice|option|letter|statement|selection|guess|response"
-    r"|verdict|correct)(?![A-Za-z])[\"')\]】]*\s*(?:key\s*|here\s*|(?:to|for|i|that)\s[^.,;:\n]{1,24})?"
+    r"|verdict|correct|closest)(?![A-Za-z])[\"')\]】]*\s*(?:key\s*|here\s*|(?:to|for|i|that)\s[^.,;:\n]{1,24})?"
     rf"(?:(?:would|should|must|will|may|might|could|has\sto|seems?\sto)\s+)?{_IS}{_WORDS}:?",
     r"\bans(?:wer)?\.\s*",
     r"\b(?:choos(?:e|ing)|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
@@ -100,7 +100,7 @@ ENDS = _after(r"\s*吧?(?:$|[\n.。,;:!…、)\]}】【」』”\"|—–]|-(?![
 AMONG_LETTERS = _after(r"\s*[,、]\s*[A-Z](?![A-Za-z])")
 GOES_ON = _after(
     r"\s*(?:选?项|是|正确|因为|由于|吧|了|而[不非]|即|呢|的(?:$|原因|理由|[.。,]))",
-    r"\s*(?:because|since|as|is|and|but|not|rather|instead|which|due|based)\b",
+    r"\s*(?:because|since|as|is|and|but|not|rather|instead|which|due|based|with)\b",
     r"\s*\((?!\s*[-\d.]+\s*,)|\s+\(",
 )
 """What goes on is about the choice: the letter starts no longer name, and no point's (1, 2)."""

@@ -27,6 +27,7 @@ from . import choice_cues as cues
 _LONGEST = 32_000  # characters read; a longer reply is a loop, its answer at the start or the end
 _MOST = 400  # mentions of letters read, the last ones
 _WINDOW = 60  # characters on either side of a letter
+_OPTION_LENGTH = 120  # characters; what starts like an option and is longer is a discussion
 _SENTENCE_WINDOW = 200  # characters before it, to the start of its sentence
 
 _PLAIN = {0x3000: " "} | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
@@ -113,16 +114,16 @@ def _last_word(committed: list[_Claim], claims: list[_Claim]) -> str | None:
         if len(concluded) != 1 or not firm[-1].final:
             return None
     last = firm[-1]
-    since = next(i for i in reversed(range(len(claims))) if claims[i] is last)
-    if _letters(claims[since:], "denied") & set(last.letters) or _contradicted(last, claims):
+    since = claims[next(i for i in reversed(range(len(claims))) if claims[i] is last) :]
+    if _letters(since, "denied") & set(last.letters) or _contradicted(last.letters, since):
         return None
     return last.letters or None
 
 
-def _contradicted(last: _Claim, claims: list[_Claim]) -> bool:
-    """Another option is the only one that is judged right: "A. B is correct as it is larger."."""
-    right, wrong = _letters(claims, "right", "listed right"), _letters(claims, "wrong")
-    return len(right) == 1 and not (right | wrong) & set(last.letters)
+def _contradicted(answer: str, since: list[_Claim]) -> bool:
+    """Another option is the only one that is then judged right: "A. B is correct as it is larger."."""
+    right, wrong = _letters(since, "right", "listed right"), _letters(since, "wrong")
+    return len(right) == 1 and not (right | wrong) & set(answer)
 
 
 def _judged(claims: list[_Claim], several: bool) -> str | None:
@@ -214,12 +215,18 @@ def _claim(text: str, begin: int, end: int, listed: bool, chosen: str) -> _Claim
         tentative, final = bool(cues.TENTATIVE.search(clause)), bool(cues.FINAL.search(sentence))
         negated = cues.NEGATED.search(clause)
         return _Claim("denied" if negated else "committed", chosen, tentative, final)
-    item = _ITEM.match(text)
-    if chosen and item and item.span(1) == (begin, end):
+    if chosen and _is_option(text, begin, end):
         return _Claim("alone", chosen)
     if _OPTION_BEFORE.search(before) or after.startswith(("项", "选项")):
         return _Claim("mentioned", every)
     return None
+
+
+def _is_option(text: str, begin: int, end: int) -> bool:
+    """The reply starts with an option and its text; "(a)" before more may be part of a question."""
+    item, line = _ITEM.match(text), text.partition("\n")[0]
+    whole = text[begin].isupper() or line == text
+    return bool(item and item.span(1) == (begin, end) and whole and len(line) <= _OPTION_LENGTH)
 
 
 def _is_supposed(clause: str, sentence: str) -> bool:

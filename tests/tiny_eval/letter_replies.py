@@ -5,9 +5,10 @@ The styles are those of real models, of the issues that users of evaluation harn
 Chinese exam keys; the texts are our own. Options are A to D. Where a person could not say which
 letter is meant, the answer is None: a wrong guess is worse than none.
 
-A table that a program was mended on says nothing of the next reply. So there are three: `TABLE` was
+A table that a program was mended on says nothing of the next reply. So there are more: `TABLE` was
 written before the first line of the code, `SECOND` when all of TABLE was right, `THIRD` when SECOND
-was; `FIRST_TRY` is what the code of the day made of each before it had been seen.
+was; `FIRST_TRY` is what the code of the day made of each before it had been seen. `LOGS` and
+`MUTANTS` came last.
 """
 
 import re
@@ -1028,6 +1029,29 @@ KNOWN_MISSED = {
 }
 """What `choice_letter` gets wrong and what it misses of all rows."""
 
+LOGS = [
+    ("【解析】选项D是错误的。 <eoe>\n【答案】D <eoa>", "D"),
+    ("【解析】A、B都对。<eoe>\n【答案】: A, B <eoa>", None),
+    ("【解析】无。\n【答案】: 题目有误 <eoa>", None),
+    ("【答案】A. ①② B. ①③ C. ②④ D. ③④ <eoa>", None),
+    ('选项A "to do"、选项B "doing"和选项D "did" 都不合适。\n【答案】C <eoa>', "C"),
+    ("他们的分歧不在于人选（D选项）。所以，正确答案应该是B选项。", "B"),
+    ("所以 $a<b$，所以 $c>a$ 且 $c>b$。\n【答案】: B", "B"),
+    ("因此$D,E$的坐标为$(2,4)$和$(2,-4)$。\n【答案】: C", "C"),
+    ("The answer is not among the choices, but the closest is (B).", "B"),
+    ("The closest option is (J).", None),
+    ("Option B is true, but it is no reason. Therefore, the answer is A. The answer is (A).", "A"),
+    ("The answer is (B).\nThe answer is (J).\nThe answer is (E).\nThe answer is (A).", None),
+    ("The answer is (D) or (B).", None),
+    ("The answer is (A), (B), and (C).", None),
+    ("(a) The reaction is exothermic, so the heat\n(b) is", None),
+    ("a) The weight of the solid shaft is given by the formula of the volume. " * 2, None),
+    ("Therefore, I cannot answer this question. More information is needed.", None),
+    ("The answer is (C) with a negative sign.", "C"),
+    ("The answer cannot be determined.  There is no correct answer among the options.", None),
+]
+"""In the ways of models whose replies are public: GPT-4 on GAOKAO-Bench, seven models on MMLU-Pro."""
+
 MUTANTS = [
     ("DNA is correct.", None),
     ("RNA正确，DNA错误。", None),
@@ -1122,7 +1146,7 @@ FIRST_TRY = {
 
 def all_rows() -> list[tuple[str, str | None]]:
     """All tables in one."""
-    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD, *MUTANTS]
+    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD, *LOGS, *MUTANTS]
 
 
 def tally(extract: Extract, rows: Rows) -> Tally:

@@ -11,6 +11,7 @@ from tests.tiny_eval.letter_replies import (
     FIRST_TRY,
     KNOWN_MISSED,
     KNOWN_WRONG,
+    LOGS,
     MUTANTS,
     RIVALS,
     SECOND,
@@ -32,9 +33,9 @@ def read(reply: str, letters: str = "ABCD") -> str | None:
     return choice_letter(strip_think(reply) or "", letters)
 
 
-@pytest.mark.parametrize("style", [*TABLE, "second", "third", "mutants"])
+@pytest.mark.parametrize("style", [*TABLE, "second", "third", "logs", "mutants"])
 def test_each_reply_gives_the_letter_that_a_reader_finds(style: str) -> None:
-    rows = {**TABLE, "second": SECOND, "third": THIRD, "mutants": MUTANTS}
+    rows = {**TABLE, "second": SECOND, "third": THIRD, "logs": LOGS, "mutants": MUTANTS}
     off = {reply: read(reply) for reply, answer in rows[style] if read(reply) != answer}
     assert set(off) <= KNOWN_WRONG | KNOWN_MISSED, off
 
