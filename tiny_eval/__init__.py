@@ -10,6 +10,7 @@ from .equivalence import equivalent
 from .filters import apply_filters, make_filter
 from .gaokao import grade, grade_paper
 from .judge import judge_pairs, judge_rubric
+from .judge_runs import judge_run
 from .likelihood import choose, expected_calibration_error, perplexity
 from .local_model import LocalModel
 from .metrics import METRICS, Item, Metric
@@ -80,6 +81,7 @@ __all__ = [
     "infer",
     "judge_pairs",
     "judge_rubric",
+    "judge_run",
     "load_task",
     "make_filter",
     "make_model",

@@ -53,8 +53,8 @@ def corpus_bleu(
     """
     check_corpus(predictions, references)
     pairs = zip(predictions, references, strict=True)
-    counts = [_count(prediction, own, tokenize) for prediction, own in pairs]
-    return _bleu(counts, _signature(references, tokenize, "no"), effective_order=False)
+    counts = [bleu_counts(prediction, own, tokenize) for prediction, own in pairs]
+    return bleu_of_counts(counts, _signature(references, tokenize, "no"), effective_order=False)
 
 
 def sentence_bleu(prediction: str, references: Sequence[str], tokenize: Tokenize = "13a") -> BLEU:
@@ -63,8 +63,8 @@ def sentence_bleu(prediction: str, references: Sequence[str], tokenize: Tokenize
     ValueError, TypeError as `check_corpus`
     """
     check_corpus([prediction], [references])
-    counts = [_count(prediction, references, tokenize)]
-    return _bleu(counts, _signature([references], tokenize, "yes"), effective_order=True)
+    counts = [bleu_counts(prediction, references, tokenize)]
+    return bleu_of_counts(counts, _signature([references], tokenize, "yes"), effective_order=True)
 
 
 def check_corpus(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> None:
@@ -83,7 +83,7 @@ def check_corpus(predictions: Sequence[str], references: Sequence[Sequence[str]]
             raise ValueError(f"prediction {place} has no reference; leave it out of the corpus")
 
 
-def _count(prediction: str, references: Sequence[str], tokenize: Tokenize) -> list[int]:
+def bleu_counts(prediction: str, references: Sequence[str], tokenize: Tokenize) -> list[int]:
     """What is added up over a corpus: both lengths, 4 numbers of matches, 4 of n-grams."""
     ours = _tokens(prediction, tokenize)
     theirs = [_tokens(reference, tokenize) for reference in references]
@@ -96,7 +96,8 @@ def _count(prediction: str, references: Sequence[str], tokenize: Tokenize) -> li
     return [len(ours), nearest, *matched, *total]
 
 
-def _bleu(counts: Sequence[Sequence[int]], signature: str, effective_order: bool) -> BLEU:
+def bleu_of_counts(counts: Sequence[Sequence[int]], signature: str, effective_order: bool) -> BLEU:
+    """The score of texts whose n-grams have been counted; effective_order as in sentence_bleu."""
     length, nearest, *counted = (sum(column) for column in zip(*counts, strict=True))
     matched, total = tuple(counted[:ORDER]), tuple(counted[ORDER:])
     precisions = _precisions(matched, total)

@@ -20,7 +20,7 @@ ORDER = 6
 BETA = 2
 
 
-class _Counts(NamedTuple):
+class Counts(NamedTuple):
     """n-grams of one n."""
 
     ours: int
@@ -36,9 +36,7 @@ def corpus_chrf(predictions: Sequence[str], references: Sequence[Sequence[str]])
     """
     check_corpus(predictions, references)
     pairs = zip(predictions, references, strict=True)
-    counts = [_best(prediction, own) for prediction, own in pairs]
-    by_order = zip(*counts, strict=True)
-    return _score([_Counts(*map(sum, zip(*order, strict=True))) for order in by_order])
+    return chrf_of_counts([chrf_counts(prediction, own) for prediction, own in pairs])
 
 
 def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
@@ -46,19 +44,19 @@ def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
     return corpus_chrf([prediction], [references])
 
 
-def _best(prediction: str, references: Sequence[str]) -> list[_Counts]:
+def chrf_counts(prediction: str, references: Sequence[str]) -> list[Counts]:
     """The counts, for n = 1 .. 6, against the reference that gives the highest score."""
     ours = _runs(prediction)
     candidates = []
     for reference in references:
         pairs = zip(ours, _runs(reference), strict=True)
         candidates.append([_count(mine, others) for mine, others in pairs])
-    return max(candidates, key=_score)
+    return max(candidates, key=lambda counts: chrf_of_counts([counts]))
 
 
-def _count(ours: Counter, theirs: Counter) -> _Counts:
+def _count(ours: Counter, theirs: Counter) -> Counts:
     # n-grams that the reference is too short for are not held against the text
-    return _Counts(ours.total() if theirs else 0, theirs.total(), overlap(ours, theirs))
+    return Counts(ours.total() if theirs else 0, theirs.total(), overlap(ours, theirs))
 
 
 def _runs(text: str) -> list[Counter[tuple[str, ...]]]:
@@ -66,8 +64,10 @@ def _runs(text: str) -> list[Counter[tuple[str, ...]]]:
     return [ngrams(letters, n) for n in range(1, ORDER + 1)]
 
 
-def _score(counts: Sequence[_Counts]) -> float:
-    used = [order for order in counts if order.ours and order.theirs]
+def chrf_of_counts(counts: Sequence[Sequence[Counts]]) -> float:
+    """The score of texts whose n-grams have been counted."""
+    sums = [Counts(*map(sum, zip(*order, strict=True))) for order in zip(*counts, strict=True)]
+    used = [order for order in sums if order.ours and order.theirs]
     precision = recall = 0.0
     for order in used:  # in sacrebleu's order: the last bit may decide which reference fits best
         precision += order.matched / order.ours

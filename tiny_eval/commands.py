@@ -108,14 +108,12 @@ def run_judge(args: argparse.Namespace) -> int:
 
 
 def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> None:
-    runs = {
-        folder: (score_run(folder, task), read_run(folder).get("documents")) for folder in folders
-    }
+    runs = {folder: score_run(folder, task) for folder in folders}
     if not as_json:
         print_scores(runs)
         return
-    for folder, (scores, documents) in runs.items():
-        print_json(scores_as_json(folder, scores, documents))
+    for folder, scores in runs.items():
+        print_json(scores_as_json(folder, scores))
 
 
 def _report(scores: Sequence[Scores], ending: str, lang: Literal["en", "zh"]) -> str:

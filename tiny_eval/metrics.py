@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from . import bleu, chrf
 from .answers import (
     classification_score,
     count_score,
@@ -22,7 +21,8 @@ from .answers import (
     retrieval_score,
     token_f1,
 )
-from .bleu import Tokenize
+from .bleu import Tokenize, bleu_counts, bleu_of_counts
+from .chrf import Counts, chrf_counts, chrf_of_counts
 from .equivalence import equivalent
 from .gaokao import grade
 from .likelihood import (
@@ -96,13 +96,12 @@ def _gaokao(item: Item) -> float | None:
 
 def _bleu(items: Sequence[Item], tokenize: Tokenize) -> float:
     counts = [_bleu_counts(item.answer or "", tuple(item.targets), tokenize) for item in items]
-    return bleu._bleu(counts, "", effective_order=False).score
+    return bleu_of_counts(counts, "", effective_order=False).score
 
 
 def _chrf(items: Sequence[Item]) -> float:
     counts = [_chrf_counts(item.answer or "", tuple(item.targets)) for item in items]
-    by_order = zip(*counts, strict=True)
-    return chrf._score([chrf._Counts(*map(sum, zip(*order, strict=True))) for order in by_order])
+    return chrf_of_counts(counts)
 
 
 def _chosen(item: Item, normalise: Normalise) -> float:
@@ -126,12 +125,12 @@ def _perplexity(items: Sequence[Item], unit: Literal["word", "byte", "token"]) -
 
 @lru_cache(maxsize=100_000)
 def _bleu_counts(answer: str, targets: tuple[str, ...], tokenize: Tokenize) -> list[int]:
-    return bleu._count(answer, targets, tokenize)
+    return bleu_counts(answer, targets, tokenize)
 
 
 @lru_cache(maxsize=100_000)
-def _chrf_counts(answer: str, targets: tuple[str, ...]) -> list[chrf._Counts]:
-    return chrf._best(answer, targets)
+def _chrf_counts(answer: str, targets: tuple[str, ...]) -> list[Counts]:
+    return chrf_counts(answer, targets)
 
 
 @lru_cache(maxsize=100_000)

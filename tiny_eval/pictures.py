@@ -40,7 +40,7 @@ def number(metric: str, value: float, signed: bool = False) -> str:
         case "hundred":
             return f"{value:{sign}.1f}"
         case "own":
-            return f"{value:{sign}.3f}"
+            return f"{value:{sign}.3f}" if abs(value) < 1e6 else f"{value:{sign}.3g}"
 
 
 def bars(rows: Sequence[tuple[str, Estimate]], metric: str) -> Html:

@@ -38,23 +38,20 @@ def print_tasks(tasks: Sequence[tuple[Task, str]], as_json: bool) -> None:
         print(f"{task.name}: {visible(about)}")
 
 
-def print_scores(runs: Mapping[Path, tuple[Scores, int | None]]) -> None:
-    """Print what runs are worth: by folder, its scores and how many documents its task has."""
-    folders = {id(scores): folder for folder, (scores, _) in runs.items()}
-    for task, named in by_task([scores for scores, _ in runs.values()]).items():
+def print_scores(runs: Mapping[Path, Scores]) -> None:
+    """Print what runs, by their folders, are worth."""
+    folders = {id(scores): str(folder) for folder, scores in runs.items()}
+    for task, named in by_task(list(runs.values())).items():
         print(visible(task))
         tables = [score_table(named, _WORDS), group_table(named, _WORDS)]
         tables += [points_table(name, scores, _WORDS) for name, scores in named.items()]
         for table in filter(None, tables):
             _print_table(table)
-        rows = [
-            [name, _answered(runs[folders[id(s)]]), str(folders[id(s)])]
-            for name, s in named.items()
-        ]
+        rows = [[name, _answered(s), folders[id(s)]] for name, s in named.items()]
         _print_table(Table("Runs", ["Run", "Answered", "Folder"], rows, [], names=3))
 
 
-def scores_as_json(folder: Path, scores: Scores, documents: int | None) -> dict[str, Any]:
+def scores_as_json(folder: Path, scores: Scores) -> dict[str, Any]:
     """The same of one run for programs."""
     return {
         "run": str(folder),
@@ -62,7 +59,7 @@ def scores_as_json(folder: Path, scores: Scores, documents: int | None) -> dict[
         "model": scores.model,
         "few_shot": scores.task.few_shot,
         "chat": scores.task.chat,
-        "documents": documents,
+        "documents": scores.documents,
         "answered": len(scores.items),
         "metrics": _estimates_as_json(scores.estimates),
         "extracted": scores.extracted and _estimate_as_json(scores.extracted),
@@ -97,9 +94,8 @@ def note(text: str) -> None:
     print(f"note: {visible(text)}", file=sys.stderr, flush=True)
 
 
-def _answered(run: tuple[Scores, int | None]) -> str:
-    scores, documents = run
-    return f"{len(scores.items)} of {documents}" if documents else str(len(scores.items))
+def _answered(scores: Scores) -> str:
+    return f"{len(scores.items)} of {scores.documents or '?'}"
 
 
 def _print_table(table: Table) -> None:

@@ -134,6 +134,11 @@ def made_table(runs: Runs, words: Words) -> Table:
     """How the runs were made, a column each: all that their tasks say, but what is empty in all."""
     tasks = [scores.task.as_json() for scores in runs.values()]
     rows = [["model", *(scores.model for scores in runs.values())]]
+    for name in sorted({name for scores in runs.values() for name in scores.settings}):
+        values = [scores.settings.get(name, "") for scores in runs.values()]
+        rows.append([f"model: {name}", *map(_setting, values)])
+    answered = [f"{len(scores.items)} / {scores.documents or '?'}" for scores in runs.values()]
+    rows.append(["answered", *answered])
     for name in tasks[0]:
         values = [task[name] for task in tasks]
         if name == "chat":

@@ -7,7 +7,7 @@ be done again with other filters or metrics on the same predictions. Chapter 52 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,10 @@ class Scores:
     """Replies that ended at max_tokens."""
     groups: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     """By value of the field group_by, then by metric."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the model's answers depend on, as it said when it was asked."""
+    documents: int | None = None
+    """How many the task has, answered or not; None if the run does not say."""
 
 
 def score(
@@ -87,7 +91,8 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     else:
         rows = [{**row, "target": targets_of(task, Doc(row["id"], row["doc"]))} for row in rows]
     judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
-    return score(task, rows, str(run.get("model", "")), judgements)
+    found = score(task, rows, str(run.get("model", "")), judgements)
+    return replace(found, settings=run.get("settings") or {}, documents=run.get("documents"))
 
 
 def _check(task: Task, rows: Sequence[Row]) -> None:

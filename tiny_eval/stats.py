@@ -59,7 +59,10 @@ def mean_estimate(values: Sequence[float], clusters: Sequence[Hashable] | None =
         independent = _independent_answers(mean, n, stderr, groups)
         return Estimate(mean, stderr, *_wilson(mean, independent, student(groups - 1)), n)
     margin = student(groups - 1) * stderr
-    return Estimate(mean, stderr, mean - margin, mean + margin, n)
+    low, high = mean - margin, mean + margin
+    if scores.min() >= 0 and scores.max() <= 1:  # then so is the mean
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Estimate(mean, stderr, low, high, n)
 
 
 def bootstrap_estimate(
