@@ -34,7 +34,7 @@ DECLARED = _before(
     r"|verdict|correct|closest)(?![A-Za-z])[\"')\]】]*\s*(?:key\s*|here\s*|(?:to|for|i|that)\s[^.,;:\n]{1,24})?"
     rf"(?:(?:would|should|must|will|may|might|could|has\sto|seems?\sto)\s+)?{_IS}{_WORDS}:?",
     r"\bans(?:wer)?\.\s*",
-    r"\b(?:choos(?:e|ing)|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\swith|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
+    r"\b(?:choose|choosing|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\s+with|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
     rf"{_WORDS}:?",
 )
 """The letter that follows is the answer."""
@@ -42,7 +42,7 @@ DECLARED = _before(
 CONCLUDED = _before(
     r"(?:应该?[是为]|而是|就是|(?:更正|改)[为选]|(?:认为|觉得|猜)是?|(?:^|[,。;])是)" + _OPTION,
     r"(?:故|所以|因此|综上|答)\s*[,:]?\s*",
-    r"\b(?:so|hence|thus|therefore|wait|no|actually|meant|lea(?:ves?|ving)(?:\sus\swith)?|say|think"
+    r"\b(?:so|hence|thus|therefore|wait|no|actually|meant|lea(?:ves?|ving)(?:\sus\s+with)?|say|think"
     r"|believe|probably|perhaps)\b[,:]?\s*(?:it's|it\sis)?" + _WORDS,
     r"(?:\b(?:it|that)(?:'s|\sis|\s(?:must|should|has\sto)\sbe)|\bguess)" + _WORDS,
     r"(?:\bnot|n't)\s[^.\n]{0,25}\bbut(?:\srather)?\s*",
@@ -74,7 +74,7 @@ NAMES = _before(
 """The letter that follows ends a name: 图A正确 and "person A is right" judge no option."""
 
 NEGATED = re.compile(r"n't\b|\b(?:not|never|cannot|hardly)\b", re.IGNORECASE)
-SUPPOSED = re.compile(r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if|suppos|assum)", re.IGNORECASE)
+SUPPOSED = re.compile(r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if\b|suppose|supposing|assume|assuming)", re.IGNORECASE)
 """In the sentence before: all of this holds in a case that need not be so."""
 FORCED = re.compile(r"必须|非要|一定要|如果是我|\bif\s(?:i\shad|forced|pressed)", re.IGNORECASE)
 """If I had to choose: no such case."""

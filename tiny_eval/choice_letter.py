@@ -121,7 +121,7 @@ def _last_word(committed: list[_Claim], claims: list[_Claim]) -> str | None:
 
 
 def _contradicted(answer: str, since: list[_Claim]) -> bool:
-    """Another option is the only one that is then judged right: "A. B is correct as it is larger."."""
+    """Another option is the only one then judged right: "A. B is correct as it is larger."."""
     right, wrong = _letters(since, "right", "listed right"), _letters(since, "wrong")
     return len(right) == 1 and not (right | wrong) & set(answer)
 

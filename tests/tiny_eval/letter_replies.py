@@ -1050,7 +1050,7 @@ LOGS = [
     ("The answer is (C) with a negative sign.", "C"),
     ("The answer cannot be determined.  There is no correct answer among the options.", None),
 ]
-"""In the ways of models whose replies are public: GPT-4 on GAOKAO-Bench, seven models on MMLU-Pro."""
+"""In the ways of models with public logs: GPT-4 on GAOKAO-Bench, seven others on MMLU-Pro."""
 
 MUTANTS = [
     ("DNA is correct.", None),
