@@ -9,6 +9,7 @@ import pytest
 
 import qwen_blog.cli
 import tiny_agent.cli
+import tiny_eval.cli
 import tiny_rag.cli
 import tiny_transformer.cli
 
@@ -68,7 +69,7 @@ def test_ci_runs_the_two_commands_as_printed() -> None:
 def test_the_python_examples_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transformer, qwen, rag, agent = blocks(ENGLISH, "python")
+    transformer, qwen, rag, agent, evaluation = blocks(ENGLISH, "python")
     exec(compile(transformer, "README.md", "exec"), {})
     shape, alignment = capsys.readouterr().out.splitlines()
     assert shape == "torch.Size([1, 3, 512])"
@@ -82,6 +83,12 @@ def test_the_python_examples_run(
     assert "0.0019" in capsys.readouterr().out
     exec(compile(agent, "README.md", "exec"), {})
     assert capsys.readouterr().out.startswith("50 answered")
+    exec(compile(evaluation, "README.md", "exec"), {})
+    rouge, signature, equal, estimate = capsys.readouterr().out.splitlines()
+    assert rouge == "0.75"
+    assert "tok:zh" in signature
+    assert "same=True" in equal
+    assert "value=0.75" in estimate
 
 
 def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,6 +136,33 @@ def test_the_questions_to_the_encyclopedia_and_to_this_page_are_answered(
         ("112", "13,700", "2 documents", "LICENSE", "0.0019", "256"), said, strict=True
     ):
         assert expected in found
+
+
+def test_the_evaluation_examples_print_what_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those that name a server or a model's folder are run by tests/tiny_eval/test_cli.py."""
+    for path in (ROOT / "tiny_eval" / "data").glob("gaokao_answers_*.jsonl"):
+        (tmp_path / "tiny_eval" / "data").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "tiny_eval" / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINY_MODEL", raising=False)
+    lines = [line for line in ENGLISH.splitlines() if line.startswith("python -m tiny_eval")]
+    said = []
+    for line in lines:
+        if "http://" in line or "models/" in line:
+            continue
+        words = shlex.split(line)[3:]
+        found = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
+        assert tiny_eval.cli.main([word for each in found for word in each]) == 0
+        said.append(capsys.readouterr().out)
+    expected = ("gsm8k", "acc_norm", "100.0%", "66", "", "sloppy by 0.476", "gaokao.html")
+    assert len(said) == len(expected)
+    assert all(word in out for word, out in zip(expected, said, strict=True))
+    points = said[4][said[4].index("Points:") :].partition("77 of 150")[0]
+    assert f"```\n{points}```" in ENGLISH
+    page = Path("runs/gaokao.html").read_text(encoding="utf-8")
+    assert "<svg" in page
 
 
 def test_the_agent_examples_print_what_is_said(
