@@ -74,7 +74,9 @@ NAMES = _before(
 """The letter that follows ends a name: 图A正确 and "person A is right" judge no option."""
 
 NEGATED = re.compile(r"n't\b|\b(?:not|never|cannot|hardly)\b", re.IGNORECASE)
-SUPPOSED = re.compile(r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if\b|suppose|supposing|assume|assuming)", re.IGNORECASE)
+SUPPOSED = re.compile(
+    r"如果|若(?!干)|假设|假如|要是|倘若|\b(?:if\b|suppose|supposing|assume|assuming)", re.IGNORECASE
+)
 """In the sentence before: all of this holds in a case that need not be so."""
 FORCED = re.compile(r"必须|非要|一定要|如果是我|\bif\s(?:i\shad|forced|pressed)", re.IGNORECASE)
 """If I had to choose: no such case."""

@@ -1053,6 +1053,9 @@ LOGS = [
 """In the ways of models with public logs: GPT-4 on GAOKAO-Bench, seven others on MMLU-Pro."""
 
 MUTANTS = [
+    ("So a, being even, is not prime.", None),
+    ("(a) The heat is 3 J.\nNow for the work, we", None),
+    ("关于人选（D）的分歧很小，答案是B。", "B"),
     ("DNA is correct.", None),
     ("RNA正确，DNA错误。", None),
     ("25°C is right.", None),
