@@ -3,6 +3,7 @@
 from .agreement import cohen_kappa, quadratic_kappa
 from .answers import classification_score, edit_similarity, exact_match, number_match, token_f1
 from .bleu import BLEU, corpus_bleu, sentence_bleu
+from .choice_letter import choice_letter, choice_letters
 from .choices import find_task, make_model
 from .chrf import corpus_chrf, sentence_chrf
 from .comparison import compare_all, compare_runs
@@ -62,6 +63,8 @@ __all__ = [
     "Task",
     "apply_filters",
     "bootstrap_estimate",
+    "choice_letter",
+    "choice_letters",
     "choose",
     "classification_score",
     "cohen_kappa",
