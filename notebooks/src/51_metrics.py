@@ -236,7 +236,9 @@ same = [[exact_match(*pair, form) for form in forms.values()] for pair in pairs]
 table = np.column_stack([list(pairs.values()), same])
 fig, ax = figures.canvas(height=3.4, width=6)
 names = [f"{given} | {wanted}" for given, wanted in pairs]
-ax = figures.heatmap(ax, table, ["should be", *forms], names, values=".0f", colorbar=False)
+columns = ["should be", *forms]
+ax = figures.heatmap(ax, table, columns, names, values=".0f", colorbar=False)
+ax.set(xticklabels=columns, yticklabels=names)
 _ = ax.axvline(0.5, color=figures.INK)
 # %% [markdown] lang="zh"
 # 上半截是“对而不认”：全角的 ６ 要靠 `nfkc`，而“6:00”和“six”、“六时”和“六点”，没有一种范式认得出，那已经是
@@ -422,7 +424,7 @@ def judge(number, candidate, cases):
     for count, (arguments, expected) in enumerate(cases):
         try:
             given = candidate(*arguments)
-            right = math.isclose(given, expected, abs_tol=1e-9)
+            right = given is not None and math.isclose(given, expected, abs_tol=1e-9)
         except Exception as error:  # a learner's code may fail in any way
             given, right = f"{type(error).__name__}: {error}", False
         if not right:
@@ -584,7 +586,7 @@ path = [(i + 1, j + 1) for i, j in _matches(a, b)]
 ax.scatter([j for _, j in path], [i for i, _ in path], 260, "none", edgecolors=figures.ROSE)
 ax.set(title=f"The table: LCS = {table[-1, -1]}", ylabel="reply")
 ax = figures.heatmap(axes[1], bits, b, a, **style, vmax=2)
-ax.set(title="The same in bits: 0 where the row rises")
+ax.set(title="In bits: 0 where it rises")
 assert (1 - np.diff(table[1:]) == bits).all()
 assert lcs_length(a, b) == table[-1, -1] == len(path) == sum(1 - bit for bit in bits[-1])
 # %% [markdown] lang="zh"
@@ -765,7 +767,7 @@ if installed("rouge_score", "rouge", "rouge_chinese"):
     print("all replies: equal to all three packages")
 # %% [markdown] lang="zh"
 # 右图是同一句英文，最高的和最低的差了将近四十分。左图是中文：`rouge-score` 给 **0**，因为它只认 a 到 z 和数字，
-# 汉字全丢了，一字不差也是 0；LongBench 高出几分，因为 `long` 里那四个逗号它只算一个。
+# 汉字全丢了，一字不差也是 0；LongBench 高出几分，因为 `long` 里那五个逗号它只算一个。
 #
 # > **教程里常见的错**　中文直接交给 `rouge-score`，得到一排 0，就以为模型不行；或者字与字之间加上空格再交，
 # > 照样是 0，它丢的是字，不是空格。要传一个自己的 `tokenizer`。
@@ -791,7 +793,7 @@ if installed("rouge_score", "rouge", "rouge_chinese"):
 # On the right, one English sentence: the highest and the lowest are nearly forty points apart. On the
 # left, Chinese: `rouge-score` gives **0**, for it knows a to z and digits and loses every Chinese
 # character, so that even a word-for-word answer has 0; LongBench is some points higher, because it
-# counts the four commas of `long` as one.
+# counts the five commas of `long` as one.
 #
 # > **Where tutorials go wrong.** They hand Chinese to `rouge-score`, get a row of zeros, and think the
 # > model is bad; or put spaces between the characters first, and get zeros again, for it is the
@@ -826,19 +828,19 @@ stutter = sentence_bleu(" ".join(["the"] * 7), [reference["en"]])
 print(f"the, seven times: unclipped 7/7, clipped {stutter.matched[0]}/{stutter.total[0]}")
 # %%
 fig, axes = figures.canvas(1, 2, height=3)
-lengths = np.linspace(0.2, 2, 200)
+lengths = np.linspace(0.2, 2.7, 200)
 axes[0].plot(lengths, np.minimum(1, np.exp(1 - 1 / lengths)))
 for kind in ("short", "half", "negated", "long"):
     found = sentence_bleu(replies["en"][kind], [reference["en"]])
     x = found.length / found.reference_length
     axes[0].plot(x, found.brevity_penalty, "o", color=colour(people[kinds.index(kind)]))
     axes[0].annotate(kind, (x, found.brevity_penalty), (4, -14), textcoords="offset points")
-axes[0].set(title="Brevity penalty", xlabel="length / reference's length", ylim=(0, 1.1))
+axes[0].set(title="Brevity penalty", xlabel="length / reference's length", xlim=(0.1, 2.8))
 for kind, style in (("swapped", "o-"), ("long", "s--"), ("salad", "^:")):
     found = sentence_bleu(replies["en"][kind], [reference["en"]])
     axes[1].plot(range(1, 5), found.precisions, style, label=f"{kind}: BLEU {found.score:.0f}")
 axes[1].set(title="Precisions", xlabel="n", xticks=range(1, 5), ylabel="%", ylim=(0, 105))
-_ = axes[1].legend(loc="lower left", bbox_to_anchor=(0, 0.08))
+_ = axes[1].legend(loc="lower right", bbox_to_anchor=(1, 0.04))
 # %% [markdown] lang="zh"
 # 左图：短了要打折，长了不奖不罚，因为长了精确率自然低。右图：`swapped` 四条精确率都高，`salad` 一到 $n = 2$ 就
 # 垮了。几何平均里只要有一个 0，整个就是 0；所以单句的 BLEU 要**平滑（smoothing）**，第一个没有命中的 $n$ 算半
@@ -1006,8 +1008,11 @@ if installed("sacrebleu"):
 # word is wrong by a little or by everything, a ruler of letters cannot tell**: `possible` and
 # `impossible` differ by two.
 # %%
-for given, wanted in [("It is impossible.", "It is possible."), ("渡船不停开。", "渡船停开。")]:
-    print(f"{given:20}{wanted:18} chrF {sentence_chrf(given, [wanted]):.0f}")
+for given, wanted in [
+    ("It is impossible.", "It is possible."),
+    ("大雾天渡船照常不开。", "大雾天渡船照常开。"),
+]:
+    print(f"{given}  {wanted}  chrF {sentence_chrf(given, [wanted]):.0f}")
 # %% [markdown] lang="zh"
 # ## 9 困惑度：不看答案，看概率
 #
@@ -1089,8 +1094,8 @@ print(f"zh, per token: the characters look {ratio:.0f} times worse")
 assert found["zh", "characters"][2] < found["zh", "bytes"][2]  # and are the better model
 # %% [markdown] lang="zh"
 # 按**词元**，中文的字节模型好像强了几百倍。那是因为它把一个汉字拆成三个词元，后两个好猜，平均下来当然低。按
-# **字节**，次序正好反过来：字符模型略胜。英文里一个字母就是一个字节，两种词元是一回事，三个数也几乎一样，这是
-# 最好的核对。
+# **字节**，次序正好反过来：字符模型略胜。英文里一个字母就是一个字节，两种词元是一回事，两个模型的数也几乎一样，这
+# 是最好的核对。
 #
 # 按**词**呢？`lm-eval` 的词是空格之间的东西，一段中文没有空格，就是“一个词”，于是得出上面那个天文数字。所以：
 #
@@ -1104,7 +1109,7 @@ assert found["zh", "characters"][2] < found["zh", "bytes"][2]  # and are the bet
 # By **token** the byte model seems hundreds of times better in Chinese. It cuts a character into three
 # tokens, of which the last two are easy to guess, and so the mean is low. By **byte** it is the other
 # way round, and the character model is slightly better. In English a letter is a byte, so the two kinds
-# of token are the same thing, and so, very nearly, are the numbers: as good a check as any.
+# of token are the same thing, and the numbers of the two models nearly the same: as good a check as any.
 #
 # And by **word**? To `lm-eval` a word is what stands between spaces; a Chinese text has none, is "one
 # word", and makes that astronomical number. So:
@@ -1131,7 +1136,7 @@ for ax, lang in zip(axes, replies, strict=True):
     bits = [bits_per_byte(replies[lang][kind]) for kind in kinds]
     shown = kinds if lang == "zh" else [""] * len(kinds)
     ax = figures.bars(ax, shown, bits, horizontal=True, colors=[colour(mark) for mark in people])
-    ax.set(title=f"{lang}: bits per byte")
+    ax.set(title=f"{lang}: bits per byte", xlim=(0, 1.2 * max(bits)))
     print(lang, "{:.6f} {:.6f}".format(*(bits[kinds.index(k)] for k in ("same", "swapped"))))
 # %% [markdown] lang="zh"
 # 打印的那两个数，`same` 和 `swapped` **一模一样**：六点和九点对模型同样陌生，谁先谁后它不在乎。全对的
@@ -1233,11 +1238,12 @@ forms = {"zh": "问题：{}\n回答：", "en": "Question: {}\nAnswer: "}
 
 
 def picked(docs, taken):
-    """How often a shortest choice was taken, and how often the right one."""
+    """How often a shortest choice was taken, how often the right one, and the first by chance."""
     chosen = [(doc["choices"], doc["choices"][pick]) for doc, pick in zip(docs, taken, strict=True)]
     shortest = [len(one) == min(map(len, choices)) for choices, one in chosen]
     right = ["ABCD"[pick] == doc["answer"] for doc, pick in zip(docs, taken, strict=True)]
-    return np.mean(shortest), np.mean(right)
+    chance = [sum(len(c) == min(map(len, of)) for c in of) / len(of) for of, _ in chosen]
+    return np.mean(shortest), np.mean(right), np.mean(chance)
 
 
 # %%
@@ -1251,11 +1257,12 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
         ax.scatter(list(map(len, doc["choices"])), totals, 14, colors)
     ax.set(title=f"{lang}: red is taken undivided", xlabel="characters", ylabel="log-likelihood")
     for rule in ("none", "characters", "bytes"):
-        shortest, acc = picked(docs, [taken[rule] for taken, _ in asked])
+        shortest, acc, chance = picked(docs, [taken[rule] for taken, _ in asked])
         print(f"{lang} {rule:11} takes a shortest one {shortest:4.0%}, right {acc:4.0%}")
+    print(f"{lang} by chance   takes a shortest one {chance:4.0%}, right  25%")
 # %% [markdown] lang="zh"
 # 左右两幅都往右下斜：**越长，对数概率越低**，红点挤在左上。不除长度时，十次有八九次挑了最短的（并列最短的也
-# 算）；除了以后少得多。这个模型什么也不懂，对多对少全凭运气，可是换一条规则，“正确率”就动了好几个点。24 道题上
+# 算，所以瞎猜也有五到七成）；除了以后，反倒比瞎猜还少一点。这个模型什么也不懂，对多对少全凭运气，可是换一条规则，“正确率”就动了好几个点。24 道题上
 # 的这点差别什么也说明不了（[第 52 章](52_harness.ipynb)会算）；要紧的是：**报 acc 还是 acc_norm，要事先说好，
 # 不能哪个高报哪个**。
 #
@@ -1272,12 +1279,12 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
 #
 # $$\mathrm{ECE} = \sum_i \frac{|B_i|}{N} \left|\, \mathrm{acc}(B_i) - \mathrm{conf}(B_i) \,\right|$$
 #
-# 让刚才的模型在没见过的英文上猜下一个字母，一次猜一个，几千次。它有个旋钮 `prior`：越小越相信见过的那几
-# 次，越大越谦虚。
+# 让同样的模型读过那篇英文，再在没见过的英文上猜下一个字母，一次猜一个，几千次。它有个旋钮 `prior`：越小越相
+# 信见过的那几次，越大越谦虚。第三个模型 `order=1`，前面写了什么一概不看，只知道每个字母有多常见。
 # %% [markdown] lang="en"
 # Both slope down to the right: **the longer, the less likely**, and the red dots crowd at the upper
-# left. Undivided, a shortest choice is taken eight or nine times in ten (ties included); divided, far
-# less often. This model knows nothing, and what it gets right is luck; yet another rule moves its
+# left. Undivided, a shortest choice is taken nearly nine times in ten (ties count, so that chance has
+# between five and seven); divided, a little less often than by chance. This model knows nothing, and what it gets right is luck; yet another rule moves its
 # "accuracy" by several points. On 24 questions such a difference means nothing
 # ([chapter 52](52_harness.ipynb) computes it); what matters is to **say beforehand whether acc or
 # acc_norm will be reported**, and not to report whichever is higher.
@@ -1297,65 +1304,59 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
 #
 # $$\mathrm{ECE} = \sum_i \frac{|B_i|}{N} \left|\, \mathrm{acc}(B_i) - \mathrm{conf}(B_i) \,\right|$$
 #
-# Let the same model guess the next letter of English that it has not seen, one at a time, some
-# thousands of times. It has a knob, `prior`: the smaller, the more it believes the few times that it has
-# seen something; the larger, the humbler.
+# Let the same kind of model read the English text, and guess the next letter of English that it has not
+# seen, one at a time, some thousands of times. It has a knob, `prior`: the smaller, the more it believes
+# the few times that it has seen something; the larger, the humbler. The third model has `order=1`: it
+# looks at nothing that was written before, and only knows how frequent each letter is.
 # %%
 from tiny_eval.likelihood import brier_score, calibration_bins, expected_calibration_error
-from tiny_eval.models import Generation
+
+alphabet = sorted(set(corpus["en"]))
+places = [(text[i - 5 : i], text[i]) for text in unseen("en") for i in range(5, len(text))]
 
 
-def guesses(model, texts, known=5):
-    """How sure the model is of the next letter it would write, and whether that is right."""
-    places = [(text[i - known : i], text[i]) for text in texts for i in range(known, len(text))]
-    before = [history for history, _ in places]
-    made = dict(model.generate_until(before, Generation(max_tokens=1)))
-    letters = [made[n].text for n in range(len(places))]
-    sure = dict(model.loglikelihood(list(zip(before, letters, strict=True))))
-    right = [letter == real for letter, (_, real) in zip(letters, places, strict=True)]
-    return [math.exp(sure[n].total) for n in range(len(places))], right
+def forecasts(model):
+    """Of each place: how sure the model is, whether its likeliest letter comes, the Brier score."""
+    for before, real in places:
+        p = [model.probability(before, letter) for letter in alphabet]
+        likeliest = max(range(len(p)), key=p.__getitem__)
+        yield p[likeliest], alphabet[likeliest] == real, brier_score(p, alphabet.index(real))
 
 
 # %%
-answered = {
-    f"prior {prior}": guesses(NgramModel(list(corpus.values()), prior=prior), unseen("en"))
-    for prior in (1, 10)
-}
-right = answered["prior 1"][1]
-blank = [next_one == " " for text in unseen("en") for next_one in text[5:]]
-share = corpus["en"].count(" ") / len(corpus["en"])
-answered["always a blank"] = [share] * len(blank), blank
-print(f"{len(right)} guesses{'':10}right  sure   ECE  Brier")
-for name, (sure, correct) in answered.items():
-    ece = expected_calibration_error(sure, correct)
-    brier = np.mean(
-        [brier_score([p, 1 - p], int(not c)) for p, c in zip(sure, correct, strict=True)]
-    )
-    print(f"{name:22}{np.mean(correct):7.2f}{np.mean(sure):6.2f}{ece:6.3f}{brier:7.3f}")
+models = {f"prior {prior}": NgramModel([corpus["en"]], prior=prior) for prior in (1, 10)}
+models["frequencies"] = NgramModel([corpus["en"]], order=1)  # looks at no letter before
+answered = {name: list(zip(*forecasts(model), strict=True)) for name, model in models.items()}
+print(f"{len(places)} guesses  right  sure    ECE  Brier")
+for name, (sure, right, brier) in answered.items():
+    ece = expected_calibration_error(sure, right)
+    print(f"{name:12}{np.mean(right):8.2f}{np.mean(sure):6.2f}{ece:7.3f}{np.mean(brier):7.3f}")
 # %%
 fig, axes = figures.canvas(1, 3, height=2.9)
-for ax, (name, (sure, correct)) in zip(axes, answered.items(), strict=True):
-    found = calibration_bins(sure, correct)
+for ax, (name, (sure, right, _)) in zip(axes, answered.items(), strict=True):
+    found = calibration_bins(sure, right)
     ax.plot([0, 1], [0, 1], color=figures.GREY, linewidth=1)
     ax.plot([one.confidence for one in found], [one.accuracy for one in found], linewidth=1)
-    sizes = [3000 * one.n / len(sure) / 10 for one in found]
-    ax.scatter([one.confidence for one in found], [one.accuracy for one in found], sizes)
+    sizes = [300 * one.n / len(sure) for one in found]
+    ax.scatter([one[0] for one in found], [one[1] for one in found], sizes, clip_on=False, zorder=3)
     ax.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
 _ = axes[0].set_ylabel("share that is right")
+# %%
 if installed("sklearn"):
     from sklearn.calibration import calibration_curve
 
-    sure, correct = answered["prior 1"]
-    accuracy, confidence = calibration_curve(correct, sure, n_bins=10)
-    found = calibration_bins(sure, correct)
+    sure, right, _ = answered["prior 1"]
+    accuracy, confidence = calibration_curve(right, sure, n_bins=10)
+    found = calibration_bins(sure, right)
     np.testing.assert_allclose([one[:2] for one in found], np.c_[confidence, accuracy])
+    print("the bins: equal to scikit-learn's")
 # %% [markdown] lang="zh"
 # 点的大小是那一档有多少次。`prior 1` 的点全在对角线**下方**：把握总比正确率高，**过度自信**。`prior 10` 猜得几乎
 # 一样准，点却贴着对角线：ECE 降到四分之一左右。准不准和诚实不诚实，是两回事。
 #
-# 骗它一次：第三幅是个**永远猜空格**的模型，把握就写空格在训练文字里的比例。它什么也不会，ECE 却最低，近于完
-# 美。所以 ECE 要和正确率一起看；或者看 **Brier 分**（把握与事实之差的平方），它两样都管，越低越好，这个模型在
-# 它面前就现了原形。
+# 骗它一次：第三幅那个模型**永远猜空格**，因为空格最常见，把握就是空格的比例。它几乎什么也不会，ECE 却最低。所
+# 以 ECE 要和正确率一起看；或者看 **Brier 分**：把全部字母的概率和事实（来的那个是 1，别的是 0）逐个相减，平方再
+# 加起来，越低越好。它两样都管，这个模型在它面前就现了原形。
 #
 # 再骗一次，这回冤枉好人：一个**完美**校准的模型，题少的时候 ECE 也不是 0，因为每一档里的正确率本来就有起伏：
 # %% [markdown] lang="en"
@@ -1364,10 +1365,11 @@ if installed("sklearn"):
 # dots lie along the diagonal: ECE is down to about a quarter. Being right and being honest are two
 # things.
 #
-# Fool it once: the third picture is a model that **always guesses a blank**, as sure as blanks are
-# frequent in its training text. It can do nothing, and its ECE is the lowest, all but perfect. So read
-# ECE beside accuracy; or read the **Brier score** (the squared distance of confidence from fact, less is
-# better), which minds both, and sees through this model.
+# Fool it once: the third model **always guesses a blank**, as blanks are the most frequent, and is as sure
+# as they are frequent. It can do next to nothing, and its ECE is the lowest. So read ECE beside accuracy;
+# or read the **Brier score**: the probability of every letter against the facts (1 for what comes, 0 for
+# the others), the squares of the differences added up, less is better. It minds both, and sees through
+# this model.
 #
 # Fool it again, by wronging the honest: a **perfectly** calibrated model has no ECE of 0 on few
 # questions, since the accuracy within a bin wavers by chance:
@@ -1437,7 +1439,7 @@ for name, c, style in (("a coin, c = 10 of 20", 10, "-"), ("a good model, c = 18
     ax.plot(tries, [pass_at_k(20, c, k) for k in tries], style, label=f"pass@k, {name}")
     ax.plot(tries, [pass_all_k(20, c, k) for k in tries], style, label=f"pass^k, {name}", alpha=0.6)
 ax.set(title="A yes-or-no question", ylim=(0, 1.02))
-_ = ax.legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1, 0.6))
+_ = ax.legend(fontsize=7.5, loc="upper right", bbox_to_anchor=(1, 0.95))
 # %%
 if installed("scipy"):
     from scipy.stats import hypergeom
@@ -1449,7 +1451,7 @@ if installed("scipy"):
 
 
 # %% [markdown] lang="zh"
-# 左图：绿点压在真值上，代入法一路偏低。
+# 左图：绿点压在真值上，代入法从第二次机会起就偏低。
 #
 # 右图是怎样骗它：一道**是非题**，抛硬币的和真会的，只试一次差得远，多试几次，`pass@k` 都贴到 1。所以它只适
 # 合**有人替你验收**的任务（代码有测试，证明有检查器），答案好猜的题不能用。反过来问“$k$ 次是不是**次次**都
@@ -1544,10 +1546,10 @@ for ax, lang in zip(axes, replies, strict=True):
 # 颜色并不从上到下变浅。横着看几行：
 #
 # - `reworded`、`short`（人给满分）：除了字面，尺子什么也没有，只好给低分。
-# - `swapped`（人给零分）：七把尺子里六把给高分。
-# - `negated`：一个“不”字，一个 never，翻转了整句话的意思，只值几分。
+# - `swapped`（人给零分）：七把尺子里，六把都给了一半以上。
+# - `negated`：一个“不”字，一个 never，翻转了整句话的意思，多的扣三分之一，少的只扣几分。
 # - `nonsense`、`question`：照抄题目，或者顺着题目编一句空话，**和题目像，就和答案像**。
-# - `salad`：只有看次序的尺子才扣它的分。
+# - `salad`：词袋给满分，看次序的才扣它的分。
 #
 # 用一个数说：**秩相关（rank correlation）**。不管分数的大小，只看次序，尺子排的名次和人排的名次有多一致：1 完
 # 全一致，0 毫不相干。并列的取平均名次：
@@ -1555,11 +1557,12 @@ for ax, lang in zip(axes, replies, strict=True):
 # It does not fade. Some rows from left to right:
 #
 # - `reworded` and `short` (full marks from people): rulers have nothing but the words, and mark low.
-# - `swapped` (nothing from people): six of seven rulers mark high.
-# - `negated`: a "never" turns the meaning of the whole sentence round, and costs a few points.
+# - `swapped` (nothing from people): six of seven rulers give more than half.
+# - `negated`: a "never" turns the meaning of the whole sentence round, and costs a third at most, or a
+#   few points.
 # - `nonsense` and `question`: to copy the question, or to say something empty along its lines, **is to be
 #   like the question, and so like the answer**.
-# - `salad`: only rulers of order mark it down.
+# - `salad`: bags of words give full marks, and only rulers of order mark it down.
 #
 # In one number: the **rank correlation**. Never mind how high the scores are, how far does a ruler put
 # the replies into the order that people put them: 1 is wholly, 0 not at all. Equals share their mean
@@ -1576,20 +1579,25 @@ def rank_correlation(a, b):
     return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
 
+# %%
 rho = {lang: [rank_correlation(s, people) for s in scores[lang].values()] for lang in scores}
 plain = [n for n, kind in enumerate(kinds) if kind not in (*fooling[:-1], "short", "reworded")]
-print("plain replies:", [kinds[n] for n in plain])
-kind_rho = {
+plain_rho = {
     lang: [rank_correlation(s[plain], people[plain]) for s in scores[lang].values()]
     for lang in scores
 }
+print("plain replies:", [kinds[n] for n in plain])
+for lang in scores:
+    ends = [(min(of[lang][1:]), max(of[lang][1:])) for of in (rho, plain_rho)]
+    print(f"{lang}, EM aside: all thirteen {ends[0][0]:.2f} to {ends[0][1]:.2f}, "
+          f"plain ones {ends[1][0]:.2f} to {ends[1][1]:.2f}")  # fmt: skip
 # %%
 between = rank_correlation(list(strict.values()), list(lenient.values()))
 fig, axes = figures.canvas(1, 2, height=3)
 for ax, lang in zip(axes, scores, strict=True):
     places = np.arange(len(rho[lang]))
     ax.bar(places - 0.2, rho[lang], 0.38, label="all thirteen", color=figures.ROSE)
-    ax.bar(places + 0.2, kind_rho[lang], 0.38, label="six plain ones", color=figures.BLUE)
+    ax.bar(places + 0.2, plain_rho[lang], 0.38, label="six plain ones", color=figures.BLUE)
     ax.axhline(between, color=figures.INK, linestyle="--", linewidth=1)
     ax.axhline(0, color=figures.INK, linewidth=0.8)
     ax.set_xticks(places, list(scores[lang]))
@@ -1605,7 +1613,7 @@ if installed("scipy"):
     print("rank correlations: equal to scipy's")
 # %% [markdown] lang="zh"
 # 红条：十三份全算，除了“完全一致”，别的都在 0 上下。蓝条：去掉故意为难的、换了说法的，剩下六份平平常常的答卷，
-# 同样的尺子都和人相当一致。**尺子没变，变的是被量的东西。**
+# 同样的尺子都站到了人这一边。**尺子没变，变的是被量的东西。**
 #
 # 这就是字面尺子的处境：错的答卷要是长得就不像，它们管用，又快又便宜，还能一字不差地重算；一旦错的长得像对
 # 的（越强的模型越是这样），它们就瞎了。也要防着反过来用：**挑什么样的题，就能得出什么样的“相关”**，我们刚才
@@ -1622,7 +1630,7 @@ if installed("scipy"):
 # $$\kappa = \frac{p_o - p_e}{1 - p_e}$$
 # %% [markdown] lang="en"
 # Red: over all thirteen, exact match aside, they are around 0. Blue: without those made to embarrass and
-# those in other words, six ordinary replies are left, and the same rulers agree rather well with people.
+# those in other words, six ordinary replies are left, and the same rulers side with people.
 # **It is not the rulers that have changed but what is measured.**
 #
 # That is how things stand with rulers of words: where wrong replies look different they work, are quick
