@@ -4,6 +4,7 @@ Leaves out: quantised weights, several devices.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,10 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         message = f"the adapter {adapter} needs a library: pip install peft"
         raise ModuleNotFoundError(message) from error
     try:
-        return PeftModel.from_pretrained(model, str(adapter))
+        with warnings.catch_warnings():
+            # between the two libraries, and nothing that who loads an adapter could change
+            warnings.simplefilter("ignore", FutureWarning)
+            return PeftModel.from_pretrained(model, str(adapter))
     except Exception as error:  # as above; most often it was made for another model
         raise _broken(adapter, "an adapter of this model", error) from error
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.tiny_eval.tiny_folder import CONTEXT, tiny_folder
 from tiny_eval.batching import batches, rolling_windows, shortened
 from tiny_eval.drawing import GumbelNoise, StopTexts
 from tiny_eval.local_model import LocalModel
+from tiny_eval.model_folders import fingerprint
 from tiny_eval.models import Generation, Loglikelihood, ModelError, Reply
 
 CHAT = [{"role": "user", "content": "What colour is 天空?"}]
@@ -31,6 +33,10 @@ REQUESTS = [
     (CHAT, "绿色"),
     ("", "Question"),
     (" \n", "Question"),
+    ("Question: What colo", "ur is sky?"),
+    # one input, of which one token or two are scored
+    ("Question:", " What"),
+    ("Question", ": colour"),
 ]
 
 
@@ -164,8 +170,11 @@ def test_loglikelihoods_are_transformers_own_whatever_the_batch(plain, size):
 def test_a_word_has_other_tokens_after_a_text(plain):
     """What "then cut" is for: else this model's tokenizer would not tell the difference."""
     encode = plain[1].encode
-    text, more = "Question: What colo", "ur is sky?"
+    text, more = REQUESTS[-3]
     assert encode(text + more) != encode(text) + encode(more)
+    rows = [encode(text + more) for text, more in REQUESTS[-2:]]
+    assert [len(row) for row in rows] == [3, 3]
+    assert rows[0][:-1] == rows[1][:-1]
 
 
 @pytest.mark.parametrize("truncation", ["left", "middle"])
@@ -261,14 +270,24 @@ def test_answers_are_the_likeliest_tokens_whatever_the_batch(plain, size):
     assert {reply.cut for reply in found.values()} == {True, False}
 
 
+def test_an_answer_that_ends_with_the_last_token_is_not_cut(local, plain):
+    made = continued(plain, plain[1].encode(rendered(plain, CHAT)), 50)
+    assert len(made) < 50
+    for more, cut in ((2, False), (1, False), (0, True)):
+        generation = Generation(max_tokens=len(made) + more)
+        (found,) = dict(local.generate_until([CHAT], generation)).values()
+        assert found == Reply(plain[1].decode(made), cut)
+
+
 def test_an_answer_ends_before_a_stop_text_also_across_tokens(local, plain):
     (whole,) = dict(local.generate_until([PROMPTS[1]], Generation(max_tokens=20))).values()
     tokens = plain[1].encode(whole.text)
     first = plain[1].decode(tokens[:3])
     stop = first[-1] + plain[1].decode(tokens[3:5])  # from one token's end into others
     assert whole.text.index(stop) == len(first) - 1
-    for stops in ((stop,), ("not there", stop), (stop[:2], stop)):
-        generation = Generation(max_tokens=20, stop=stops)
+    cases = [((stop,), 20), (("not there", stop), 20), ((stop[:2], stop), 20), ((stop,), 5)]
+    for stops, count in cases:
+        generation = Generation(max_tokens=count, stop=stops)
         (found,) = dict(local.generate_until([PROMPTS[1]], generation)).values()
         assert found == Reply(first[:-1], cut=False)
 
@@ -449,6 +468,17 @@ def test_what_its_answers_depend_on(copy):
     assert local.settings != LocalModel(tiny_folder(), "cpu").settings
 
 
+def test_a_fingerprint_sees_the_end_of_a_large_file_and_no_readme(tmp_path):
+    content = bytearray(3_000_000)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    before = fingerprint(tmp_path)
+    (tmp_path / "README.md").write_text("Hi.")
+    assert fingerprint(tmp_path) == before
+    content[-1] = 1
+    (tmp_path / "model.safetensors").write_bytes(content)
+    assert fingerprint(tmp_path) != before
+
+
 @pytest.mark.parametrize(
     ("name", "named"),
     [
@@ -502,7 +532,9 @@ def test_an_adapter_changes_the_answers_as_peft_does(plain, tmp_path):
                     torch.randn(weights.shape, generator=torch.Generator().manual_seed(1))
                 )
     adapted.save_pretrained(tmp_path / "lora")
-    local = LocalModel(tiny_folder(), "cpu", adapter=tmp_path / "lora")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        local = LocalModel(tiny_folder(), "cpu", adapter=tmp_path / "lora")
     assert local.name == "tiny-qwen2+lora"
     assert local.settings["adapter"]
     ids = plain[1].encode("Question: What is 1 plus 2?\nAnswer:")

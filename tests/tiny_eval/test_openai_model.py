@@ -1,6 +1,9 @@
 """A model behind a server: what is sent, what goes wrong, how many requests there are at once."""
 
 import math
+import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -310,6 +313,34 @@ def test_nothing_more_is_asked_when_nobody_wants_it():
         release.set()
         time.sleep(0.3)
         assert len(server.requests) <= 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
+def test_ctrl_c_does_not_wait_for_the_server():
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
+        "from tiny_eval.models import Generation\n"
+        "from tiny_eval.openai_model import OpenAIModel\n"
+        "model = OpenAIModel(sys.argv[1], 'stub')\n"
+        "list(model.generate_until(['a'] * 9, Generation()))\n"
+    )
+    asked = threading.Event()
+
+    def respond(request):
+        asked.set()
+        server.closing.wait(30)
+
+    with StubServer(respond) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, server.url], stderr=subprocess.PIPE, text=True
+        )
+        assert asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, said = process.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert said.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_an_error_of_ours_is_not_swallowed_in_a_thread():

@@ -7,7 +7,9 @@ whose logits are all alike and hide errors. Its tokenizer is a byte-level BPE wi
 word's tokens depend on what stands before it. Made once in a process, and removed at its end.
 """
 
+import atexit
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -33,14 +35,11 @@ _COLOURS = {
 @cache
 def tiny_folder() -> Path:
     """The folder, in the Hugging Face layout, with a chat template (ChatML) and no BOS token."""
-    place = Path(_temporary().name) / "tiny-qwen2"
+    parent = tempfile.mkdtemp(prefix="tiny-folder-")
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    place = Path(parent) / "tiny-qwen2"
     make_folder(place)
     return place
-
-
-@cache
-def _temporary() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="tiny-folder-", ignore_cleanup_errors=True)
 
 
 def texts(count: int, seed: int) -> Iterator[str]:
