@@ -6,12 +6,12 @@
     one JSON object                  that holds the list as "example" or "data"
     CSV                              a line of names first; a quoted cell may hold newlines
 
-Each in UTF-8, or UTF-16 with a byte order mark, or else in GB18030. What cannot be read is an
-error, never left out. Chapter 52 uses it. Leaves out: Parquet, Excel, archives.
+In UTF-8. What cannot be read is an error, never left out. Chapter 52 uses it. Leaves out: other
+encodings, Parquet, Excel, archives.
 """
 
-import codecs
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -21,7 +21,6 @@ from typing import Any, NoReturn
 Record = dict[str, Any]
 HOLDERS = ("example", "data")
 """Under these names a lone object holds its records: GAOKAO-Bench's, and many others'."""
-_CHUNK = 1 << 20
 _VISIBLE = re.compile(r"\S")
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
@@ -37,67 +36,36 @@ def read_records(path: str | Path) -> list[Record]:
     if not path.is_file():
         remedy = "give the path of a JSONL, JSON or CSV file (--data FILE)"
         raise FileNotFoundError(f"no data at {path}; {remedy}")
-    encoding = _encoding_of(path)
-    try:
-        is_json = _start(path, encoding) in ("{", "[")
-        records = _read_json(path, encoding) if is_json else _read_csv(path, encoding)
-    except UnicodeDecodeError as error:
-        problem = f"{path} is no whole text in UTF-8, UTF-16 or GB18030 ({error.reason})"
-        raise ValueError(f"{problem}; get it again, or save it as UTF-8") from error
+    text = _text_of(path)
+    start = _VISIBLE.search(text)
+    if not start:
+        raise ValueError(f"{path} is empty")
+    records = _read_json(path, text) if start[0] in "{[" else _read_csv(path, text)
     if not records:
         raise ValueError(f"{path} holds no records")
     return records
 
 
-def _encoding_of(path: Path) -> str:
-    """By the mark at its start, or by what all its bytes can be. ValueError if it is no text."""
-    line, start = 1, True
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            if start and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16"
-            start = False
-            if b"\0" in chunk:
-                remedy = "turn it into JSONL or CSV in UTF-8"
-                raise ValueError(f"{path} is no plain text (it holds a zero byte); {remedy}")
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                return _not_utf8(path, line + chunk.count(b"\n", 0, error.start), chunk)
-            line += chunk.count(b"\n")
-    if decoder.getstate()[0]:
-        raise ValueError(f"{path}, line {line} ends inside a character: the file was cut off")
-    return "utf-8-sig"
-
-
-def _not_utf8(path: Path, line: int, chunk: bytes) -> str:
-    """GB18030, unless it is UTF-8 with a few broken places: as GB18030 that would be gibberish."""
-    text = chunk.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    whole = sum(not character.isascii() for character in text) - broken
-    if whole > broken:
-        raise ValueError(f"{path}, line {line} is damaged: it is not UTF-8 as the rest; repair it")
-    return "gb18030"
-
-
-def _start(path: Path, encoding: str) -> str:
-    """The first character that is no white space. ValueError if there is none."""
-    with path.open(encoding=encoding) as file:
-        while chunk := file.read(_CHUNK):
-            if text := chunk.lstrip():
-                return text[0]
-    raise ValueError(f"{path} is empty")
+def _text_of(path: Path) -> str:
+    """ValueError names the line that is not UTF-8."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        remedy = "save it as UTF-8, or get it again if it was cut off or damaged"
+        raise ValueError(f"{path}, line {line} is not UTF-8; {remedy}") from error
+    if "\0" in text:
+        remedy = "turn it into JSONL or CSV in UTF-8"
+        raise ValueError(f"{path} is no plain text (it holds a zero byte); {remedy}")
+    return text
 
 
 # --- JSON ---
 
 
-def _read_json(path: Path, encoding: str) -> list[Record]:
-    try:
-        values = list(_values_of_lines(path, encoding))
-    except json.JSONDecodeError:  # not a value a line: the slow way, which knows what is wrong
-        values = list(_values_of_text(path, path.read_text(encoding=encoding)))
+def _read_json(path: Path, text: str) -> list[Record]:
+    values = list(_values(path, text))
     unit = "line"
     if len(values) == 1 and isinstance(items := _held(values[0][1]), list):
         unit, values = "record", list(enumerate(items, 1))
@@ -118,22 +86,7 @@ def _held(value: Any) -> Any:
     return value
 
 
-def _values_of_lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    """Line by line, so that a long file is never in memory as a whole. JSONDecodeError"""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
-    with path.open(encoding=encoding) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    value = decoder.decode(line)
-                except json.JSONDecodeError:
-                    raise
-                except (ValueError, RecursionError) as error:
-                    raise _unusable(path, number, error) from error
-                yield number, value
-
-
-def _values_of_text(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+def _values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """Values one after another, white space between them. ValueError names the line."""
     decoder = json.JSONDecoder(parse_constant=_refuse)
     text = text.rstrip()
@@ -145,7 +98,10 @@ def _values_of_text(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         except json.JSONDecodeError as error:
             raise _broken(path, text, error) from error
         except (ValueError, RecursionError) as error:
-            raise _unusable(path, line, error) from error
+            problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise ValueError(
+                f"{path}: the record in line {line} cannot be used: {problem}"
+            ) from error
         yield line, value
         line += text.count("\n", found.start(), end)
 
@@ -159,11 +115,6 @@ def _broken(path: Path, text: str, error: json.JSONDecodeError) -> ValueError:
     return ValueError(f"{path}, line {error.lineno}, column {error.colno} is no JSON: {error.msg}")
 
 
-def _unusable(path: Path, line: int, error: Exception) -> ValueError:
-    problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return ValueError(f"{path}: the record in line {line} cannot be used: {problem}")
-
-
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON; write null, or a text")
 
@@ -171,15 +122,14 @@ def _refuse(name: str) -> NoReturn:
 # --- CSV ---
 
 
-def _read_csv(path: Path, encoding: str) -> list[Record]:
-    with path.open(encoding=encoding, newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            names = _names(path, next(row for row in rows if row))
-            return [_row(path, rows.line_num, names, row) for row in rows if row]
-        except csv.Error as error:
-            remedy = 'close each quoted cell, write " inside one as "", or use JSONL'
-            raise ValueError(f"{path}, line {rows.line_num}: {error}; {remedy}") from error
+def _read_csv(path: Path, text: str) -> list[Record]:
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = _names(path, next(row for row in rows if row))
+        return [_row(path, rows.line_num, names, row) for row in rows if row]
+    except csv.Error as error:
+        remedy = 'close each quoted cell, write " inside one as "", or use JSONL'
+        raise ValueError(f"{path}, line {rows.line_num}: {error}; {remedy}") from error
 
 
 def _names(path: Path, names: list[str]) -> list[str]:

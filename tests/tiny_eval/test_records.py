@@ -1,11 +1,9 @@
 """Files of records: every usual way to write them, and an error for each way to break them."""
 
-import codecs
 import csv
 import io
 import json
 import time
-import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -44,21 +42,15 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_same_records_in_every_layout_and_encoding(tmp_path, layout, encoding):
+def test_the_same_records_in_every_layout(tmp_path, layout, encoding):
     path = write(tmp_path, LAYOUTS[layout], encoding, "data.csv")  # the suffix says nothing
     assert read_records(path) == RECORDS
     assert read_records(str(path)) == RECORDS
 
 
-@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
-def test_utf_16_of_both_byte_orders(tmp_path, mark):
-    bom = codecs.BOM_UTF16_LE if mark.endswith("le") else codecs.BOM_UTF16_BE
-    assert read_records(write(tmp_path, bom + LAYOUTS["JSONL"].encode(mark))) == RECORDS
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_csv_with_quoted_commas_newlines_and_quotes(tmp_path, encoding):
     text = ',Question,A\r\n0,"一个，两个,\r\n三个","他说""好"""\r\n\r\n1,二,乙\r\n'
     assert read_records(write(tmp_path, text, encoding, "data.jsonl")) == [
@@ -96,13 +88,6 @@ def test_a_lone_object_is_a_record_unless_it_holds_a_list_of_them(tmp_path):
     two = [{"data": [{"a": 1}]}, {"data": [{"a": 2}]}]
     lines = "\n".join(json.dumps(record) for record in two)
     assert read_records(write(tmp_path, lines)) == two
-
-
-def test_a_character_at_the_border_of_two_chunks(tmp_path):
-    for before in range((1 << 20) - 12, (1 << 20) - 6):
-        record = {"a": "x" * before + "渡船"}
-        path = write(tmp_path, json.dumps(record, ensure_ascii=False))
-        assert read_records(path) == [record]
 
 
 # --- What cannot, and what it says. ---
@@ -159,44 +144,20 @@ def test_no_file_and_a_folder(tmp_path):
         read_records(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"PK\x03\x04\x00\x00rest", "no plain text .*turn it into JSONL or CSV"),
-        ("{}".encode("utf-16-le"), "no plain text"),  # no mark: told from nothing
-        (b"\x89PNG\r\n\xff\xff", "no whole text in UTF-8, UTF-16 or GB18030"),
-        (codecs.BOM_UTF16_LE + b'{\0"\0a', "no whole text"),
-    ],
-)
-def test_what_is_no_text(tmp_path, content, problem):
-    with pytest.raises(ValueError, match=problem):
-        read_records(write(tmp_path, content))
-
-
-def test_broken_utf_8_is_never_read_as_gibberish_in_gb18030(tmp_path):
-    broken = '{"a": "渡船漆成黄色，"}\n{"a": "x"}'.encode().replace("色".encode(), b"\xe8\x89")
-    assert "渡船" not in broken.decode("gb18030")  # it can be, and says nonsense
-    with pytest.raises(ValueError, match="line 1 is damaged: it is not UTF-8 as the rest"):
-        read_records(write(tmp_path, broken))
+def test_what_is_no_text_in_utf_8_is_an_error_that_names_the_line(tmp_path):
     whole = LAYOUTS["JSONL"].encode()
-    with pytest.raises(ValueError, match="line 2 is damaged"):
-        read_records(write(tmp_path, whole.replace(b'"x"', b'"x\xff"')))
-    with pytest.raises(ValueError, match="line 1 ends inside a character: the file was cut off"):
-        read_records(write(tmp_path, whole[: whole.index("色".encode()) + 2]))
-
-
-# --- Large files. ---
-
-
-def test_a_long_jsonl_needs_little_more_memory_than_its_records(tmp_path):
-    line = json.dumps({"question": "x" * 900, "answer": "y" * 90}) + "\n"
-    path = write(tmp_path, (line + "\n") * 8000)
-    tracemalloc.start()
-    records = read_records(path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(records) == 8000
-    assert peak < 2 * path.stat().st_size  # the whole bytes and the whole text would be two more
+    cut = whole[: whole.index("色".encode()) + 2]
+    for content, line in [
+        (LAYOUTS["JSONL"].encode("gb18030"), 1),
+        (LAYOUTS["JSONL"].encode("utf-16"), 1),
+        (whole.replace(b'"x"', b'"x\xff"'), 2),
+        (cut, 1),
+    ]:
+        with pytest.raises(ValueError, match=rf"data\.any, line {line} is not UTF-8; save it as"):
+            read_records(write(tmp_path, content))
+    for content in (b"PK\x03\x04\x00\x00rest", "{}".encode("utf-16-le")):
+        with pytest.raises(ValueError, match=r"no plain text .*turn it into JSONL or CSV"):
+            read_records(write(tmp_path, content))
 
 
 def test_many_objects_over_lines_take_time_in_proportion(tmp_path):
