@@ -4,8 +4,8 @@
 # 桌上摊着**十三份答卷**。题目只有一道，标准答案只有一句，短得一眼能看完。先由人来改：谁对谁错，没有什么
 # 可争的。然后把评测里常用的尺子一把一把请上来，量同样这十三份，看它们和人说得一样不一样。
 #
-# 每把尺子都走同样的三步：先弄懂它怎么算，再和公认的库对一遍，证明算得没错，最后**当场骗它两次**，一次让
-# 错的得高分，一次让对的得低分。读完你会知道：
+# 每把尺子都走同样的三步：先弄懂它怎么算；再和公认的库对一遍（没有库的，和手算的数对），证明算得没错；最后
+# **当场骗它**，让错的得高分，让对的得低分。读完你会知道：
 #
 # 1. 一个句号、一个全角字、一个减号，怎样让“完全一致”翻脸？（第 2 节）
 # 2. F1 数的是什么？中文没有空格，它数的又是什么？（第 3、4 节）
@@ -18,7 +18,7 @@
 # 一个分数的**误差**有多大、多少道题才够，是[下一章](52_harness.ipynb)的事，这里只提醒，不细讲。
 #
 # **预备知识**：会读 Python，知道什么是词元（[第 21 章](21_tokens_to_rope.ipynb)）。**用时**：一个 CPU 核上
-# 全部运行约半分钟，不联网，不下载，也不需要模型。装了 `rouge-score`、`sacrebleu`、`scipy`、`scikit-learn`
+# 全部运行不到半分钟，不联网，不下载，也不需要模型。装了 `rouge-score`、`sacrebleu`、`scipy`、`scikit-learn`
 # 就和它们对答案，没装就略过，章节照样跑完。
 #
 # 上一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。
@@ -32,8 +32,8 @@
 # say what people said.
 #
 # Each ruler goes through the same three steps: understand how it computes; compare it with the library
-# that the field trusts, to be sure that the numbers are right; then **fool it twice on the spot**, once
-# so that something wrong scores high, and once so that something right scores low. You will know:
+# that the field trusts (or, without one, with numbers by hand), to be sure that it is right; then **fool
+# it on the spot**, so that something wrong scores high, and something right scores low. You will know:
 #
 # 1. How can a full stop, a full-width digit or a minus sign upset "exactly the same"? (section 2)
 # 2. What does F1 count, and what does it count in Chinese, which has no spaces? (sections 3 and 4)
@@ -49,7 +49,7 @@
 # [next chapter](52_harness.ipynb); here it is mentioned and no more.
 #
 # **You need**: to read Python, and to know what a token is ([chapter 21](21_tokens_to_rope.ipynb)).
-# **Time**: about half a minute on one CPU core; no network, no downloads, no model. Where `rouge-score`,
+# **Time**: under half a minute on one CPU core; no network, no downloads, no model. Where `rouge-score`,
 # `sacrebleu`, `scipy` and `scikit-learn` are installed the answers are compared with theirs; where
 # they are not, that is skipped and the chapter runs all the same.
 #
@@ -166,10 +166,10 @@ for lang in replies:
         print(f"{kind:9} {strict[kind]} {lenient[kind]} {mark:4.2f}  {replies[lang][kind]}")
 assert all(replies[lang]["question"] == question[lang] for lang in replies)
 # %% [markdown] lang="zh"
-# 上面七份或多或少有对的地方，下面六份没答上来：`swapped` 两个钟点对调，`negated` 加了“不”，`question` 把题
-# 目抄一遍，`nonsense` 通顺而空洞，`salad` 把标准答案的词打乱，`refusal` 老实说不知道。
+# 前七份都说对了点什么。后六份呢：`swapped` 两个钟点对调，`negated` 加了“不”，`question` 把题目抄一遍，
+# `nonsense` 通顺而空洞，`salad` 把标准答案的词打乱，`refusal` 老实说不知道。
 #
-# 这六份是**故意**挑来为难尺子的。真实的答卷没有这么刁钻，第 13 节会看到，这一点很要紧。
+# 除了最后那份，后面这五份是**故意**挑来为难尺子的。真实的答卷大多没有这么刁钻，第 13 节会看到，这一点很要紧。
 #
 # ## 2 完全一致，以及“一致”二字
 #
@@ -180,12 +180,12 @@ assert all(replies[lang]["question"] == question[lang] for lang in replies)
 #
 # $$\mathrm{EM}(p, r) = [\,\mathrm{norm}(p) = \mathrm{norm}(r)\,]$$
 # %% [markdown] lang="en"
-# The upper seven have something right; the lower six do not answer: `swapped` has the times the wrong
-# way round, `negated` denies them, `question` copies the question, `nonsense` is fluent and empty,
-# `salad` shuffles the words of the reference, `refusal` says honestly that it does not know.
+# The first seven say something that is right. Of the other six, `swapped` has the times the wrong way
+# round, `negated` denies them, `question` copies the question, `nonsense` is fluent and empty, `salad`
+# shuffles the words of the reference, and `refusal` says honestly that it does not know.
 #
-# Those six were picked **on purpose** to embarrass rulers. Real replies are not so wily, which will
-# matter in section 13.
+# These, but for the last, were picked **on purpose** to embarrass rulers. Most real replies are not so
+# wily, which will matter in section 13.
 #
 # ## 2 Exact match, and the word "exact"
 #
@@ -213,13 +213,13 @@ for lang in replies:
 
 
 # %% [markdown] lang="zh"
-# 十三份里它只认两份。认下的都对，没认的里面还有三份全对：短的、换了说法的、多说了几句的。这么说，它只会太
+# 十三份里它只认两份。认下的都对，没认的里面，还有三份的两个钟点都对：短的、换了说法的、多说了几句的。这么说，它只会太
 # 严，不会太松？后半句不成立：范式丢掉的东西里，有时正好装着答案。左边一列是“该不该算同一个答案”，右边四列
 # 是四种范式怎么说（`nfkc` 先把全角字换成半角，再用中文范式）：
 # %% [markdown] lang="en"
-# Of thirteen it accepts two. Those are right, and of those it turns away three more are wholly right:
-# the short one, the reworded one, and the one that says more. So it errs by being strict, and never
-# by being lax? The second half is not true. What a normal form throws away sometimes holds the answer.
+# Of thirteen it accepts two. Those are right, and of those it turns away three more have both times
+# right: the short one, the reworded one, and the one that says more. So it errs by being strict, and
+# never by being lax? The second half is not true. What a normal form throws away sometimes holds the answer.
 # The first column below says whether two answers should count as the same, the other four what four
 # normal forms say (`nfkc` first turns full-width letters into plain ones, then does as the Chinese
 # form):
@@ -242,7 +242,7 @@ ax.set(xticklabels=columns, yticklabels=names)
 _ = ax.axvline(0.5, color=figures.INK)
 # %% [markdown] lang="zh"
 # 上半截是“对而不认”：全角的 ６ 要靠 `nfkc`，而“6:00”和“six”、“六时”和“六点”，没有一种范式认得出，那已经是
-# 意思，不是写法。下半截是“错而认了”：减号和小数点都是标点，于是 -5 等于 5，3.5 等于 35；冠词 a 不分大小写，
+# 意思，不是写法。下半截是“错而认了”：减号和小数点都是标点，于是 -5 等于 5，3.5 等于 35；字母 A 被当成冠词，
 # 于是维生素 A 丢了 A；标点一去，“不，六点”和“不六点”成了一句话。**每一种范式都是一个决定：什么不算数。**
 #
 # 答案是数的题，该用按值比较的尺子：`number_match` 取**最后一个**数（GSM8K 的惯例）。它治好了减号和小数点，
@@ -250,8 +250,8 @@ _ = ax.axvline(0.5, color=figures.INK)
 # %% [markdown] lang="en"
 # The upper half is right and turned away: the full-width ６ needs `nfkc`, and no form at all knows that
 # 6:00 is six, for that is meaning and not spelling. The lower half is wrong and let in: a minus and a
-# decimal point are punctuation, so -5 is 5 and 3.5 is 35; the article "a" has no case, so vitamin A
-# loses its A; without its comma "不，六点" (no, at six) becomes "不六点" (not six). **Every normal
+# decimal point are punctuation, so -5 is 5 and 3.5 is 35; the letter A is taken for the article, so
+# vitamin A loses it; without its comma "不，六点" (no, at six) becomes "不六点" (not six). **Every normal
 # form is a decision on what does not count.**
 #
 # Where the answer is a number, use a ruler that compares values: `number_match` takes the **last** number
@@ -429,6 +429,7 @@ def judge(number, candidate, cases):
             given, right = f"{type(error).__name__}: {error}", False
         if not right:
             shown = ", ".join(map(repr, arguments))
+            shown = shown if len(shown) < 100 else f"{shown[:90]} ..."
             print(f"exercise {number}: {count} right so far. For {shown}:")
             print(f"  expected {expected:.6g}, got {given}")
             return
@@ -664,7 +665,8 @@ assert lcs_length(long_reply, long_reference) == n // 2  # every other word is n
 # first. The package `rouge`, which LongBench uses, does that, and LongBench takes the exception for **a
 # score of 0**:
 # %%
-long_text = " ".join(map(str, range(3000)))  # compared with itself: as right as can be
+many = sys.getrecursionlimit() + 100
+long_text = " ".join(map(str, range(many)))  # compared with itself: as right as can be
 if installed("rouge"):
     from rouge import Rouge as RougePackage
 
@@ -707,7 +709,7 @@ judge(2, candidate, cases)
 # | | 词 | 重复的词 | 句子 |
 # | --- | --- | --- | --- |
 # | `rouge-score`（Google） | a-z 和 0-9，别的字符**全部丢掉** | 每次都算 | 整篇一条 |
-# | LongBench 用的 `rouge` 1.0.1 | 按空格切，标点粘在词上 | **每个词只算一次** | 遇到 `.` 就切 |
+# | LongBench 用的 `rouge` 1.0.1 | 按空格切（中文先用 jieba），标点粘在词上 | **每个词只算一次** | 遇到 `.` 就切 |
 # | `rouge_chinese` | 使用者自己切好 | 每次都算（ROUGE-1、2 却只算一次） | 遇到 。！？ 就切 |
 #
 # 同一份答卷，同一条标准答案：
@@ -722,7 +724,7 @@ judge(2, candidate, cases)
 # | | words | repeated words | sentences |
 # | --- | --- | --- | --- |
 # | `rouge-score` (Google) | a-z and 0-9; **all else is lost** | count each time | the whole text is one |
-# | `rouge` 1.0.1, as in LongBench | cut at spaces; punctuation sticks to them | **count once** | cut at each `.` |
+# | `rouge` 1.0.1, as in LongBench | cut at spaces (Chinese by jieba first); punctuation sticks to them | **count once** | cut at each `.` |
 # | `rouge_chinese` | as its user cuts them | count each time (once in its ROUGE-1 and 2) | cut at each 。！？ |
 #
 # The same reply, the same reference:
@@ -767,10 +769,11 @@ if installed("rouge_score", "rouge", "rouge_chinese"):
     print("all replies: equal to all three packages")
 # %% [markdown] lang="zh"
 # 右图是同一句英文，最高的和最低的差了将近四十分。左图是中文：`rouge-score` 给 **0**，因为它只认 a 到 z 和数字，
-# 汉字全丢了，一字不差也是 0；LongBench 高出几分，因为 `long` 里那五个逗号它只算一个。
+# 汉字全丢了，一字不差也是 0；LongBench 比同样用 jieba 的 `rouge_chinese` 高出七分，因为
+# `long` 里那五个逗号它只算一个。
 #
 # > **教程里常见的错**　中文直接交给 `rouge-score`，得到一排 0，就以为模型不行；或者字与字之间加上空格再交，
-# > 照样是 0，它丢的是字，不是空格。要传一个自己的 `tokenizer`。
+# > 照样是 0：它丢的就是字。要传一个自己的 `tokenizer`。
 #
 # 所以一个 ROUGE 要带上三样：哪个包（或哪种定义），怎么切词，取没取词干。本书的默认是 `rouge-score` 的定义；
 # `rouge_l_longbench` 只在和 LongBench 的数比较时用。
@@ -792,8 +795,8 @@ if installed("rouge_score", "rouge", "rouge_chinese"):
 # %% [markdown] lang="en"
 # On the right, one English sentence: the highest and the lowest are nearly forty points apart. On the
 # left, Chinese: `rouge-score` gives **0**, for it knows a to z and digits and loses every Chinese
-# character, so that even a word-for-word answer has 0; LongBench is some points higher, because it
-# counts the five commas of `long` as one.
+# character, so that even a word-for-word answer has 0; LongBench is seven points above `rouge_chinese`,
+# which also has jieba's words, because it counts the five commas of `long` as one.
 #
 # > **Where tutorials go wrong.** They hand Chinese to `rouge-score`, get a row of zeros, and think the
 # > model is bad; or put spaces between the characters first, and get zeros again, for it is the
@@ -918,7 +921,7 @@ for tokenize in ("13a", "zh", "char"):
 # 纯中文上一样，碰到英文和数字就不同。最后那一长串叫**签名（signature）**，是 Post（2018）提倡的：几条标准答案、
 # 怎么切词、怎么平滑、哪个版本，全写在里面。没有签名的 BLEU 没法比。
 #
-# 骗它两次，前面已经见过了：对调的 `swapped` 高高在上，全对的 `reworded` 趴在地上。
+# 怎样骗它，前面已经见过了：对调的 `swapped` 高高在上，全对的 `reworded` 趴在地上。
 # %% [markdown] lang="en"
 # One of the thirteen is the reference to the letter, and `13a` gives **0.00** all the same: to it a
 # Chinese sentence is one word, and there is no run of four. `zh` and `char` are the same on Chinese
@@ -926,7 +929,7 @@ for tokenize in ("13a", "zh", "char"):
 # asked for: how many references, which tokenizer, which smoothing, which version. A BLEU without one
 # cannot be compared.
 #
-# As for fooling it twice, we have met both: `swapped`, with the times exchanged, stands high, and
+# As for fooling it, we have met both ways: `swapped`, with the times exchanged, stands high, and
 # `reworded`, wholly right, lies on the ground.
 # %%
 tokenizer = {"zh": "zh", "en": "13a"}
@@ -998,15 +1001,16 @@ if installed("sacrebleu"):
             assert math.isclose(theirs, sentence_chrf(text, [reference[lang]]), rel_tol=1e-12)
     print("equal to sacrebleu")
 # %% [markdown] lang="zh"
-# 词尾全换，chrF 不怎么计较，这正是它的长处；它也不必为中文选切词。可是对调两个钟点，它给了**九十多分**：`six` 和
+# 词尾全换，chrF 不怎么计较，这正是它的长处；它也不必为中文选切词。可是全对的 `reworded` 只有个位数，而对调
+# 两个钟点，它给了**九十多分**：`six` 和
 # `nine` 各三四个字母，换个位置，大多数短串都还在。**一个词错得离谱还是错得一点点，数字母的尺子分不出来**：
 # `possible` 和 `impossible`，字面上只差两个字母。
 # %% [markdown] lang="en"
 # With all the endings changed chrF does not mind much, which is its strength; nor does it have to
-# choose how Chinese is cut. But for the exchanged times it gives **more than ninety**: `six` and `nine`
-# have three and four letters, and wherever they stand most of the short runs are there. **Whether a
-# word is wrong by a little or by everything, a ruler of letters cannot tell**: `possible` and
-# `impossible` differ by two.
+# choose how Chinese is cut. But `reworded`, wholly right, has less than ten, and for the exchanged times
+# it gives **more than ninety**: `six` and `nine` have three and four letters, and wherever they stand
+# most of the short runs are there. **Whether a word is wrong by a little or by everything, a ruler of
+# letters cannot tell**: `possible` and `impossible` differ by two.
 # %%
 for given, wanted in [
     ("It is impossible.", "It is possible."),
@@ -1018,7 +1022,8 @@ for given, wanted in [
 #
 # **问题**　前面的尺子都在比字面。模型本来就给每段文字一个概率，直接看概率，是不是就骗不了了？
 #
-# **想法**　**困惑度（perplexity）**是平均每个单位的概率的倒数，好比模型每一步在几个一样可能的选项里瞎猜：
+# **想法**　**困惑度**（perplexity）是每个单位的概率取几何平均，再求倒数，好比模型每一步在几个一样可能的选项
+# 里瞎猜：
 #
 # $$\mathrm{PPL} = \exp\left(-\frac{\ln P(\text{文本})}{N}\right)$$
 #
@@ -1033,8 +1038,8 @@ for given, wanted in [
 # **Question.** So far all rulers compared words. A model has a probability for any text; looking at
 # that directly, is there nothing to fool?
 #
-# **Idea.** **Perplexity** is one over the mean probability of a unit: among how many equally likely
-# choices the model might as well have guessed at each step.
+# **Idea.** **Perplexity** is one over the geometric mean of the units' probabilities: among how many
+# equally likely choices the model might as well have guessed at each step.
 #
 # $$\mathrm{PPL} = \exp\left(-\frac{\ln P(\text{text})}{N}\right)$$
 #
@@ -1100,7 +1105,7 @@ assert found["zh", "characters"][2] < found["zh", "bytes"][2]  # and are the bet
 # 按**词**呢？`lm-eval` 的词是空格之间的东西，一段中文没有空格，就是“一个词”，于是得出上面那个天文数字。所以：
 #
 # - 比较**同一个分词器**的两个模型，用哪种都行；
-# - 比较**不同分词器**的模型，只有按字节（或它的对数，每字节几比特，bits per byte）才公平；
+# - 比较**不同分词器**的模型，要用分词器管不着的单位，通常是字节（或取对数，每字节几比特，bits per byte）；
 # - 按词只对有空格的语言有意义。
 #
 # 下面核对定义：词元数乘词元的对数，等于字节数乘字节的对数，都是同一个 $\ln P$。再骗它一回：用人评过的十三份答
@@ -1115,7 +1120,8 @@ assert found["zh", "characters"][2] < found["zh", "bytes"][2]  # and are the bet
 # word", and makes that astronomical number. So:
 #
 # - for two models with **the same tokenizer**, any unit will do;
-# - for models with **different tokenizers** only bytes are fair (or the logarithm, bits per byte);
+# - for models with **different tokenizers** it has to be a unit that no tokenizer decides on, and bytes
+#   are usual (or the logarithm, bits per byte);
 # - words make sense only for languages with spaces.
 #
 # First check the definition: tokens times the logarithm by token is bytes times the logarithm by byte,
@@ -1273,9 +1279,10 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
 #
 # **问题**　模型说“九成把握”，这个九成可信吗？
 #
-# **想法**　把把握差不多的回答归成一档，看每一档里真正答对了几成。把握等于正确率，就叫**校准（calibrated）**得
+# **想法**　把把握差不多的回答归成一档，看每一档里真正答对了几成。把握等于正确率，就叫**校准**（calibrated）得
 # 好。横轴把握，纵轴正确率，画成**可靠性图（reliability diagram）**，越贴对角线越好；离对角线的平均距离，叫
-# **期望校准误差（expected calibration error, ECE）**，$B_i$ 是各档：
+# **期望校准误差（expected calibration error, ECE）**，$B_i$ 是各档，acc 和
+# conf 是那一档的正确率和平均把握：
 #
 # $$\mathrm{ECE} = \sum_i \frac{|B_i|}{N} \left|\, \mathrm{acc}(B_i) - \mathrm{conf}(B_i) \,\right|$$
 #
@@ -1284,9 +1291,9 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
 # %% [markdown] lang="en"
 # Both slope down to the right: **the longer, the less likely**, and the red dots crowd at the upper
 # left. Undivided, a shortest choice is taken nearly nine times in ten (ties count, so that chance has
-# between five and seven); divided, a little less often than by chance. This model knows nothing, and what it gets right is luck; yet another rule moves its
-# "accuracy" by several points. On 24 questions such a difference means nothing
-# ([chapter 52](52_harness.ipynb) computes it); what matters is to **say beforehand whether acc or
+# between five and seven); divided, a little less often than by chance. This model knows nothing, and
+# what it gets right is luck; yet another rule moves its "accuracy" by several points. On 24 questions
+# such a difference means nothing ([chapter 52](52_harness.ipynb) computes it); what matters is to **say beforehand whether acc or
 # acc_norm will be reported**, and not to report whichever is higher.
 #
 # There is another way to ask: write the choices into the question, and compare the probabilities of the
@@ -1300,7 +1307,8 @@ for ax, (lang, form) in zip(axes, forms.items(), strict=True):
 # **Idea.** Put answers of about the same confidence into one bin and see what share of them is right.
 # Where confidence equals accuracy, the model is well **calibrated**. Confidence to the right, accuracy
 # upwards: that is a **reliability diagram**, and the nearer to the diagonal the better. The mean
-# distance from it is the **expected calibration error (ECE)**, with $B_i$ the bins:
+# distance from it is the **expected calibration error (ECE)**, with $B_i$ the bins, and acc and conf the
+# accuracy and the mean confidence in each:
 #
 # $$\mathrm{ECE} = \sum_i \frac{|B_i|}{N} \left|\, \mathrm{acc}(B_i) - \mathrm{conf}(B_i) \,\right|$$
 #
@@ -1392,7 +1400,7 @@ for n in (30, 300, 3000):
 #
 # $$\mathrm{pass@}k = 1 - \binom{n-c}{k} \Big/ \binom{n}{k}$$
 #
-# 这个是**无偏（unbiased）**的：平均起来不高不低。下面不做模拟，把 $c$ 的每一种可能按二项分布加起来，精确地画出
+# 这个是**无偏**（unbiased）的：平均起来不高不低。下面不做模拟，把 $c$ 的每一种可能按二项分布加起来，精确地画出
 # 两种估计的平均值：
 # %% [markdown] lang="en"
 # ## 12 pass@k: with k tries
@@ -1458,8 +1466,8 @@ if installed("scipy"):
 # 成”，叫 $\mathrm{pass}^k$（Yao 等 2024），用来量靠不靠得住；[第 43 章](43_sops_plans_traces.ipynb)的智能体就是
 # 用它量的。
 #
-# > **教程里常见的错**　只抽 $k$ 次，看成没成过，就报 `pass@k`。那也是无偏的，可是起伏极大；多抽一些再数，同样
-# > 的花费准得多。
+# > **教程里常见的错**　只抽 $k$ 次，看成没成过，就报 `pass@k`。那也是无偏的，可是一道题非 0 即 1，起伏很大；多
+# > 抽几次再数，就稳得多。
 #
 # **练习 4**　写 `candidate(n, c, k)`：无偏的 pass@k，不许用 `math.comb`（想想连乘）。裁判是超几何分布，没有
 # `scipy` 时用手算的。
@@ -1473,7 +1481,7 @@ if installed("scipy"):
 # on it; [chapter 43](43_sops_plans_traces.ipynb) measures agents by that.
 #
 # > **Where tutorials go wrong.** They draw just $k$, see whether one succeeded, and report `pass@k`. That
-# > is unbiased too, but wavers wildly; draw more and count, and the result is much steadier.
+# > is unbiased too, but it is 0 or 1 for a question and wavers; draw more and count, and it is steadier.
 #
 # **Exercise 4.** Write `candidate(n, c, k)`: the unbiased pass@k without `math.comb` (think of a
 # product). The judge is the hypergeometric distribution, or numbers by hand where there is no `scipy`.
@@ -1616,7 +1624,7 @@ if installed("scipy"):
 # 同样的尺子都站到了人这一边。**尺子没变，变的是被量的东西。**
 #
 # 这就是字面尺子的处境：错的答卷要是长得就不像，它们管用，又快又便宜，还能一字不差地重算；一旦错的长得像对
-# 的（越强的模型越是这样），它们就瞎了。也要防着反过来用：**挑什么样的题，就能得出什么样的“相关”**，我们刚才
+# 的，它们就瞎了，而模型越强，错的往往越像对的。也要防着反过来用：**挑什么样的题，就能得出什么样的“相关”**，我们刚才
 # 就亲手做了一遍。而且这只有十三份，这些相关本身的误差很大（[第 52 章](52_harness.ipynb)）。
 #
 # ### 人和人也不一致
@@ -1634,10 +1642,10 @@ if installed("scipy"):
 # **It is not the rulers that have changed but what is measured.**
 #
 # That is how things stand with rulers of words: where wrong replies look different they work, are quick
-# and cheap and can be recomputed to the last digit; where wrong ones look like right ones (and the
-# stronger a model, the more they do), they are blind. Beware of the reverse, too: **by choosing the
-# items one gets any "correlation" one likes**, as we have just done. And these are thirteen, so the
-# correlations have large errors themselves ([chapter 52](52_harness.ipynb)).
+# and cheap and can be recomputed to the last digit; where wrong ones look like right ones they are blind,
+# and the stronger a model, the more its mistakes tend to look right. Beware of the reverse, too: **by
+# choosing the items one gets any "correlation" one likes**, as we have just done. And these are thirteen,
+# so the correlations have large errors themselves ([chapter 52](52_harness.ipynb)).
 #
 # ### People do not agree either
 #
@@ -1691,13 +1699,13 @@ if installed("sklearn"):
 # | 代码，有测试 | pass@k，无偏 | n、k、温度 | 测试没测到的 |
 # | 数学，开放题 | 代数等价，评分标准加裁判（[第 53 章](53_gaokao.ipynb)） | 取不出答案的比例，kappa | 裁判的偏心 |
 #
-# 表里的尺子都在 [metrics.py](../../tiny_eval/metrics.py) 里有名字，任务文件写上名字就能用。换成真的模型，只换
-# `--model` 后面的东西（两个 CPU 核，0.5B 的模型跑一个样题任务要几分钟）：
+# 表里的尺子，多半在 [metrics.py](../../tiny_eval/metrics.py) 里有名字，任务文件写上名字就能用。命令行里，
+# `ngram` 就是第 9 节的小模型（一两秒）；换成真的模型，只换 `--model` 后面的东西：
 #
 # ```bash
 # python -m tiny_eval list
+# python -m tiny_eval run --task sample-choice-en --model ngram
 # python -m tiny_eval run --task sample-qa-zh --model models/Qwen2.5-0.5B-Instruct
-# python -m tiny_eval run --task sample-choice-en --model models/Qwen2.5-0.5B
 # python -m tiny_eval run --task sample-summary-zh --model http://127.0.0.1:11434/v1
 # ```
 #
@@ -1713,7 +1721,7 @@ if installed("sklearn"):
 # 2. F1 是一袋词：不看次序，不看否定。中文的 F1 要报切法。
 # 3. 叫 ROUGE-L 的至少有三种，同一句话差几十分；比之前先问定义。
 # 4. BLEU 先加后除，不是句子的平均；没有签名的 BLEU 不能比。
-# 5. 不同分词器的困惑度，只有按字节才能比；困惑度不管真假。
+# 5. 不同分词器的困惑度，要按字节比；困惑度不管真假。
 # 6. 比概率的选择题，短的占便宜；除以长度，长而熟的占便宜。
 # 7. pass@k 要无偏地数；好猜的题不能用它。
 # 8. 指标和人有多一致，取决于量的是什么样的错误。先看人和人有多一致。
@@ -1724,7 +1732,7 @@ if installed("sklearn"):
 #
 # 上一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。下一章：
 # [52 · 评测台](52_harness.ipynb)：误差多大，多少道题才够，怎样把这些尺子装进一条可以重跑的流水线。再下一章：
-# [53 · 高考数学卷](53_gaokao.ipynb)。
+# [53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
 #
 # 代码：[text.py](../../tiny_eval/text.py)、[answers.py](../../tiny_eval/answers.py)、
 # [lcs.py](../../tiny_eval/lcs.py)、[rouge.py](../../tiny_eval/rouge.py)、[bleu.py](../../tiny_eval/bleu.py)、
@@ -1756,14 +1764,14 @@ if installed("sklearn"):
 # | code that has tests | pass@k, unbiased | n, k, temperature | what is not tested |
 # | maths, open questions | algebra, a rubric with a judge ([chapter 53](53_gaokao.ipynb)) | how many answers were not found, kappa | the bias of the judge |
 #
-# All of them have names in [metrics.py](../../tiny_eval/metrics.py), and a task file that gives the name
-# gets the ruler. For a real model only what follows `--model` changes (on two CPU cores, a model of 0.5B
-# takes some minutes for a sample task):
+# Most of them have names in [metrics.py](../../tiny_eval/metrics.py), and a task file that gives the name
+# gets the ruler. On the command line `ngram` is the little model of section 9 (a second or two); for a real
+# model only what follows `--model` changes:
 #
 # ```bash
 # python -m tiny_eval list
+# python -m tiny_eval run --task sample-choice-en --model ngram
 # python -m tiny_eval run --task sample-qa-zh --model models/Qwen2.5-0.5B-Instruct
-# python -m tiny_eval run --task sample-choice-en --model models/Qwen2.5-0.5B
 # python -m tiny_eval run --task sample-summary-zh --model http://127.0.0.1:11434/v1
 # ```
 #
@@ -1781,7 +1789,7 @@ if installed("sklearn"):
 # 3. At least three things are called ROUGE-L, and differ by tens of points on one sentence; ask for the
 #    definition before you compare.
 # 4. BLEU adds before it divides and is no mean of sentences; without a signature it cannot be compared.
-# 5. Perplexities of different tokenizers compare by byte only; truth does not come into them.
+# 5. Compare perplexities of different tokenizers by byte; truth does not come into them.
 # 6. In multiple choice by probability short ones have a head start; divided by length, the long and
 #    familiar ones have.
 # 7. Count pass@k without bias, and not for what can be guessed.
