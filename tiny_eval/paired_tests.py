@@ -65,7 +65,10 @@ def compare(
     else:
         test = "sign-flip test" if clusters is None else "sign-flip test over clusters"
         p_value = sign_flip(cluster_sums(differences, clusters), seed)
-        margins = _student(differences, clusters)
+        low, high = _student(differences, clusters)
+        if min(first.min(), second.min()) >= 0 and max(first.max(), second.max()) <= 1:
+            low, high = max(low, -1.0), min(high, 1.0)  # no difference of such scores is wider
+        margins = low, high
     ties = len(first) - wins - losses
     mean = float(differences.mean())
     return Comparison(mean, *margins, p_value, test, len(first), wins, losses, ties)

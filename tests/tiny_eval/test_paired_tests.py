@@ -161,6 +161,15 @@ def test_the_interval_is_students_of_the_differences():
     assert (found.low, found.high) == pytest.approx(tuple(oracle), rel=1e-4)
 
 
+def test_shares_are_never_more_than_1_apart():
+    wide = compare([0.0, 0.1, 0.5], [1.0, 1.0, 0.5])
+    assert (wide.low > -1, wide.high) == (True, 1)
+    assert compare([1.0, 1.0, 0.5], [0.0, 0.1, 0.5]).low == -1
+    clustered = compare([0, 0, 1], [1, 1, 1], clusters=["p", "q", "r"])
+    assert clustered.high == 1
+    assert compare([0, 10, 50], [100, 100, 50]).high > 100  # points of 100, or an own scale
+
+
 def test_a_gain_that_is_the_same_everywhere_counts_in_full():
     # differences of 0 and 1 alone, but no 0/1 scores
     found = compare([0.5] * 12, [1.5] * 6 + [0.5] * 6)
