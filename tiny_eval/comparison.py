@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from .metrics import METRICS, Item
 from .paired_tests import SIGNIFICANT, Comparison, compare, holm, verdict
-from .scoring import ScoredItem, Scores
+from .scoring import ScoredItem, Scores, cluster_of
 from .stats import Estimate, bootstrap_estimate
 
 ENOUGH = 20
@@ -187,7 +187,7 @@ def _compare_metric(
     judged = _judged(pairs, name)
     if not judged:
         return "unjudged"
-    clusters = [_cluster(a, item) for item, *_ in judged] if a.task.cluster_by else None
+    clusters = [cluster_of(a.task, item.row) for item, *_ in judged] if a.task.cluster_by else None
     found = compare([x for *_, x, _ in judged], [y for *_, y in judged], clusters=clusters)
     if metric.lower_is_better:
         found = found._replace(wins=found.losses, losses=found.wins)
@@ -198,7 +198,7 @@ def _bootstrap(a: Scores, pairs: Sequence[Pair], name: str) -> Estimate:
     """Questions are drawn, for both runs the same; where there are clusters, whole clusters."""
     drawn: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        drawn[_cluster(a, pair[0]) if a.task.cluster_by else pair[0].id].append(pair)
+        drawn[cluster_of(a.task, pair[0].row)].append(pair)
     of_corpus = METRICS[name].of_corpus
     assert of_corpus is not None
 
@@ -216,10 +216,6 @@ def _items(scored: Iterable[ScoredItem]) -> list[Item]:
 def _judged(pairs: Sequence[Pair], name: str) -> list[tuple[ScoredItem, ScoredItem, float, float]]:
     values = ((a, b, a.values.get(name), b.values.get(name)) for a, b in pairs)
     return [(a, b, x, y) for a, b, x, y in values if x is not None and y is not None]
-
-
-def _cluster(scores: Scores, item: ScoredItem) -> str:
-    return str(item.row["doc"].get(scores.task.cluster_by))
 
 
 def _tokens(item: ScoredItem) -> int:

@@ -118,9 +118,15 @@ def _calibration(items: Sequence[Item]) -> float:
 def _perplexity(items: Sequence[Item], unit: Literal["word", "byte", "token"]) -> float:
     found = [item.row["loglikelihoods"][0] for item in items]
     if unit == "token":
-        return corpus_perplexity([(each["total"], each["tokens"]) for each in found])
-    units = [_units(item.row["prompt"], unit) for item in items]
-    return corpus_perplexity(list(zip([each["total"] for each in found], units, strict=True)))
+        units = [each["tokens"] for each in found]
+    else:
+        units = [_units(item.row["prompt"], unit) for item in items]
+    totals = [each["total"] for each in found]
+    perplexity = corpus_perplexity(list(zip(totals, units, strict=True)))
+    if math.isinf(perplexity):  # text without spaces is one word, and e**710 is no float
+        remedy = "score by a task that has byte_perplexity in its place"
+        raise ValueError(f"{unit}_perplexity is more than a number can hold; {remedy}")
+    return perplexity
 
 
 @lru_cache(maxsize=100_000)

@@ -6,8 +6,9 @@ A pure function of the rows and the task: no model, no clock, no chance but a se
 be done again with other filters or metrics on the same predictions. Chapter 52 explains it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,6 @@ def score(
 
     judgements: by `run_files.judged_key` of the row, for metrics that need a judge
     """
-    if not rows:
-        raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
     _check(task, rows)
     items = [_item(task, row, (judgements or {}).get(judged_key(row))) for row in rows]
     metrics = {name: METRICS[name] for name in task.metrics}
@@ -89,6 +88,7 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     if task is None:
         task = task_of(run["task"], Path(), str(folder))
     else:
+        _check(task, rows)
         rows = [{**row, "target": targets_of(task, Doc(row["id"], row["doc"]))} for row in rows]
     judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
     found = score(task, rows, str(run.get("model", "")), judgements)
@@ -96,6 +96,8 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
 
 
 def _check(task: Task, rows: Sequence[Row]) -> None:
+    if not rows:
+        raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
     answer = "reply" if task.kind == "generate" else "loglikelihoods"
     for row in rows:
         if missing := {"id", "key", "prompt", "target", "doc", answer} - set(row):
@@ -126,6 +128,11 @@ def _values(item: Item, metrics: Mapping[str, Metric]) -> dict[str, float | None
     return values
 
 
+def cluster_of(task: Task, row: Row) -> str:
+    """What a document is drawn with: all of its cluster, or itself alone."""
+    return str(row["doc"].get(task.cluster_by, "")) if task.cluster_by else row["id"]
+
+
 def _estimates(
     task: Task,
     metrics: Mapping[str, Metric],
@@ -133,16 +140,32 @@ def _estimates(
     values: Sequence[Mapping[str, float | None]],
 ) -> dict[str, Estimate]:
     found = {}
+    clusters = [cluster_of(task, item.row) for item in items]
     for name, metric in metrics.items():
         if metric.of_corpus:
-            found[name] = bootstrap_estimate(items, metric.of_corpus)
+            found[name] = _bootstrap(metric.of_corpus, items, clusters)
             continue
-        judged = [(value[name], item) for value, item in zip(values, items, strict=True)]
-        numbers = [number for number, _ in judged if number is not None]
-        clusters = [_cluster(task, item) for number, item in judged if number is not None]
-        if numbers:
-            found[name] = mean_estimate(numbers, clusters if task.cluster_by else None)
+        judged = [
+            (value[name], cluster)
+            for value, cluster in zip(values, clusters, strict=True)
+            if value[name] is not None
+        ]
+        if judged:
+            numbers, shared = zip(*judged, strict=True)
+            found[name] = mean_estimate(numbers, shared if task.cluster_by else None)
     return found
+
+
+def _bootstrap(
+    of_corpus: Callable[[Sequence[Item]], float], items: Sequence[Item], clusters: Sequence[str]
+) -> Estimate:
+    drawn: dict[str, list[Item]] = {}
+    for item, cluster in zip(items, clusters, strict=True):
+        drawn.setdefault(cluster, []).append(item)
+    found = bootstrap_estimate(
+        list(drawn.values()), lambda sample: of_corpus(list(chain.from_iterable(sample)))
+    )
+    return found._replace(n=len(items))
 
 
 def _groups(
@@ -164,10 +187,6 @@ def _groups(
 
 def _at(values: Sequence[Any], places: Iterable[int]) -> list[Any]:
     return [values[place] for place in places]
-
-
-def _cluster(task: Task, item: Item) -> str:
-    return str(item.row["doc"].get(task.cluster_by or "", ""))
 
 
 def _extracted(task: Task, items: Sequence[Item]) -> Estimate | None:

@@ -105,8 +105,9 @@ def random_of(task: Task, seed: int = 0) -> ScriptedModel:
     if task.kind == "choice":
         return _answering("random", rows, [draw.choice(row["choices"]) for row in rows])
     right = [_right(row) for row in rows]
-    others = [right[:place] + right[place + 1 :] or right for place in range(len(right))]
-    return _answering("random", rows, [draw.choice(each) for each in others])
+    steps = [draw.randrange(1, max(len(right), 2)) for _ in right]
+    others = [right[(place + step) % len(right)] for place, step in enumerate(steps)]
+    return _answering("random", rows, others)
 
 
 def _right(row: Row) -> str:

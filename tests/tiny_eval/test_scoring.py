@@ -107,6 +107,32 @@ def test_a_metric_of_the_corpus_has_a_bootstrap(tmp_path: Path) -> None:
     assert score(task, rows).items[0].values == {}
 
 
+def test_a_metric_of_the_corpus_is_drawn_by_clusters(tmp_path: Path) -> None:
+    task = qa_task(tmp_path, metrics=("chrf",))
+    rows = rows_saying(task, "a rose", "mud", "grass", "mud")  # plants right, air wrong
+    alone = score(task, rows).estimates["chrf"]
+    found = score(replace(task, cluster_by="topic"), rows).estimates["chrf"]
+    assert (found.value, found.n) == (alone.value, 4)
+    assert found.stderr > alone.stderr  # two passages tell less than four questions
+
+
+def test_a_perplexity_beyond_all_numbers_names_the_way_out(tmp_path: Path) -> None:
+    task = text_task(tmp_path, ["一" * 800, "x"], metrics=("word_perplexity",))
+    folder = infer(task, Echo(), tmp_path).folder
+    with pytest.raises(ValueError, match=r"word_perplexity is more than a number can hold; .*byte"):
+        score_run(folder)
+    byte = replace(task, metrics=("byte_perplexity",))
+    assert score_run(folder, byte).estimates["byte_perplexity"].value < 3
+
+
+def test_rows_by_hand_are_checked_before_another_task_scores_them(tmp_path: Path) -> None:
+    task = qa_task(tmp_path)
+    folder = infer(task, Echo(), tmp_path).folder
+    (folder / PREDICTIONS).write_bytes(encode({"id": "rose", "reply": "a rose"}))
+    with pytest.raises(ValueError, match="prediction 'rose' lacks doc, key, prompt, target"):
+        score_run(folder, task)
+
+
 def test_choices_are_scored(tmp_path: Path) -> None:
     task = choice_task(tmp_path, metrics=("acc", "acc_norm"))
     folder = infer(task, gold_of(task), tmp_path).folder

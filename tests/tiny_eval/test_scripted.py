@@ -1,6 +1,7 @@
 """Models without a model: what a score would be if everything, or nothing, were known."""
 
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ def test_random_is_right_about_once_in_as_many_choices(tmp_path: Path) -> None:
     task = choice_task(tmp_path, data=write_docs(tmp_path / "many.jsonl", docs))
     found = score_run(infer(task, random_of(task), tmp_path).folder).estimates["acc"]
     assert found.low < 0.25 < found.high
+
+
+def test_random_keeps_no_list_of_others_for_each_document(tmp_path: Path) -> None:
+    task = qa_task(tmp_path, [{"q": str(n), "a": str(n)} for n in range(3000)])
+    task.docs  # noqa: B018  # read before memory is measured
+    tracemalloc.start()
+    random_of(task)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30e6  # such lists take 8 bytes * 3000 * 3000
 
 
 def test_one_document_leaves_random_no_other(tmp_path: Path) -> None:
