@@ -16,7 +16,7 @@ from .printing import (
     print_tasks,
     scores_as_json,
 )
-from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_text
+from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_whole
 from .runner import Inference, infer, run_folder
 from .scoring import Scores, score_run
 from .scripted import script_for
@@ -79,7 +79,7 @@ def run_report(args: argparse.Namespace) -> int:
     text = _report([score_run(folder) for folder in args.runs], ending, args.lang)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(args.out, text)
+        write_whole(args.out, text.encode())
         print(args.out)
     else:
         print(text, end="")

@@ -25,13 +25,12 @@ RUN, PREDICTIONS, SUPERSEDED = "run.json", "predictions.jsonl", "superseded.json
 JUDGEMENTS = "judgements.jsonl"
 
 
-def encode(row: Row) -> bytes:
+def encode(row: Row, indent: int | None = None) -> bytes:
     """A row as a line. Chinese stays readable; half a surrogate pair, no UTF-8, is escaped."""
-    text = json.dumps(row, ensure_ascii=False)
     try:
-        return text.encode() + b"\n"
+        return json.dumps(row, ensure_ascii=False, indent=indent).encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(row).encode() + b"\n"
+        return json.dumps(row, indent=indent).encode() + b"\n"
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -65,16 +64,11 @@ def judged_key(row: Row) -> str:
     return f"{row['key']}-{hashlib.sha256(encode({'reply': row.get('reply')})).hexdigest()[:12]}"
 
 
-def write_json(path: Path, content: object) -> None:
-    """Written as `write_text` does."""
-    write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Written beside its place and moved there, so that it is whole or not there at all."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -138,9 +132,7 @@ def tidy(folder: Path, wanted: Sequence[Row]) -> tuple[set[str], int]:
                 append(file, row)
     if current != rows:
         # Only now, so that a kill in between leaves a row in both files rather than in none.
-        beside = path.with_name(path.name + ".tmp")
-        beside.write_bytes(b"".join(map(encode, current)))
-        os.replace(beside, path)
+        write_whole(path, b"".join(map(encode, current)))
     return keys, len(old)
 
 

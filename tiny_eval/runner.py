@@ -20,10 +20,11 @@ from .run_files import (
     RUN,
     Row,
     append,
+    encode,
     one_writer,
     open_for_lines,
     tidy,
-    write_json,
+    write_whole,
 )
 from .tasks import Task, digest
 
@@ -64,7 +65,7 @@ def infer(
     folder = run_folder(task, model, out)
     run = {"model": model.name, "settings": model.settings, "task": task.as_json()}
     with one_writer(folder):
-        write_json(folder / RUN, {**run, "documents": len(rows)})
+        write_whole(folder / RUN, encode({**run, "documents": len(rows)}, indent=1))
         there, superseded = tidy(folder, rows)
         waiting = [row for row in rows[:limit] if row["key"] not in there]
         result = Inference(folder, kept=len(rows[:limit]) - len(waiting), superseded=superseded)

@@ -21,8 +21,7 @@ from tiny_eval.run_files import (
     read_rows,
     read_run,
     tidy,
-    write_json,
-    write_text,
+    write_whole,
 )
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither lock nor limit")
@@ -163,11 +162,11 @@ def test_tidy_does_not_touch_a_file_that_is_as_it_should_be(tmp_path: Path) -> N
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    write_json(path, {"name": "一"})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "一"}
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "half \ud83d")
-    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "一"}
+    write_whole(path, encode({"name": "一"}, indent=1))
+    assert path.read_bytes() == '{\n "name": "一"\n}\n'.encode()
+    with pytest.raises(TypeError):
+        write_whole(path, None)  # type: ignore[arg-type]
+    assert json.loads(path.read_bytes()) == {"name": "一"}
     assert list(tmp_path.iterdir()) == [path]
 
 

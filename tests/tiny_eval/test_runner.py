@@ -105,6 +105,11 @@ def test_run_json_says_what_was_run(tmp_path: Path) -> None:
     }
 
 
+def test_half_a_surrogate_pair_in_a_task_does_not_stop_its_run(tmp_path: Path) -> None:
+    task = qa_task(tmp_path, prompt="{{q}} \ud83d")
+    assert read_run(infer(task, Echo(), tmp_path).folder)["task"] == task.as_json()
+
+
 def test_examples_are_in_every_prompt(tmp_path: Path) -> None:
     rows = rows_to_ask(qa_task(tmp_path, few_shot=1))
     assert rows[0]["prompt"].startswith("Q: What is blue?\nA: the sky\n\n")
