@@ -4,8 +4,8 @@
 # 桌上摊着**十三份答卷**。题目只有一道，标准答案只有一句，短得一眼能看完。先由人来改：谁对谁错，没有什么
 # 可争的。然后把评测里常用的尺子一把一把请上来，量同样这十三份，看它们和人说得一样不一样。
 #
-# 每把尺子都走同样的三步：先弄懂它怎么算；再和公认的库对一遍（没有库的，和手算的数对），证明算得没错；最后
-# **当场骗它**，让错的得高分，让对的得低分。读完你会知道：
+# 每把尺子都走同样的三步：先弄懂它怎么算；再和公认的库对一遍（没有库的，和手算的数对），证明算得没错；
+# 最后**当场骗它**，让错的得高分，让对的得低分。读完你会知道：
 #
 # 1. 一个句号、一个全角字、一个减号，怎样让“完全一致”翻脸？（第 2 节）
 # 2. F1 数的是什么？中文没有空格，它数的又是什么？（第 3、4 节）
@@ -494,8 +494,7 @@ from tiny_eval.ngrams import ngrams, overlap
 from tiny_eval.rouge import rouge_l, rouge_l_longbench, rouge_n
 
 for function in (ngrams, overlap, rouge_n, rouge_l):
-    print(inspect.getsource(function).split('"""')[0].strip(), "...")
-    print(inspect.getsource(function).split('"""')[2])
+    print(inspect.getsource(function))
 # %%
 words = {"zh": words_of_jieba, "en": None}  # None: rouge-score's own words
 for lang in replies:
