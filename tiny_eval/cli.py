@@ -8,6 +8,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,104 +54,83 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Try: python -m tiny_eval run --task sample-qa-en --model ngram",
     )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _run_parser(subparsers)
-    _list_parser(subparsers)
-    _infer_parser(subparsers)
-    _score_parser(subparsers)
-    _compare_parser(subparsers)
-    _report_parser(subparsers)
-    _judge_parser(subparsers)
+    run = _command(
+        subparsers,
+        "run",
+        commands.run_run,
+        "Ask a model, then score its answers. What was asked before with the same settings is not "
+        "asked again, so a run that was stopped goes on where it was.",
+    )
+    _infer_options(run)
+    _json_option(run)
+    listing = _command(subparsers, "list", commands.run_list, "List the tasks that come along.")
+    _json_option(listing)
+    infer = _command(
+        subparsers,
+        "infer",
+        commands.run_infer,
+        "Ask a model, and keep what it says. The name of the run's folder goes to stdout; `score` "
+        "takes it.",
+    )
+    _infer_options(infer)
+    _add_commands_for_runs(subparsers)
     return parser
 
 
-def _run_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "run",
-        help="Ask a model, then score its answers.",
-        description="Ask a model, then score its answers. What was asked before with the same "
-        "settings is not asked again, so a run that was stopped goes on where it was.",
-        epilog="Example: python -m tiny_eval run --task sample-qa-en --model "
-        "http://127.0.0.1:11434/v1 --limit 20",
-    )
-    parser.set_defaults(run=commands.run_run)
-    _infer_options(parser)
-    _json_option(parser)
-
-
-def _list_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "list",
-        help="List the tasks that come along.",
-        description="List the tasks.",
-    )
-    parser.set_defaults(run=commands.run_list)
-    _json_option(parser)
-
-
-def _infer_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "infer",
-        help="Ask a model, and keep what it says.",
-        description="Ask a model about every document of a task. A line is written as each answer "
-        "comes. The name of the run's folder goes to stdout; `score` takes it.",
-    )
-    parser.set_defaults(run=commands.run_infer)
-    _infer_options(parser)
-
-
-def _score_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+def _add_commands_for_runs(subparsers: Any) -> None:
+    score = _command(
+        subparsers,
         "score",
-        help="Score the answers of runs; no model is asked.",
-        description="Score the answers of runs. No model is asked, so it may be done again with "
-        "other filters and metrics.",
+        commands.run_score,
+        "Score the answers of runs; no model is asked. So it may be done again with other filters "
+        "and metrics.",
     )
-    parser.set_defaults(run=commands.run_score)
-    _runs_argument(parser)
-    parser.add_argument(
+    _runs_argument(score)
+    score.add_argument(
         "--task", metavar="FILE", help="score by this task's target, filters and metrics instead"
     )
-    _json_option(parser)
-
-
-def _compare_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+    _json_option(score)
+    compare = _command(
+        subparsers,
         "compare",
-        help="Say whether one run is better than another, or was only lucky.",
-        description="Compare two runs of a task, document by document, with a test of whether "
-        "chance alone would set them so far apart.",
+        commands.run_compare,
+        "Say whether one run is better than another, or was only lucky. They are compared document "
+        "by document, with a test of whether chance alone would set them so far apart.",
     )
-    parser.set_defaults(run=commands.run_compare)
-    parser.add_argument("run_a", type=Path, metavar="RUN_A", help="a run's folder")
-    parser.add_argument("run_b", type=Path, metavar="RUN_B", help="another, of the same task")
-    _json_option(parser)
-
-
-def _report_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+    compare.add_argument("run_a", type=Path, metavar="RUN_A", help="a run's folder")
+    compare.add_argument("run_b", type=Path, metavar="RUN_B", help="another, of the same task")
+    _json_option(compare)
+    report = _command(
+        subparsers,
         "report",
-        help="Make a report of runs.",
-        description="Make a report of runs: scores, pictures, the worst answers. A page needs no "
+        commands.run_report,
+        "Make a report of runs. It holds scores, pictures, the worst answers; a page needs no "
         "network.",
     )
-    parser.set_defaults(run=commands.run_report)
-    _runs_argument(parser)
-    parser.add_argument(
+    _runs_argument(report)
+    report.add_argument(
         "--out", type=Path, metavar="FILE", help=".html or .md (default: Markdown to stdout)"
     )
-    parser.add_argument("--lang", choices=["en", "zh"], default="en", help="(default en)")
-
-
-def _judge_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
+    report.add_argument("--lang", choices=["en", "zh"], default="en", help="(default en)")
+    judge = _command(
+        subparsers,
         "judge",
-        help="Let a model mark the open answers of a run.",
-        description="Let a model mark the answers of a run by the points of each solution. "
+        commands.run_judge,
+        "Let a model mark the open answers of a run. It marks by the points of each solution, and "
         "`score` then counts them. What is marked already is not marked again.",
     )
-    parser.set_defaults(run=commands.run_judge)
-    parser.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
-    _model_options(parser)
+    judge.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
+    _model_options(judge)
+
+
+def _command(
+    subparsers: Any, name: str, run: Callable[[argparse.Namespace], int], about: str
+) -> argparse.ArgumentParser:
+    """A command; the list of commands shows the first sentence about it."""
+    first = about.partition(". ")[0].removesuffix(".")
+    parser = subparsers.add_parser(name, help=f"{first}.", description=about)
+    parser.set_defaults(run=run)
+    return parser
 
 
 def _runs_argument(parser: argparse.ArgumentParser) -> None:
@@ -191,7 +171,9 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--concurrency", type=_count, default=4, metavar="N", help="requests at once (default 4)"
     )
-    server.add_argument("--rpm", type=_count, metavar="N", help="requests a minute (no limit)")
+    server.add_argument(
+        "--rpm", dest="requests_per_minute", type=_count, metavar="N", help="requests a minute"
+    )
     folder = parser.add_argument_group("if the model is a folder")
     folder.add_argument(
         "--batch-size", type=_count, default=8, metavar="N", help="prompts at once (default 8)"

@@ -2,11 +2,14 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from .choices import ModelOptions, about_task, find_task, is_about_task, make_model, shipped_tasks
+from .comparison import compare_all, compare_runs
+from .judge_runs import judge_prompts, judge_run
 from .models import Model, ModelError
 from .printing import (
     note,
@@ -16,14 +19,13 @@ from .printing import (
     print_tasks,
     scores_as_json,
 )
+from .report import markdown
+from .report_page import page
 from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_whole
-from .runner import Inference, infer, run_folder
-from .scoring import Scores, score_run
+from .runner import Inference, Progress, infer, run_folder
+from .scoring import score_run
 from .scripted import script_for
 from .tasks import Task, task_of
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 SHOWN_REASONS = 3
 """Of failures."""
@@ -63,8 +65,6 @@ def run_score(args: argparse.Namespace) -> int:
 
 def run_compare(args: argparse.Namespace) -> int:
     """Compare two runs."""
-    from .comparison import compare_runs
-
     print_comparison(compare_runs(score_run(args.run_a), score_run(args.run_b)), args.json)
     return 0
 
@@ -76,7 +76,9 @@ def run_report(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out} must end in .html or .md")
     if ending == ".md" and args.lang != "en":
         raise ValueError("Markdown is in English; for --lang zh give --out FILE.html")
-    text = _report([score_run(folder) for folder in args.runs], ending, args.lang)
+    scores = [score_run(folder) for folder in args.runs]
+    compared = compare_all(scores)
+    text = markdown(scores, compared) if ending == ".md" else page(scores, compared, args.lang)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(args.out, text.encode())
@@ -88,8 +90,6 @@ def run_report(args: argparse.Namespace) -> int:
 
 def run_judge(args: argparse.Namespace) -> int:
     """Let a model mark a run's open answers. 0; 1 if one has no marks."""
-    from .judge_runs import judge_prompts, judge_run
-
     choice = args.model or ""
     if choice.startswith("script:"):  # of the judge's replies, by id of the question
         prompts = judge_prompts(args.folder)
@@ -100,7 +100,7 @@ def run_judge(args: argparse.Namespace) -> int:
     else:
         task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
         model = make_model(args.model, task, _options(args))
-    with _Progress("judge") as progress:
+    with _progress("judge") as progress:
         inference = judge_run(args.folder, model, progress)
     _note_inference(inference)
     print(inference.folder / JUDGEMENTS)
@@ -114,18 +114,6 @@ def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> 
         return
     for folder, scores in runs.items():
         print_json(scores_as_json(folder, scores))
-
-
-def _report(scores: Sequence[Scores], ending: str, lang: Literal["en", "zh"]) -> str:
-    from .comparison import compare_all
-
-    if ending == ".md":
-        from .report import markdown
-
-        return markdown(scores, compare_all(scores))
-    from .report_page import page
-
-    return page(scores, compare_all(scores), lang)
 
 
 def _inferences(args: argparse.Namespace) -> Iterator[Inference]:
@@ -149,55 +137,34 @@ def _changed(task: Task, args: argparse.Namespace) -> Task:
 
 
 def _options(args: argparse.Namespace) -> ModelOptions:
-    return ModelOptions(
-        model_name=args.model_name,
-        concurrency=args.concurrency,
-        requests_per_minute=args.rpm,
-        batch_size=args.batch_size,
-        truncation=args.truncation,
-        adapter=args.adapter,
-        device=args.device,
-    )
+    return ModelOptions(**{each.name: getattr(args, each.name) for each in fields(ModelOptions)})
 
 
 def _infer(task: Task, model: Model, args: argparse.Namespace) -> Inference:
-    with _Progress(task.name) as progress:
-        try:
+    try:
+        with _progress(task.name) as progress:
             return infer(task, model, args.out, args.limit, progress)
-        except (KeyboardInterrupt, ModelError, OSError):
-            progress.close()
-            folder = run_folder(task, model, args.out)
-            if kept := len(read_rows(folder / PREDICTIONS)):
-                goes_on = "the same command goes on from there"
-                note(f"{folder} keeps the answers to {_documents(kept)}; {goes_on}")
-            raise
+    except (KeyboardInterrupt, ModelError, OSError):
+        folder = run_folder(task, model, args.out)
+        if kept := len(read_rows(folder / PREDICTIONS)):
+            goes_on = "the same command goes on from there"
+            note(f"{folder} keeps the answers to {_documents(kept)}; {goes_on}")
+        raise
 
 
-class _Progress:
+@contextmanager
+def _progress(label: str) -> Iterator[Progress]:
     """A bar on stderr, where that is a terminal."""
+    from tqdm import tqdm
 
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._bar: tqdm | None = None
+    with tqdm(desc=label, disable=None) as bar:
 
-    def __enter__(self) -> "_Progress":
-        return self
+        def show(done: int, total: int) -> None:
+            if bar.total is None:  # what was there before takes no time
+                bar.total, bar.initial, bar.n = total, done, done
+            bar.update(done - bar.n)
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many of all documents are done."""
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(total=total, initial=done, desc=self._label, disable=None)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """End the bar's line."""
-        if self._bar is not None:
-            self._bar.close()
+        yield show
 
 
 def _note_inference(inference: Inference) -> None:
