@@ -517,6 +517,7 @@ def test_wrong_arguments_are_named(wrong):
 # --- Adapters. ---
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft's own making of an adapter
 def test_an_adapter_changes_the_answers_as_peft_does(plain, tmp_path):
     peft = pytest.importorskip("peft")
     import torch

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -98,7 +99,7 @@ def make_folder(place: Path, steps: int = 100) -> None:
     model.save_pretrained(place)
 
 
-def _train(model, ids: list[int], steps: int) -> None:
+def _train(model: Any, ids: list[int], steps: int) -> None:
     import torch
 
     stream = torch.tensor(ids)
@@ -115,7 +116,7 @@ def _train(model, ids: list[int], steps: int) -> None:
         optimizer.step()
 
 
-def _tokenizer(corpus: list[str]):
+def _tokenizer(corpus: list[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
