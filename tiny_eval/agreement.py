@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from .judge import PairJudgement
 from .stats import Estimate, finite, mean_estimate
 
@@ -87,7 +85,7 @@ def _share(found: Sequence[tuple[bool, int]]) -> Estimate | None:
     if not found:
         return None
     values, pairs = zip(*found, strict=True)
-    return mean_estimate(np.array(values, float).tolist(), pairs)
+    return mean_estimate([float(value) for value in values], pairs)
 
 
 def _check(a: Sequence[object], b: Sequence[object]) -> None:

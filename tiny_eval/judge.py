@@ -147,9 +147,8 @@ def _paired(prompts: list[Prompt], replies: list[Reply]) -> PairJudgement:
         None if verdict is None else _WINNERS.get(verdict, ("tie", "tie"))[order]
         for order, verdict in enumerate(read)
     )
-    winner: Side | None = first if first == second else "tie"
-    if first is None or second is None:
-        winner = None
+    both = first is not None and second is not None
+    winner: Side | None = (first if first == second else "tie") if both else None
     return PairJudgement(winner, (first, second), prompts, [reply.text for reply in replies])
 
 

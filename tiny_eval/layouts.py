@@ -15,6 +15,8 @@ hkust-nlp/ceval, haonan-li/CMMLU, openai/grade-school-math and OpenLMLab/GAOKAO-
 from collections.abc import Callable
 from typing import Any
 
+from .gaokao_files import from_gaokao_bench
+
 Record = dict[str, Any]
 LETTERS = ("A", "B", "C", "D")
 
@@ -26,14 +28,12 @@ LAYOUTS: dict[str, Callable[[Record], Record]] = {
     "ceval": lambda record: from_ceval(record),
     "cmmlu": lambda record: from_cmmlu(record),
     "gsm8k": lambda record: from_gsm8k(record),
-    "gaokao-bench": lambda record: _from_gaokao_bench(record),
+    "gaokao-bench": lambda record: from_gaokao_bench(record),
 }
 
 
 def to_documents(records: list[Record], layout: str) -> list[Record]:
     """Each record with its layout's fields. ValueError names the record, from 1, and the field."""
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout={layout!r} must be one of {', '.join(LAYOUTS)}")
     documents = []
     for number, record in enumerate(records, 1):
         try:
@@ -80,12 +80,6 @@ def from_gsm8k(record: Record) -> Record:
     if not marked or not answer.strip():
         raise ValueError(f"answer={solution!r} must end in #### and the number")
     return {**record, "rationale": rationale.strip(), "answer": answer.strip()}
-
-
-def _from_gaokao_bench(record: Record) -> Record:
-    from .gaokao_files import from_gaokao_bench
-
-    return from_gaokao_bench(record)
 
 
 def _exam(question: Any, choices: list[Any], answer: Any) -> Record:

@@ -84,7 +84,7 @@ def _answer(about: str, score: Callable[[str, str], float]) -> Metric:
 def _classification(item: Item) -> float:
     classes = item.row["doc"].get("all_classes")
     if not isinstance(classes, list):
-        raise ValueError(f"document {item.row['id']} lacks all_classes, the list of all classes")
+        raise ValueError(f"all_classes={classes!r} must be the list of all classes")
     return best_of(item, lambda answer, target: classification_score(answer, target, classes))
 
 

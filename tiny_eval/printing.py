@@ -10,6 +10,7 @@ from typing import Any
 
 from .comparison import RunComparison, run_names
 from .markup import visible
+from .paired_tests import Comparison
 from .report import by_task
 from .report_tables import Table, comparison_table, group_table, points_table, score_table
 from .report_words import words_in
@@ -47,7 +48,10 @@ def print_scores(runs: Mapping[Path, Scores]) -> None:
         tables += [points_table(name, scores, _WORDS) for name, scores in named.items()]
         for table in filter(None, tables):
             _print_table(table)
-        rows = [[name, _answered(s), folders[id(s)]] for name, s in named.items()]
+        rows = [
+            [name, f"{len(each.items)} of {each.documents or '?'}", folders[id(each)]]
+            for name, each in named.items()
+        ]
         _print_table(Table("Runs", ["Run", "Answered", "Folder"], rows, [], names=3))
 
 
@@ -61,10 +65,13 @@ def scores_as_json(folder: Path, scores: Scores) -> dict[str, Any]:
         "chat": scores.task.chat,
         "documents": scores.documents,
         "answered": len(scores.items),
-        "metrics": _estimates_as_json(scores.estimates),
-        "extracted": scores.extracted and _estimate_as_json(scores.extracted),
+        "metrics": {name: _fields(found) for name, found in scores.estimates.items()},
+        "extracted": scores.extracted and _fields(scores.extracted),
         "cut": scores.cut,
-        "groups": {name: _estimates_as_json(each) for name, each in scores.groups.items()},
+        "groups": {
+            group: {name: _fields(found) for name, found in each.items()}
+            for group, each in scores.groups.items()
+        },
     }
 
 
@@ -76,7 +83,7 @@ def print_comparison(comparison: RunComparison, as_json: bool) -> None:
         return
     metrics = {}
     for metric, each in comparison.metrics.items():
-        found = {"difference": each.difference, **_finite(each.found._asdict())}
+        found = {"difference": each.difference, **_fields(each.found)}
         found.pop("value", None)  # of a bootstrap, the difference
         said = {"winner": each.winner, "sentence": each.sentence(*names)}
         metrics[metric] = {**found, "adjusted_p": each.adjusted_p, **said}
@@ -92,10 +99,6 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """Say something beside the results."""
     print(f"note: {visible(text)}", file=sys.stderr, flush=True)
-
-
-def _answered(scores: Scores) -> str:
-    return f"{len(scores.items)} of {scores.documents or '?'}"
 
 
 def _print_table(table: Table) -> None:
@@ -120,17 +123,9 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
-def _estimates_as_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {name: _estimate_as_json(found) for name, found in estimates.items()}
-
-
-def _estimate_as_json(found: Estimate) -> dict[str, Any]:
-    return _finite(found._asdict())
-
-
-def _finite(fields: dict[str, Any]) -> dict[str, Any]:
-    """None for NaN and infinity, which are no JSON."""
+def _fields(found: Estimate | Comparison) -> dict[str, Any]:
+    """None for NaN, which is no JSON."""
     return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in fields.items()
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in found._asdict().items()
     }

@@ -114,7 +114,7 @@ def _changes(changes: Sequence[Change], metric: str, name_a: str, name_b: str) -
             yield Table(_WORDS["wins"].format(name, metric), header, rows, [], len(header))
 
 
-def _worst(name: str, scores: Scores, metric: str | None) -> Table | None:
+def _worst(name: str, scores: Scores, metric: str) -> Table | None:
     below = [item for item in scores.items if below_full(item, metric)]
     below.sort(key=lambda item: goodness(item, metric))
     filtered = scores.extracted is not None
@@ -122,7 +122,7 @@ def _worst(name: str, scores: Scores, metric: str | None) -> Table | None:
     rows = [
         [
             item.id,
-            number(metric or "", item.values[metric or ""] or 0),
+            number(metric, item.values[metric] or 0),
             item.answer if item.answer is not None else _WORDS["nothing"] if filtered else "–",
             " / ".join(wanted(item)),
             said(item),

@@ -62,7 +62,7 @@ def browser(place: int, runs: Runs, words: Words) -> Html:
     )
 
 
-def _entries(runs: Runs, metric: str | None) -> list[Entry]:
+def _entries(runs: Runs, metric: str) -> list[Entry]:
     """From the worst on: first what all runs got wrong."""
     documents: dict[str, dict[str, ScoredItem]] = {}
     for name, scores in runs.items():
@@ -77,7 +77,7 @@ def _entries(runs: Runs, metric: str | None) -> list[Entry]:
     return [Entry(items, _kinds(items, filtered, metric)) for items in in_order]
 
 
-def _kinds(items: dict[str, ScoredItem], filtered: set[str], metric: str | None) -> frozenset[str]:
+def _kinds(items: dict[str, ScoredItem], filtered: set[str], metric: str) -> frozenset[str]:
     each = list(items.values())
     first = each[0]
     holds = {
@@ -86,7 +86,7 @@ def _kinds(items: dict[str, ScoredItem], filtered: set[str], metric: str | None)
         "unextracted": any(items[name].answer is None for name in filtered & set(items)),
         "cut_off": any(item.row.get("cut") for item in each),
         "differs": any(item.values != first.values for item in each)
-        or (metric is None and any(said(item) != said(first) for item in each)),
+        or (not metric and any(said(item) != said(first) for item in each)),
     }
     return frozenset(kind for kind, is_so in holds.items() if is_so)
 
@@ -100,7 +100,7 @@ def _kept(entries: list[Entry]) -> list[Entry]:
     return [entries[place] for place in sorted(places)]
 
 
-def _article(entry: Entry, metric: str | None, words: Words) -> Html:
+def _article(entry: Entry, metric: str, words: Words) -> Html:
     first = next(iter(entry.items.values()))
     title = element("h4", shorten(first.id, 80, words))
     targets = [element("span", shorten(target, TEXT_CHARS, words)) for target in wanted(first)]

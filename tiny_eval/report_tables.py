@@ -148,27 +148,27 @@ def made_table(runs: Runs, words: Words) -> Table:
     return Table(words["made"], ["", *runs], rows, [], names=len(runs) + 1)
 
 
-def main_metric(runs: Runs) -> str | None:
-    """The first metric that has values of items: by it, items are good or bad."""
+def main_metric(runs: Runs) -> str:
+    """The first metric that has values of items: by it, items are good or bad. "" if none has."""
     for scores in runs.values():
         for name in scores.task.metrics:
             if any(item.values.get(name) is not None for item in scores.items):
                 return name
-    return None
+    return ""
 
 
-def below_full(item: ScoredItem, metric: str | None) -> bool:
+def below_full(item: ScoredItem, metric: str) -> bool:
     """Whether it was judged, and found less than perfect."""
-    value = item.values.get(metric or "")
-    return value is not None and abs(value - METRICS[metric or ""].best) > 1e-9
+    value = item.values.get(metric)
+    return value is not None and abs(value - METRICS[metric].best) > 1e-9
 
 
-def goodness(item: ScoredItem, metric: str | None) -> float:
+def goodness(item: ScoredItem, metric: str) -> float:
     """What to sort by, from the worst on; an item without a value comes last."""
-    value = item.values.get(metric or "")
+    value = item.values.get(metric)
     if value is None:
         return math.inf
-    return -value if METRICS[metric or ""].lower_is_better else value
+    return -value if METRICS[metric].lower_is_better else value
 
 
 def said(item: ScoredItem) -> str:

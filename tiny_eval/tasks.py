@@ -95,14 +95,12 @@ class Task:
 
     def _check_types(self) -> None:
         """YAML makes `no` a bool, and 1 a number."""
-        texts = ("name", "prompt", "target", "layout", "description", "separator")
-        for name in (*texts, "target_delimiter"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name}={getattr(self, name)!r} must be text; put it in quotes")
-        if not isinstance(self.choices, str):
-            for choice in self.choices:
-                if not isinstance(choice, str):
-                    raise ValueError(f"choices: {choice!r} must be text; put it in quotes")
+        names = ["name", "prompt", "target", "layout", "description", "separator"]
+        texts = [(name, getattr(self, name)) for name in (*names, "target_delimiter")]
+        texts += [("choices", choice) for choice in self.choices]
+        for name, text in texts:
+            if not isinstance(text, str):
+                raise ValueError(f"{name}={text!r} must be text; put it in quotes")
         if type(self.few_shot) is not int or type(self.chat) is not bool:
             wanted = "few_shot must be a whole number and chat true or false"
             raise ValueError(f"few_shot={self.few_shot!r}, chat={self.chat!r}: {wanted}")
@@ -113,13 +111,12 @@ class Task:
             raise ValueError(f"{self.name}: layout={self.layout!r} must be one of {known}")
         for spec in self.filters:
             make_filter(spec)
+        known = ", ".join(metric_names(self.kind))
         if not self.metrics:
-            names = ", ".join(metric_names(self.kind))
-            raise ValueError(f"{self.name}: give metrics, of {names}")
+            raise ValueError(f"{self.name}: give metrics, of {known}")
         for name in self.metrics:
             if name not in metric_names(self.kind):
                 problem = "is unknown" if name not in METRICS else f"is not for kind={self.kind!r}"
-                known = ", ".join(metric_names(self.kind))
                 raise ValueError(f"{self.name}: metric {name!r} {problem}; choose of {known}")
 
     @cached_property
@@ -175,10 +172,7 @@ def load_task(path: str | Path) -> Task:
 
 def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     """A task of what its file says. source: what errors call it."""
-    known = {item.name for item in fields(Task)}
-    if unknown := sorted(map(str, set(content) - known)):
-        wrong, right = ", ".join(unknown), ", ".join(sorted(known))
-        raise ValueError(f"{source}: unknown {wrong}; known are {right}")
+    _check_keys(content, Task, source)
     if "data" not in content:
         raise ValueError(f"{source}: data is missing: the path of a file with documents")
     values = dict(content)
@@ -207,17 +201,20 @@ def digest(value: object) -> str:
 def _generation(values: Mapping[str, Any]) -> Generation:
     if not isinstance(values, Mapping):
         raise ValueError(f"generation={values!r} must be like {{max_tokens: 64}}")
-    known = [item.name for item in fields(Generation)]
-    if unknown := sorted(map(str, set(values) - set(known))):
-        raise ValueError(f"generation: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+    _check_keys(values, Generation, "generation")
     stop = values.get("stop") or ()
     return Generation(**{**values, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+
+
+def _check_keys(content: Mapping[str, Any], kind: type[Task | Generation], source: str) -> None:
+    known = [item.name for item in fields(kind)]
+    if unknown := [str(name) for name in content if name not in known]:
+        raise ValueError(f"{source}: unknown {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 def _with_ids(records: list[dict[str, Any]]) -> list[Doc]:
     """Each record's own "id" if all have one and none is the same, else its place, from 0."""
     own = [str(record["id"]) for record in records if record.get("id") not in (None, "")]
-    named = len(own) == len(records) == len(set(own))
-    return [
-        Doc(own[place] if named else str(place), record) for place, record in enumerate(records)
-    ]
+    if not len(own) == len(records) == len(set(own)):
+        own = [str(place) for place in range(len(records))]
+    return list(map(Doc, own, records))

@@ -146,7 +146,7 @@ def test_bleu_and_chrf_add_up_before_they_divide() -> None:
 
 
 def test_a_class_needs_the_list_of_classes() -> None:
-    with pytest.raises(ValueError, match="document 7 lacks all_classes"):
+    with pytest.raises(ValueError, match="all_classes=None must be the list"):
         value("classification", item("food", "food"))
 
 

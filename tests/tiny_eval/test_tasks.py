@@ -91,7 +91,7 @@ def test_what_is_no_task_says_so(text: str, tmp_path: Path) -> None:
         ({"kind": "chat"}, "kind='chat' must be one of generate, choice, perplexity"),
         ({"kind": "choice"}, "kind='choice' needs choices"),
         ({"choices": ["a", "b"]}, "kind='generate' knows no choices"),
-        ({"kind": "choice", "choices": [True, False]}, "choices: True must be text; put it in"),
+        ({"kind": "choice", "choices": [True, False]}, "choices=True must be text; put it in"),
         ({"prompt": ""}, "give a prompt"),
         ({"target": ""}, "give a prompt and, unless kind is perplexity, a target"),
         ({"target": 0}, "target=0 must be text; put it in quotes"),
