@@ -108,7 +108,9 @@ class RunComparison:
 
 def compare_runs(a: Scores, b: Scores) -> RunComparison:
     """Two runs, b against a. ValueError says what differs if their questions are not the same."""
-    return _corrected([_compare(a, b)])[0]
+    compared = _compare(a, b)
+    _correct([compared])
+    return compared
 
 
 def compare_all(scores: Sequence[Scores]) -> list[RunComparison]:
@@ -119,8 +121,10 @@ def compare_all(scores: Sequence[Scores]) -> list[RunComparison]:
     tasks: dict[str, list[Scores]] = defaultdict(list)
     for each in scores:
         tasks[each.task.name].append(each)
-    compared = ([_compare(a, b) for a, b in combinations(runs, 2)] for runs in tasks.values())
-    return list(chain.from_iterable(map(_corrected, compared)))
+    compared = [[_compare(*two) for two in combinations(runs, 2)] for runs in tasks.values()]
+    for of_task in compared:
+        _correct(of_task)
+    return list(chain.from_iterable(compared))
 
 
 def run_names(scores: Sequence[Scores]) -> list[str]:
@@ -228,18 +232,16 @@ def _settings(a: Scores, b: Scores) -> list[str]:
     return [name for name in first if name not in _NOT_SETTINGS and first[name] != second[name]]
 
 
-def _corrected(compared: list[RunComparison]) -> list[RunComparison]:
+def _correct(compared: Sequence[RunComparison]) -> None:
     """Holm's correction over all tests of all these comparisons."""
     tests = [
-        (place, name, each.found.p_value)
-        for place, comparison in enumerate(compared)
+        (each.found.p_value, name, comparison.metrics)
+        for comparison in compared
         for name, each in comparison.metrics.items()
         if isinstance(each.found, Comparison)
     ]
     if len(tests) < 2:
-        return compared
-    metrics = [dict(comparison.metrics) for comparison in compared]
-    adjusted = holm([p_value for *_, p_value in tests])
-    for (place, name, _), p_value in zip(tests, adjusted, strict=True):
-        metrics[place][name] = replace(metrics[place][name], adjusted_p=p_value)
-    return [replace(each, metrics=own) for each, own in zip(compared, metrics, strict=True)]
+        return
+    adjusted = holm([p_value for p_value, *_ in tests])
+    for (_, name, metrics), p_value in zip(tests, adjusted, strict=True):
+        metrics[name] = replace(metrics[name], adjusted_p=p_value)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from .filters import apply_filters
+from .filters import strip_think
 from .judge_prompts import Question, pair_prompt, rubric_prompt, steps_of
 from .models import Failure, Generation, Model, Prompt, Reply
 
@@ -72,7 +72,7 @@ def judge_rubric(
     ValueError: different lengths, a rubric that does not add up; ModelError as the model raises it
     """
     _check_lengths(questions, replies)
-    seen = [apply_filters(reply, ["strip_think"]) or "" for reply in replies]
+    seen = [strip_think(reply) or "" for reply in replies]
     worth = [[step["points"] for step in steps_of(question)] for question in questions]
     prompts = [rubric_prompt(*pair) for pair in zip(questions, seen, strict=True)]
     asked = [index for index, reply in enumerate(seen) if reply.strip()]
@@ -100,7 +100,7 @@ def judge_pairs(
     _check_lengths(questions, replies_b)
     prompts: list[Prompt] = []
     for question, *both in zip(questions, replies_a, replies_b, strict=True):
-        a, b = (apply_filters(reply, ["strip_think"]) or "" for reply in both)
+        a, b = (strip_think(reply) or "" for reply in both)
         prompts += [pair_prompt(question, a, b), pair_prompt(question, b, a)]
     answers: dict[int, Reply | Failure] = {}
     for place, answer in model.generate_until(prompts, GENERATION):
@@ -154,7 +154,7 @@ def _paired(prompts: list[Prompt], replies: list[Reply]) -> PairJudgement:
 
 def _said(reply: Reply) -> str:
     """What there is to read. Of a reply that was cut off, nothing: what it quotes is no verdict."""
-    return "" if reply.cut else apply_filters(reply.text, ["strip_think"]) or ""
+    return "" if reply.cut else strip_think(reply.text) or ""
 
 
 def _check_lengths(questions: Sequence[object], replies: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ One judge a run: marks of two judges are no one measure. Chapter 53.
 
 from pathlib import Path
 
-from .filters import apply_filters
+from .filters import strip_think
 from .judge import judge_rubric
 from .judge_prompts import rubric_prompt
 from .models import Failure, Model, Prompt
@@ -58,7 +58,7 @@ def open_rows(folder: str | Path) -> list[Row]:
 def judge_prompts(folder: str | Path) -> dict[str, Prompt]:
     """What a judge is asked, by id of the question."""
     return {
-        row["id"]: rubric_prompt(row["doc"], apply_filters(row["reply"], ["strip_think"]) or "")
+        row["id"]: rubric_prompt(row["doc"], strip_think(row["reply"]) or "")
         for row in open_rows(folder)
     }
 

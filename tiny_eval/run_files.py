@@ -100,7 +100,8 @@ def open_for_lines(path: Path) -> IO[bytes]:
     Unbuffered: what has been written survives this process.
     """
     file = path.open("a+b", buffering=0)
-    file.truncate(_end_of_lines(file))
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
     return file
 
 
@@ -134,18 +135,6 @@ def tidy(folder: Path, wanted: Sequence[Row]) -> tuple[set[str], int]:
         # Only now, so that a kill in between leaves a row in both files rather than in none.
         write_whole(path, b"".join(map(encode, current)))
     return keys, len(old)
-
-
-def _end_of_lines(file: IO[bytes]) -> int:
-    """Where the last whole line ends."""
-    position = file.seek(0, os.SEEK_END)
-    while position:
-        start = max(position - 65536, 0)
-        file.seek(start)
-        if (found := file.read(position - start).rfind(b"\n")) >= 0:
-            return start + found + 1
-        position = start
-    return 0
 
 
 def _row(path: Path, number: int, line: bytes) -> Row:

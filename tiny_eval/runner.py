@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .models import Failure, Loglikelihood, Model, Prompt
+from .models import Failure, Loglikelihood, Model, Prompt, Reply
 from .prompts import choices_of, examples_for, prompt_of, targets_of
 from .run_files import (
     PREDICTIONS,
@@ -77,9 +77,8 @@ def infer(
 def run_folder(task: Task, model: Model, out: str | Path = "runs") -> Path:
     """OUT/TASK/MODEL-DIGEST: another folder for any other model, template or setting."""
     short = re.sub(r"[^\w.-]+", "-", model.name)[-60:].strip("-.") or "model"
-    return (
-        Path(out) / task.name / f"{short}-{digest([model.name, model.settings, task.asking()])[:8]}"
-    )
+    key = digest([model.name, model.settings, task.asking()])
+    return Path(out) / task.name / f"{short}-{key[:8]}"
 
 
 def rows_to_ask(task: Task) -> list[Row]:
@@ -100,24 +99,20 @@ def rows_to_ask(task: Task) -> list[Row]:
 
 
 def _ask(
-    task: Task,
-    model: Model,
-    waiting: Sequence[Row],
-    result: Inference,
-    progress: Progress | None,
+    task: Task, model: Model, waiting: Sequence[Row], result: Inference, progress: Progress | None
 ) -> None:
     """Ask about these rows; each is on the disk before the next is awaited."""
-    done, total = result.kept, result.kept + len(waiting)
+    total = result.kept + len(waiting)
     if progress:
-        progress(done, total)
+        progress(result.kept, total)
     with open_for_lines(result.folder / PREDICTIONS) as file:
-        for row, answer in _answers(task, model, waiting):
+        answers = _answers(task, model, waiting)
+        for done, (row, answer) in enumerate(answers, result.kept + 1):
             if isinstance(answer, Failure):
                 result.failures[row["id"]] = answer.reason
             else:
                 append(file, {**row, **answer})
                 result.asked += 1
-            done += 1
             if progress:
                 progress(done, total)
 
@@ -130,7 +125,7 @@ def _answers(
     prompts = [row["prompt"] for row in rows]
     if task.kind == "generate":
         for place, reply in model.generate_until(prompts, task.generation):
-            if not isinstance(reply, Failure):
+            if isinstance(reply, Reply):
                 yield rows[place], {"reply": reply.text, "cut": reply.cut}
             else:
                 yield rows[place], reply

@@ -6,7 +6,7 @@ A pure function of the rows and the task: no model, no clock, no chance but a se
 be done again with other filters or metrics on the same predictions. Chapter 52 explains it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -176,17 +176,12 @@ def _groups(
 ) -> dict[str, dict[str, Estimate]]:
     if task.group_by is None:
         return {}
-    places: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
-        places.setdefault(str(item.row["doc"].get(task.group_by, "")), []).append(place)
+    groups: dict[str, list[tuple[Item, Mapping[str, float | None]]]] = {}
+    for pair in zip(items, values, strict=True):
+        groups.setdefault(str(pair[0].row["doc"].get(task.group_by, "")), []).append(pair)
     return {
-        name: _estimates(task, metrics, _at(items, at), _at(values, at))
-        for name, at in places.items()
+        name: _estimates(task, metrics, *zip(*pairs, strict=True)) for name, pairs in groups.items()
     }
-
-
-def _at(values: Sequence[Any], places: Iterable[int]) -> list[Any]:
-    return [values[place] for place in places]
 
 
 def _extracted(task: Task, items: Sequence[Item]) -> Estimate | None:

@@ -179,12 +179,10 @@ def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     for name in ("data", "few_shot_data"):
         if values.get(name) is not None:
             values[name] = folder / str(values[name])
-    for name in ("filters", "metrics"):  # a lone one needs no list
-        if name in values and not isinstance(values[name], list | tuple):
-            values[name] = [values[name]] if values[name] else []
-    for name in ("filters", "metrics", "choices"):
-        if isinstance(values.get(name), list):
-            values[name] = tuple(values[name])
+    for name in ("filters", "metrics"):
+        values[name] = _listed(values.get(name))
+    if not isinstance(values.get("choices"), str):
+        values["choices"] = _listed(values.get("choices"))
     try:
         values["generation"] = _generation(values.get("generation") or {})
         return Task(**values)
@@ -202,8 +200,14 @@ def _generation(values: Mapping[str, Any]) -> Generation:
     if not isinstance(values, Mapping):
         raise ValueError(f"generation={values!r} must be like {{max_tokens: 64}}")
     _check_keys(values, Generation, "generation")
-    stop = values.get("stop") or ()
-    return Generation(**{**values, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+    return Generation(**{**values, "stop": _listed(values.get("stop"))})
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    """A lone value needs no list."""
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return (value,) if value else ()
 
 
 def _check_keys(content: Mapping[str, Any], kind: type[Task | Generation], source: str) -> None:
