@@ -58,6 +58,7 @@ _LEAD = re.compile(
     r"^(?:[∴∵]|故|所以|因此|综上所?述?|从而|于是|则|即|解得|答案?|填|最终|最后)+[\s,:是为填]*"
 )
 _LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)")
+_CURVE = re.compile(r"^[\u4e00-\u9fff]{0,4}[A-Za-z](?:_\{?\d\}?)?\s*:\s*(?=[^:]*=)")
 _CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
 _MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
 
@@ -112,6 +113,8 @@ def split_condition(text: str) -> str:
 def _undressed(text: str) -> str:
     """Widths, raised and lowered digits, LaTeX wrappers and commands."""
     text = text.translate(_WIDE).translate(_SIGNS)
+    for typed, sign in ((">=", "≥"), ("<=", "≤"), ("!=", "≠")):
+        text = text.replace(typed, sign)
     text = re.sub("[" + "".join(_RAISED) + "]+", lambda m: _shifted("^", m[0], _RAISED), text)
     text = re.sub("[" + "".join(_LOWERED) + "]+", lambda m: _shifted("_", m[0], _LOWERED), text)
     text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\%", "%")
@@ -147,8 +150,8 @@ def _numeral(signs: str) -> str:
 
 
 def _prefixes_cut(text: str) -> str:
-    """Without 故答案为 in front, and without what the value is of: 面积为5 -> 5."""
-    text = _LEAD.sub("", text.strip())
+    """Without 故答案为 in front, and without what the value is of: 面积为5 -> 5, l: y=x -> y=x."""
+    text = _CURVE.sub("", _LEAD.sub("", text.strip()))
     return _LABEL.sub("", text)
 
 

@@ -77,7 +77,7 @@ def bootstrap_estimate(
     times · returns the standard deviation over samples of n items drawn with replacement, and their
     2.5% and 97.5% percentiles · with 1000 rounds or fewer, the samples of seed 0 are lm-eval's
     The interval is too narrow for n below about 20.
-    ValueError: no items, rounds < 2, the statistic of a sample is NaN or infinite
+    ValueError: no items, rounds < 2, the statistic is infinite, or NaN for some sample
     """
     if not len(items):
         raise ValueError("items is empty; a score needs at least one question")
@@ -88,7 +88,12 @@ def bootstrap_estimate(
         return Estimate(value, math.nan, math.nan, math.nan, 1)
     rng = random.Random(seed)
     drawn = (statistic(rng.choices(items, k=len(items))) for _ in range(rounds))
-    found = finite("statistic", list(drawn))
+    found = np.sort(np.asarray(list(drawn), np.float64))
+    if np.isnan(found).any():
+        raise ValueError("the statistic of some sample is NaN; it must be a number for any sample")
+    if np.isinf(found).any():  # a perplexity may overflow, in the samples with one hard document
+        low, high = found[round(0.025 * (rounds - 1))], found[round(0.975 * (rounds - 1))]
+        return Estimate(value, math.inf, float(low), float(high), len(items))
     low, high = np.quantile(found, [0.025, 0.975])
     return Estimate(value, float(found.std(ddof=1)), float(low), float(high), len(items))
 

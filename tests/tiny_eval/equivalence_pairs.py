@@ -5,6 +5,13 @@ against it, and math-verify beside ours.
 """
 
 SAME = {
+    "as typed": [
+        ("x>=1", "[1,+∞)"),
+        ("x <= 1", r"x \leq 1"),
+        ("C: x^2/16+y^2/4=1", r"\frac{x^2}{16}+\frac{y^2}{4}=1"),
+        ("l：y=x+1", "x-y+1=0"),
+        ("圆C_1: x²+y²=4", "x^2+y^2=4"),
+    ],
     "numbers": [
         ("12", "12"),
         ("12。", "12"),

@@ -74,6 +74,7 @@ def test_a_unit_is_missed_by_nobody_but_must_not_be_another():
 
 # What math-verify 0.9 says otherwise, each against the plain meaning.
 IT_TAKES_FOR_DIFFERENT = {
+    ("C: x^2/16+y^2/4=1", r"\frac{x^2}{16}+\frac{y^2}{4}=1"),
     ("0. 98", "49/50"),
     ("0. 98.", "0.98"),  # a space in a number, as GAOKAO-Bench has it
     ("**12**", "12"),

@@ -270,7 +270,7 @@ def test_a_bootstrap_of_nothing_is_refused():
         bootstrap_estimate([], np.mean)
     with pytest.raises(ValueError, match="rounds=1"):
         bootstrap_estimate([1.0, 2.0], np.mean, rounds=1)
-    with pytest.raises(ValueError, match=r"statistic\[\d+\] is nan"):
+    with pytest.raises(ValueError, match="some sample is NaN"):
         bootstrap_estimate([1.0, 2.0], lambda items: math.nan if len(set(items)) == 1 else 1.0)
 
 
@@ -289,3 +289,13 @@ def test_a_plan_that_makes_no_sense_is_refused(wrong):
     name = list(wrong)[-1]
     with pytest.raises(ValueError, match=f"{name}={wrong[name]}"):
         questions_needed(**wrong)
+
+
+def test_a_sample_may_overflow_and_the_rest_still_counts():
+    worst = 400.0  # as a perplexity whose exponent is too large where this is drawn twice
+    found = bootstrap_estimate(
+        [1.0, 2.0, 3.0, worst], lambda drawn: math.inf if drawn.count(worst) > 1 else sum(drawn)
+    )
+    assert found.value == 406
+    assert found.high == found.stderr == math.inf
+    assert found.low == 6
