@@ -41,8 +41,8 @@ class Generation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
-            raise ValueError(f"max_tokens={self.max_tokens} must be at least 1")
+        if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
+            raise ValueError(f"max_tokens={self.max_tokens!r} must be at least 1, and whole")
         if not self.temperature >= 0:  # NaN too
             raise ValueError(f"temperature={self.temperature} must be 0 (greedy) or above")
         if not 0 < self.top_p <= 1:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .filters import apply_filters
 from .metrics import METRICS, Item, Metric
-from .prompts import targets_of
+from .prompts import choices_of, targets_of
 from .run_files import JUDGEMENTS, PREDICTIONS, Row, judged_key, read_rows, read_run
 from .stats import Estimate, bootstrap_estimate, mean_estimate
 from .tasks import Doc, Task, task_of
@@ -26,7 +26,7 @@ class ScoredItem:
 
     id: str
     answer: str | None
-    """What the filters found in the reply; None also where there is no reply."""
+    """What the filters, or a metric without them, found in the reply; None if there is no reply."""
     targets: list[str]
     values: dict[str, float | None]
     """By metric of items; None where it could not be judged."""
@@ -43,7 +43,7 @@ class Scores:
     estimates: dict[str, Estimate]
     """By metric. A metric that could judge no document has none."""
     extracted: Estimate | None
-    """The share of replies in which the filters found an answer; None if nothing is filtered."""
+    """The share of judged replies in which an answer was found; None if none is looked for."""
     cut: int
     """Replies that ended at max_tokens."""
     groups: dict[str, dict[str, Estimate]] = field(default_factory=dict)
@@ -65,8 +65,11 @@ def score(
     items = [_item(task, row, (judgements or {}).get(judged_key(row))) for row in rows]
     metrics = {name: METRICS[name] for name in task.metrics}
     values = [_values(item, metrics) for item in items]
+    reads = None if task.filters else next((m.reads for m in metrics.values() if m.reads), None)
     scored = [
-        ScoredItem(item.row["id"], item.answer, item.targets, value, item.row)
+        ScoredItem(
+            item.row["id"], reads(item) if reads else item.answer, item.targets, value, item.row
+        )
         for item, value in zip(items, values, strict=True)
     ]
     return Scores(
@@ -74,7 +77,7 @@ def score(
         model,
         scored,
         _estimates(task, metrics, items, values),
-        _extracted(task, items),
+        _extracted(scored) if reads or (task.kind == "generate" and task.filters) else None,
         sum(bool(row.get("cut")) for row in rows),
         _groups(task, metrics, items, values),
     )
@@ -89,10 +92,18 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
         task = task_of(run["task"], Path(), str(folder))
     else:
         _check(task, rows)
-        rows = [{**row, "target": targets_of(task, Doc(row["id"], row["doc"]))} for row in rows]
+        rows = [{**row, "target": _targets(task, row)} for row in rows]
     judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
     found = score(task, rows, str(run.get("model", "")), judgements)
     return replace(found, settings=run.get("settings") or {}, documents=run.get("documents"))
+
+
+def _targets(task: Task, row: Row) -> list[str]:
+    doc = Doc(row["id"], row["doc"])
+    if task.kind == "choice" and choices_of(task, doc) != row["choices"]:
+        problem = f"document {doc.id} was asked with the choices {row['choices']}"
+        raise ValueError(f"{task.name}: {problem}, not with this task's; run it again")
+    return targets_of(task, doc)
 
 
 def _check(task: Task, rows: Sequence[Row]) -> None:
@@ -184,7 +195,6 @@ def _groups(
     }
 
 
-def _extracted(task: Task, items: Sequence[Item]) -> Estimate | None:
-    if task.kind != "generate" or not task.filters:
-        return None
-    return mean_estimate([float(item.answer is not None) for item in items])
+def _extracted(items: Sequence[ScoredItem]) -> Estimate | None:
+    judged = [item for item in items if None not in item.values.values()]
+    return mean_estimate([float(item.answer is not None) for item in judged]) if judged else None

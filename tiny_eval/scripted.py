@@ -75,16 +75,19 @@ def script_of(task: Task, path: str | Path) -> ScriptedModel:
 def script_for(path: str | Path, prompts: Mapping[str, Prompt]) -> ScriptedModel:
     """Replies from a file with rows {"id", "reply"}, to prompts by id.
 
-    ValueError for a row that lacks one of both, or a file that has none of the ids
+    ValueError for a row that lacks one of both, a file that has none of the ids, or two replies to
+    the same prompt: it is all that a model is told
     """
     replies: dict[str, str] = {}
     for number, record in enumerate(read_records(path), 1):
         if "id" not in record or not isinstance(record.get("reply"), str):
             raise ValueError(f"{path}, record {number}: expected id and reply, got {list(record)}")
         replies[str(record["id"])] = record["reply"]
-    by_prompt = {
-        prompt_key(prompt): replies[name] for name, prompt in prompts.items() if name in replies
-    }
+    by_prompt: dict[str, str] = {}
+    for name in filter(replies.__contains__, prompts):
+        if by_prompt.setdefault(prompt_key(prompts[name]), replies[name]) != replies[name]:
+            problem = f"{name!r} and another id have the same prompt and different replies"
+            raise ValueError(f"{path}: {problem}; leave one out, or tell the prompts apart")
     if not by_prompt:
         raise ValueError(
             f"{path} has none of the ids that are asked, such as {next(iter(prompts))!r}"

@@ -215,6 +215,14 @@ def test_cut_replies_are_counted(tmp_path: Path) -> None:
     assert score_run(infer(task, Echo(), tmp_path).folder).cut == 3  # the Chinese one is shorter
 
 
+def test_another_task_must_have_offered_the_same_choices(tmp_path: Path) -> None:
+    task = choice_task(tmp_path)
+    folder = infer(task, gold_of(task), tmp_path).folder
+    turned = replace(task, choices=("{{options[1]}}", "{{options[0]}}"), target="{{options[a]}}")
+    with pytest.raises(ValueError, match="document 0 was asked with the choices"):
+        score_run(folder, turned)
+
+
 # --- Judgements. ---
 
 OPEN = {"q": "Prove it.", "type": "open", "points": 12, "year": 2024, "a": ["2"], "answer": ["2"]}

@@ -60,6 +60,15 @@ def test_random_is_right_about_once_in_as_many_choices(tmp_path: Path) -> None:
     assert found.low < 0.25 < found.high
 
 
+def test_two_replies_to_one_prompt_are_no_script(tmp_path: Path) -> None:
+    task = qa_task(tmp_path, [{"id": name, "q": "2 + 2", "a": "4"} for name in ("x", "y")])
+    same = write_docs(tmp_path / "s.jsonl", [{"id": name, "reply": "4"} for name in ("x", "y")])
+    assert replies(task, script_of(task, same)) == [Reply("4"), Reply("4")]
+    other = write_docs(tmp_path / "o.jsonl", [{"id": "x", "reply": "4"}, {"id": "y", "reply": "5"}])
+    with pytest.raises(ValueError, match="same prompt and different replies; leave one out"):
+        script_of(task, other)
+
+
 def test_random_keeps_no_list_of_others_for_each_document(tmp_path: Path) -> None:
     task = qa_task(tmp_path, [{"q": str(n), "a": str(n)} for n in range(3000)])
     task.docs  # noqa: B018  # read before memory is measured

@@ -106,6 +106,7 @@ def test_what_is_no_task_says_so(text: str, tmp_path: Path) -> None:
         ({"layout": "longbnch"}, "layout='longbnch'"),
         ({"generation": {"max_token": 1}}, "generation: unknown max_token; known are max_tokens"),
         ({"generation": {"max_tokens": 0}}, "max_tokens=0 must be at least 1"),
+        ({"generation": {"max_tokens": "8"}}, "max_tokens='8' must be at least 1, and whole"),
         ({"generation": 5}, "generation=5 must be like {max_tokens: 64}"),
     ],
 )
