@@ -86,45 +86,43 @@ def grade(question: Question, reply: str, awarded: float | None = None) -> Grade
     """The points of one reply.
 
     awarded: what a judge gave for an open question, in [0, points]
-    ValueError names a type, a year or points that cannot be
+    ValueError names a type, an answer, a year or points that cannot be
     """
-    kind, points = question["type"], question["points"]
+    kind, points, correct = question["type"], question["points"], question["answer"]
     if kind not in TYPES:
         raise ValueError(f"type={kind!r} must be one of {', '.join(TYPES)}")
+    if kind == "single" and len(correct) != 1:
+        raise ValueError(f"answer={correct!r} must hold one letter, as type is 'single'")
     if not reply.strip():
         return Grade(0, points, None, "no reply")
     if kind == "open":
         return _grade_open(question, reply, awarded)
-    return _grade_fill(question, reply) if kind == "fill" else _grade_choice(question, reply)
+    given = read_reply(question, reply)
+    if given is None:
+        return Grade(0, points, None, f"no {'answer' if kind == 'fill' else 'choice'} found")
+    return _grade_fill(question, given) if kind == "fill" else _grade_choice(question, given[0])
 
 
-def _grade_choice(question: Question, reply: str) -> Grade:
-    points, correct = question["points"], question["answer"]
-    several = question["type"] == "multiple"
-    if len(correct) > 1 and not several:
-        return _grade_group(question, reply)
-    chosen = apply_filters(reply, ["strip_think", "choice_letters" if several else "choice_letter"])
-    if not chosen:
-        return Grade(0, points, None, "no choice found")
-    right = "".join(correct)
+def read_reply(question: Question, reply: str) -> list[str] | None:
+    """The answer that a reply gives: the letters, as "AC", or a text for each blank; None if none.
+
+    To an open question all of a reply is the answer.
+    """
+    if question["type"] == "open":
+        return [reply] if reply.strip() else None
+    if question["type"] == "fill":
+        return final_answers(reply, len(question["answer"]))
+    letters = "choice_letters" if question["type"] == "multiple" else "choice_letter"
+    chosen = apply_filters(reply, ["strip_think", letters])
+    return [chosen] if chosen else None
+
+
+def _grade_choice(question: Question, chosen: str) -> Grade:
+    points, right = question["points"], "".join(question["answer"])
     earned = points * (chosen == right)
-    if several:
+    if question["type"] == "multiple":
         earned = multiple_choice_points(chosen, right, points, question.get("year"))
     return Grade(earned, points, chosen, _choice_reason(chosen, right))
-
-
-def _grade_group(question: Question, reply: str) -> Grade:
-    """Several single choices in one question: a letter behind each 【答案】, all worth the same."""
-    points, correct = question["points"], question["answer"]
-    marked = (apply_filters(reply, ["strip_think"]) or "").split("【答案】")[1:]
-    chosen = [apply_filters(text.split("【")[0], ["choice_letter"]) or "-" for text in marked]
-    if len(chosen) != len(correct):
-        reason = f"{len(chosen)} times 【答案】 where {len(correct)} are needed"
-        return Grade(0, points, None, reason)
-    right = sum(given == wanted for given, wanted in zip(chosen, correct, strict=True))
-    return Grade(
-        points * right / len(correct), points, "".join(chosen), f"{right} of {len(correct)} right"
-    )
 
 
 def _choice_reason(chosen: str, correct: str) -> str:
@@ -156,11 +154,8 @@ def blank_points(points: int, blanks: int) -> list[int]:
     return [small] * (blanks - rest) + [small + 1] * rest
 
 
-def _grade_fill(question: Question, reply: str) -> Grade:
+def _grade_fill(question: Question, given: list[str]) -> Grade:
     points, wanted = question["points"], question["answer"]
-    given = final_answers(reply, len(wanted))
-    if given is None:
-        return Grade(0, points, None, "no answer found")
     verdicts = [equivalent(*pair) for pair in zip(given, wanted, strict=True)]
     worth = blank_points(points, len(wanted))
     earned = sum(p for p, verdict in zip(worth, verdicts, strict=True) if verdict.same)

@@ -21,8 +21,7 @@ _POINTS = {"single": 5, "multiple": 5, "fill": 5, "open": 12}  # where a record 
 def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
     """The record as a question: id, type, points, year, question, answer, options if it has any.
 
-    Several letters in a list are the answers of as many sub-questions, each worth `score`.
-    ValueError names what is missing
+    ValueError names what is missing, or a record of several single choices: no maths paper has them
     """
     answers = record.get("answer", record.get("standard_answer"))
     if not answers or "question" not in record:
@@ -38,11 +37,10 @@ def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
         _cut_options(record["question"]) if kind in ("single", "multiple") else ("", [])
     )
     year = str(record.get("year", ""))
-    points = record.get("score", _POINTS[kind])
     return {
         "id": f"{year}{record.get('category', '')}-{record.get('index', 0)}",
         "type": kind,
-        "points": points * len(answers) if kind == "single" else points,
+        "points": record.get("score", _POINTS[kind]),
         "year": int(year) if year.isdecimal() else None,
         "question": (question or record["question"]).strip(),
         **({"options": options} if options else {}),
@@ -53,6 +51,8 @@ def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
 
 def _kind(answers: list[str]) -> str:
     if all(re.fullmatch("[A-G]", text) for text in answers):
+        if len(answers) > 1:
+            raise ValueError(f"answer={answers} is of several questions; only maths is read here")
         return "single"
     if re.fullmatch("[A-G]{2,}", answers[0]):
         return "multiple"

@@ -24,7 +24,7 @@ from .answers import (
 from .bleu import Tokenize, bleu_counts, bleu_of_counts
 from .chrf import Counts, chrf_counts, chrf_of_counts
 from .equivalence import equivalent
-from .gaokao import grade
+from .gaokao import grade, read_reply
 from .likelihood import (
     Normalise,
     choice_probabilities,
@@ -58,6 +58,8 @@ class Metric:
     kind: str = "generate"
     of_item: Callable[[Item], float | None] | None = None
     """None for a document that cannot be judged; it is left out of the mean, and counted."""
+    reads: Callable[[Item], str | None] | None = None
+    """The answer in a reply, if the metric finds it without filters; None if there is none."""
     of_corpus: Callable[[Sequence[Item]], float] | None = None
     """An error bar needs it a thousand times, so texts are counted once."""
     best: float = 1.0
@@ -173,7 +175,11 @@ METRICS: dict[str, Metric] = {
     "edit_similarity": _answer("LongBench's for code", lambda a, b: edit_similarity(a, b)),
     "number_match": _answer("equal as numbers", lambda a, b: number_match(a, b)),
     "maths_equal": _answer("equal by algebra", lambda a, b: float(equivalent(a, b).same)),
-    "gaokao": Metric("points by the gaokao's rules, as a share", of_item=_gaokao),
+    "gaokao": Metric(
+        "points by the gaokao's rules, as a share",
+        of_item=_gaokao,
+        reads=lambda item: "; ".join(read_reply(item.row["doc"], item.row["reply"]) or []) or None,
+    ),
     "bleu": Metric("sacrebleu's, 13a", of_corpus=lambda items: _bleu(items, "13a"), best=100),
     "bleu_zh": Metric("sacrebleu's, zh", of_corpus=lambda items: _bleu(items, "zh"), best=100),
     "chrf": Metric("sacrebleu's chrF2", of_corpus=lambda items: _chrf(items), best=100),

@@ -66,11 +66,10 @@ def score(
     metrics = {name: METRICS[name] for name in task.metrics}
     values = [_values(item, metrics) for item in items]
     reads = None if task.filters else next((m.reads for m in metrics.values() if m.reads), None)
+    answers = [reads(item) if reads else item.answer for item in items]
     scored = [
-        ScoredItem(
-            item.row["id"], reads(item) if reads else item.answer, item.targets, value, item.row
-        )
-        for item, value in zip(items, values, strict=True)
+        ScoredItem(item.row["id"], answer, item.targets, value, item.row)
+        for item, answer, value in zip(items, answers, values, strict=True)
     ]
     return Scores(
         task,

@@ -1705,16 +1705,16 @@ for name in stacks:
     print()
 # %% [markdown] lang="zh"
 # 第一张表按题算平均得分率，带区间；下面一张按分算，没批的 77 分另列。潦草的一摞，多选的区间从 0 直到 100%：三道
-# 题，等于什么也没说。“Answer found”一列空着：这个任务不用过滤器，答案由 `gaokao` 指标自己读，所以抽取率要像第 8
-# 节末尾那样去数。
+# 题，等于什么也没说。“Answer found”一列是抽取率：这个任务不用过滤器，答案由 `gaokao` 指标自己读；没批的解答题不算在
+# 内，所以和第 8 节末尾数的一样。
 #
 # 比两次运行，再请评卷人（剧本）把潦草的一摞批完：
 # %% [markdown] lang="en"
 # The first table is the mean share of points by question, with its interval; a later one counts points,
 # with the 77 that are not marked by themselves. For the sloppy stack the interval of multiple choice goes
-# from 0 to 100%: three questions say next to nothing. The column "Answer found" is empty: this task has no
-# filters, the metric `gaokao` reads the answers itself, and the extraction rate is counted as at the end of
-# section 8.
+# from 0 to 100%: three questions say next to nothing. The column "Answer found" is the extraction rate: this
+# task has no filters, the metric `gaokao` reads the answers itself; open questions that are not marked are
+# left out, so it is as counted at the end of section 8.
 #
 # Compare the two runs, and have the judge (the script) finish the sloppy one:
 # %%

@@ -6,7 +6,14 @@ from importlib.resources import files
 import pytest
 
 from tiny_eval.final_answers import answers_found, final_answers
-from tiny_eval.gaokao import Total, blank_points, grade, grade_paper, multiple_choice_points
+from tiny_eval.gaokao import (
+    Total,
+    blank_points,
+    grade,
+    grade_paper,
+    multiple_choice_points,
+    read_reply,
+)
 from tiny_eval.gaokao_files import from_gaokao_bench
 
 
@@ -88,11 +95,17 @@ def test_what_is_thought_is_not_the_answer():
     assert grade(question("fill", ["2"]), r"<think>\boxed{1}</think>\boxed{2}").points == 5
 
 
-def test_several_single_choices_in_one_question_share_its_points():
-    group = question("single", ["D", "C", "A"], points=9)
-    reply = "（1）【解析】略【答案】D\n（2）【答案】B <eoa>\n（3）【答案】A"
-    assert grade(group, reply).points == 6
-    assert grade(group, "【答案】D").points == 0
+def test_a_single_choice_has_one_right_option():
+    with pytest.raises(ValueError, match=r"\['D', 'C'\].*one letter"):
+        grade(question("single", ["D", "C"]), "选D")
+
+
+def test_what_a_reply_says_is_told_apart_from_whether_it_is_right():
+    assert read_reply(question("multiple", ["A", "B"]), "故选：AC") == ["AC"]
+    assert read_reply(question("fill", ["1", "2"]), "【答案】3；x") == ["3", "x"]
+    assert read_reply(question("open", ["1"]), "不会") == ["不会"]
+    assert read_reply(question("open", ["1"]), " ") is None
+    assert read_reply(question("single", ["B"]), "我不知道。") is None
 
 
 def test_an_open_question_takes_a_judge():
@@ -237,11 +250,11 @@ def test_options_in_one_line_stay_in_the_question():
     assert "B. 2" in q["question"]
 
 
-def test_letters_in_one_text_are_a_multiple_choice_and_in_a_list_sub_questions():
+def test_several_letters_are_a_multiple_choice():
     assert from_gaokao_bench(record(["ABD"], CHOICE))["type"] == "multiple"
     assert from_gaokao_bench(record(["ABD"], CHOICE))["answer"] == ["A", "B", "D"]
-    group = from_gaokao_bench(record(["D", "C"], score=3))
-    assert (group["type"], group["answer"], group["points"]) == ("single", ["D", "C"], 6)
+    with pytest.raises(ValueError, match=r"\['D', 'C'\] is of several questions"):
+        from_gaokao_bench(record(["D", "C"]))
 
 
 @pytest.mark.parametrize("field", ["answer", "standard_answer"])

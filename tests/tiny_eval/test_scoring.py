@@ -254,7 +254,37 @@ def test_what_nobody_has_judged_is_left_out_of_the_mean(paper: Path) -> None:
 
 def test_a_metric_that_judged_nothing_has_no_score(paper: Path) -> None:
     rows = read_rows(paper / PREDICTIONS)[:2]
-    assert score(score_run(paper).task, rows).estimates == {}
+    scores = score(score_run(paper).task, rows)
+    assert scores.estimates == {}
+    assert scores.extracted is None
+
+
+def test_a_metric_that_reads_replies_by_itself_says_in_how_many_it_found_an_answer(
+    paper: Path,
+) -> None:
+    task, rows = score_run(paper).task, read_rows(paper / PREDICTIONS)
+    rows[2]["reply"] = "抱歉，" + "这道题的条件不足以让我得到一个确定的结果，" * 3
+    blank = {**rows[2], "reply": "【答案】2；3"}
+    scores = score(task, [*rows, blank])
+    assert [item.answer is None for item in scores.items] == [False, False, True, False]
+    assert scores.items[3].answer == "2；3"
+    assert scores.extracted == mean_estimate([0, 1])  # of the open ones nobody has judged any
+
+
+def test_an_open_question_that_is_marked_counts_as_read(paper: Path) -> None:
+    judge(paper, ("o1", 0))
+    scores = score_run(paper)
+    assert scores.extracted == mean_estimate([1, 1])
+    unread = [{**row, "reply": ""} for row in read_rows(paper / PREDICTIONS)]
+    assert score(scores.task, unread).extracted == mean_estimate([0, 0, 0])
+
+
+def test_a_task_with_filters_counts_what_these_find(paper: Path) -> None:
+    task, rows = score_run(paper).task, read_rows(paper / PREDICTIONS)[2:]
+    scores = score(replace(task, filters=("boxed",)), rows)
+    assert scores.items[0].answer is None
+    assert scores.extracted is not None
+    assert scores.extracted.value == 0
 
 
 def test_the_last_word_of_the_judge_counts(paper: Path) -> None:
