@@ -7,6 +7,7 @@ prompt, more examples); the documents and the right answers may not. Chapter 52 
 Sources: paired_tests.py; Koehn 2004, https://aclanthology.org/W04-3250, for the paired bootstrap.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +63,9 @@ class MetricComparison:
             turned = self.winner is not None and METRICS[self.metric].lower_is_better
             return verdict(self.found, *(names[::-1] if turned else names), self.adjusted_p)
         found = self.found
-        size = f"{found.value:+.3f}, 95% interval {found.low:+.3f} to {found.high:+.3f}"
+        size = f"{found.value:+.3f}"
+        if not math.isnan(found.low):
+            size += f", 95% interval {found.low:+.3f} to {found.high:+.3f}"
         basis = f"paired bootstrap over {found.n}, not corrected for several comparisons"
         if self.winner:
             better, worse = names if self.winner == "a" else names[::-1]

@@ -105,14 +105,10 @@ def judge_pairs(
     answers: dict[int, Reply | Failure] = {}
     for place, answer in model.generate_until(prompts, GENERATION):
         answers[place] = answer
-        index = place // 2
-        first, second = answers.get(2 * index), answers.get(2 * index + 1)
-        if first is None or second is None:
-            continue
-        failed = [each for each in (first, second) if isinstance(each, Failure)]
-        replies = [each for each in (first, second) if isinstance(each, Reply)]
-        pair = prompts[2 * index : 2 * index + 2]
-        yield index, failed[0] if failed else _paired(pair, replies)
+        first = place - place % 2
+        if {first, first + 1} <= answers.keys():
+            pair = answers[first], answers[first + 1]
+            yield first // 2, _paired(prompts[first : first + 2], pair)
 
 
 def read_points(text: str, worth: Sequence[float]) -> list[float] | None:
@@ -141,15 +137,18 @@ def read_verdict(text: str) -> str | None:
     return found[1] if found[1] in _WINNERS else "tie"
 
 
-def _paired(prompts: list[Prompt], replies: list[Reply]) -> PairJudgement:
-    read = [read_verdict(_said(reply)) for reply in replies]
-    first, second = (
-        None if verdict is None else _WINNERS.get(verdict, ("tie", "tie"))[order]
-        for order, verdict in enumerate(read)
-    )
-    both = first is not None and second is not None
-    winner: Side | None = (first if first == second else "tie") if both else None
-    return PairJudgement(winner, (first, second), prompts, [reply.text for reply in replies])
+def _paired(prompts: list[Prompt], pair: Sequence[Reply | Failure]) -> PairJudgement | Failure:
+    texts: list[str] = []
+    verdicts: list[Side | None] = []
+    for order, reply in enumerate(pair):
+        if isinstance(reply, Failure):
+            return reply
+        read = read_verdict(_said(reply))
+        verdicts.append(_WINNERS.get(read, ("tie", "tie"))[order] if read else None)
+        texts.append(reply.text)
+    first, second = verdicts
+    winner = None if None in verdicts else first if first == second else "tie"
+    return PairJudgement(winner, (first, second), prompts, texts)
 
 
 def _said(reply: Reply) -> str:

@@ -21,16 +21,13 @@ if TYPE_CHECKING:
 
 def prompt_of(task: Task, doc: Doc, examples: Sequence[Doc] = ()) -> Prompt:
     """What the model is asked about a document. ValueError names a field that it lacks."""
-    questions = [str(value_of(task.prompt, each)) for each in (*examples, doc)]
-    answers = [answer_of(task, example) for example in examples]
+    *shown, asked = [str(value_of(task.prompt, each)) for each in (*examples, doc)]
+    solved = list(zip(shown, [answer_of(task, each) for each in examples], strict=True))
     description = render(task.description, doc)
     if task.chat:
-        return _conversation(description, questions, answers)
-    solved = [
-        question + task.target_delimiter + answer + task.separator
-        for question, answer in zip(questions, answers, strict=False)
-    ]
-    return "".join((description, *solved, questions[-1]))
+        return _conversation(description, solved, asked)
+    parts = [question + task.target_delimiter + answer for question, answer in solved]
+    return description + "".join(part + task.separator for part in parts) + asked
 
 
 def targets_of(task: Task, doc: Doc) -> list[str]:
@@ -100,16 +97,11 @@ def value_of(source: str, doc: Doc) -> Any:
     return render(source, doc)
 
 
-def _conversation(
-    description: str, questions: Sequence[str], answers: Sequence[str]
-) -> list[Message]:
-    turns: list[Message] = []
-    if description:
-        turns.append({"role": "system", "content": description})
-    for question, answer in zip(questions, answers, strict=False):
-        turns.append({"role": "user", "content": question})
-        turns.append({"role": "assistant", "content": answer})
-    return [*turns, {"role": "user", "content": questions[-1]}]
+def _conversation(description: str, solved: Sequence[tuple[str, str]], asked: str) -> list[Message]:
+    turns = [("system", description)] if description else []
+    for question, answer in solved:
+        turns += [("user", question), ("assistant", answer)]
+    return [{"role": role, "content": content} for role, content in (*turns, ("user", asked))]
 
 
 def _index(value: Any, choices: list[str], doc: Doc) -> int:

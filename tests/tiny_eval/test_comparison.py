@@ -180,6 +180,7 @@ def test_the_bootstrap_draws_whole_clusters() -> None:
     assert each.found.n == 1
     assert math.isnan(each.found.low)
     assert each.winner is None
+    assert "nan" not in each.sentence("A", "B")
 
 
 def test_few_questions_decide_nothing_by_bootstrap() -> None:
