@@ -17,7 +17,7 @@
 # **预备知识**：会读 Python；[第 51 章](51_metrics.ipynb)讲过指标本身，这里只管**怎样问、怎样判、有多准**。**用时**：一个 CPU 核上全部运行不到
 # 一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
 #
-# 上一章：[51 · 指标，以及它们怎样骗人](51_metrics.ipynb)。
+# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。
 # %% [markdown] lang="en"
 # # 52 · A harness: infer, score, error bars
 #
@@ -148,7 +148,7 @@ metrics: [acc]
 group_by: lang
 cluster_by: register_id         # three questions share a register
 """
-(folder / "lost.yaml").write_text(LOST, "utf-8")
+_ = (folder / "lost.yaml").write_text(LOST, "utf-8")
 # %%
 from tiny_eval.tasks import load_task
 
@@ -177,7 +177,7 @@ def complaint(text):
         return str(error).replace(f"{folder}/", "")
 
 
-slips = {"kind: choice": "kind: chioce", "target:": "traget:", "[acc]": "[f1]"}
+slips = {"kind: choice": "kind: chioce", "target:": "targets:", "[acc]": "[f1]"}
 for right, wrong in slips.items():
     print(f"{wrong:13} {complaint(LOST.replace(right, wrong))}\n")
 print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))}")
@@ -190,7 +190,7 @@ print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))
 # **问题**　模型看到的不是文档，而是一段**提示**（prompt）。从前者到后者，要做多少个决定？
 #
 # **想法**　填好模板；前面要不要摆几道做好的例题（**少样本**，few-shot）；是一段纯文本让它接着写，还是一问一答的**对话**，交给模型自己的聊天模板。同一
-# 道题，三种样子：
+# 道题，三种样子（例题取自数据的开头，碰巧是中文的）：
 # %% [markdown] lang="en"
 # Beside plain fields, [layouts.py](../../tiny_eval/layouts.py) knows some well-known files: LongBench,
 # C-Eval, CMMLU, GSM8K, GAOKAO-Bench, and instruction data with `instruction/input/output`;
@@ -202,7 +202,8 @@ print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))
 #
 # **Idea.** Fill in the template; put some solved examples before it, or none (**few-shot**, zero-shot);
 # make it raw text that the model goes on from, or a **conversation** that the model's own chat template
-# renders. The same question in three ways:
+# renders. The same question in three ways (examples come from the start of the data; this one happens
+# to be Chinese):
 # %%
 from tiny_eval.prompts import examples_for, prompt_of
 
@@ -211,7 +212,10 @@ one_shot = replace(task, few_shot=1, description="Lost and found.\n\n")
 for variant in (task, one_shot, replace(one_shot, chat=True)):
     examples = examples_for(variant, doc, variant.docs)
     print(f"--- few_shot={variant.few_shot}, chat={variant.chat}")
-    print(prompt_of(variant, doc, examples))
+    made = prompt_of(variant, doc, examples)
+    print(
+        made if isinstance(made, str) else "\n".join(f"{m['role']}: {m['content']!r}" for m in made)
+    )
 # %% [markdown] lang="zh"
 # 拼起来的代码就这么几行：
 # %% [markdown] lang="en"
@@ -223,14 +227,21 @@ print(inspect.getsource(prompt_of))
 # %% [markdown] lang="en"
 # Drawn, piece by piece:
 # %%
+from tiny_eval.prompts import answer_of, value_of
+
+first, last = (value_of(task.prompt, each) for each in (*examples, doc))
+answer, end = answer_of(task, examples[0]), one_shot.separator
+raw = [(one_shot.description, "description"), (first, "prompt"), (" ", "target_delimiter")]
+raw += [(answer, "target"), (end, "separator"), (last, "prompt")]
+chat = [(one_shot.description, "system"), (first, "user"), (answer, "assistant"), (last, "user")]
+assert "".join(text for text, _ in raw) == prompt_of(one_shot, doc, examples)
 fig, axes = figures.canvas(2, 1, height=2.4)
-raw = {"Lost ... found.": "description", "red ... grey -": "prompt", " ": "target_delimiter",
-       "mill": "target", "\n\n": "separator", "key ... scarf -": "prompt"}  # fmt: skip
-chat = {"Lost ... found.": "system", "red ... grey -": "user", "mill": "assistant",
-        "key ... scarf -": "user"}  # fmt: skip
-for ax, (title, parts) in zip(axes, {"raw text": raw, "chat": chat}.items(), strict=True):
-    ax = figures.token_strip(ax, list(parts), list(parts.values()))
+for ax, parts, title in zip(axes, (raw, chat), ("raw text", "chat"), strict=True):
+    shown = [text if len(text) < 9 else f"{text[:5]}…{text[-6:]}" for text, _ in parts]
+    ax = figures.token_strip(ax, shown, [name for _, name in parts])
     ax.set_title(title)
+
+
 # %% [markdown] lang="zh"
 # 注意两处。第一，纯文本里，题目与答案之间有一个**分隔**（`target_delimiter`），英文通常是一个空格，中文通常什么也没有；对话里它消失了，因为答案自成一
 # 条消息。第二，例题之间有空行。这些字符谁也不在意，可模型在意：它学过的文本里，空格是下一个词的一部分（第 7 节）。所以换个问法就换个分数，少一个空格也
@@ -264,7 +275,7 @@ for name, changes in variants.items():
 # **问题**　为什么不一口气问完、判完、报个数？
 #
 # **想法**　问模型又慢又贵，判分又快又便宜，而且判分的规矩总要改（第 6 节会看到）。所以拆开：**推理**（infer）把每个回答写进 `predictions.jsonl`，**打
-# 分**（score）只读这个文件。改了指标，重新打分就是，不必再问一遍。
+# 分**（score）只读盘上的文件。改了指标，重新打分就是，不必再问一遍。
 #
 # 先要有模型。对评测台来说，模型就是三个问题：接着写（`generate_until`）、这段续写有多可能（`loglikelihood`）、这整段文字有多可能
 # （`loglikelihood_rolling`）。我们造一个最小的：它**只读过自己的提示**，数一数在提示里什么字符后面跟着什么字符
@@ -284,7 +295,7 @@ for name, changes in variants.items():
 #
 # **Idea.** Asking a model is slow and costs money; marking is quick and free, and its rules keep
 # changing (section 6 will show it). So they are apart: **infer** writes each answer into
-# `predictions.jsonl`, **score** reads that file and nothing else. With another metric, one scores again
+# `predictions.jsonl`, **score** reads what is on the disk and asks nobody. With another metric, one scores again
 # and asks nothing.
 #
 # First a model. To a harness a model is three questions: go on from here (`generate_until`), how likely
@@ -338,15 +349,15 @@ for key, value in row.items():
 # **log-likelihood**, the natural logarithm of its probability, likelier the nearer to 0. The `key` is a
 # digest of the prompt and all settings; by it a line is known again.
 # %%
-boxes = {"task.yaml": (0, 1), "data": (0, 0), "infer": (2.4, 1), "model": (2.4, 2)}
-boxes |= {"predictions.jsonl": (4.8, 1), "score": (7.2, 1), "filters, metrics": (7.2, 0)}
-boxes |= {"report, compare": (9.6, 1)}
+boxes = {"task.yaml": (0, 1), "data": (0, 0), "infer": (2.6, 1), "model": (2.6, 2)}
+boxes |= {"predictions.jsonl": (5.2, 1), "score": (7.8, 1), "filters, metrics": (7.8, 0)}
+boxes |= {"report, compare": (10.4, 1)}
 arrows = [("task.yaml", "infer"), ("data", "infer"), ("infer", "model"), ("model", "infer")]
 arrows += [("infer", "predictions.jsonl"), ("predictions.jsonl", "score")]
 arrows += [("filters, metrics", "score"), ("score", "report, compare")]
 fig, ax = figures.canvas(height=2.2)
 colors = {"predictions.jsonl": figures.GREEN, "model": figures.ROSE}
-ax = figures.diagram(ax, boxes, arrows, size=(1.85, 0.5), colors=colors)
+ax = figures.diagram(ax, boxes, arrows, size=(2.15, 0.5), colors=colors)
 # %% [markdown] lang="zh"
 # 现在打分：
 # %% [markdown] lang="en"
@@ -368,7 +379,7 @@ for name, found in scores.items():
 #
 # **问题**　问到一半断电了。已经花掉的钱和时间，还在吗？再跑一遍，会不会有的题记两次？
 #
-# **想法**　问完一题写一行，写完才问下一题，不留在内存里。重新来时先看文件里有哪些 `key`，有的就不再问。最后一行可能只写了半截，那就截掉。写一行的代码：
+# **想法**　一题答完就写一行，不留在内存里。重新来时先看文件里有哪些 `key`，有的就不再问。最后一行可能只写了半截，那就截掉。写一行的代码：
 # %% [markdown] lang="en"
 # A has 0.742, B has 0.842: that is where the ten points come from. Now look at the groups: in Chinese
 # both have full marks, so those 60 questions **say nothing** (questions that everybody gets right tell
@@ -380,9 +391,14 @@ for name, found in scores.items():
 # **Question.** The power goes off half-way. Are the time and money spent so far still there? And when it
 # is run again, are some questions counted twice?
 #
-# **Idea.** When a document is done its line is written, before the next is waited for; nothing stays in
-# memory. Who comes later looks which keys are in the file, and does not ask those. The last line may be
+# **Idea.** When a document is done its line is written; nothing stays in memory. Who comes later looks which keys are in the file, and does not ask those. The last line may be
 # half written; that is cut off. The code that writes a line:
+# %%
+from tiny_eval.run_files import append, open_for_lines
+
+print(inspect.getsource(open_for_lines), inspect.getsource(append), sep="\n")
+
+
 # %%
 class PowerCutError(Exception):
     pass
@@ -401,10 +417,6 @@ class Mortal(Reader):
             yield answer
 
 
-# %%
-from tiny_eval.run_files import append, open_for_lines
-
-print(inspect.getsource(open_for_lines), inspect.getsource(append), sep="\n")
 # %% [markdown] lang="zh"
 # `Mortal` 和 B 是同一个模型，只是给出若干回答之后“断电”。让它答 22 次就断；还嫌不够，再把文件最后一行撕掉一截：
 # %% [markdown] lang="en"
@@ -525,16 +537,16 @@ for place, (gold, chance) in enumerate(floor.values()):
     ax.plot(gold.value, place, "o", color=figures.GREEN, label=None if place else "gold")
 ax.set_yticks(range(len(floor)), list(floor))
 ax.invert_yaxis()
-_ = ax.set(xlim=(-0.03, 1.05), xlabel="score"), ax.legend(loc="upper center")
+_ = ax.set(xlim=(-0.03, 1.05), xlabel="score"), ax.legend(bbox_to_anchor=(0.6, 0.95))
 # %% [markdown] lang="zh"
-# 绿点都在 1.0，尺子是好的。红点是底，横线是 95% 区间：四选一、四个类别，都在四分之一上下；问答和算术，几乎是零。所以在选择题上拿 30 分，不是“还行”，而是几
+# 绿点都在 1.0，尺子是好的。红点是底，横线是 95% 区间：四选一、四个类别，区间都罩住四分之一；问答和算术，几乎是零。所以在选择题上拿 30 分，不是“还行”，而是几
 # 乎什么也没说。
 #
 # 尺子坏了是什么样？中文算术题的标准解答最后一行是 `#### 21`。打分不用再问模型，所以对着**同一份** gold 的回答，换几个**过滤器**（filter，从回复里取出答
 # 案的那一步）试试：
 # %% [markdown] lang="en"
-# All green dots are at 1.0: the rulers are sound. The red ones are the floor, with 95% intervals: about a
-# quarter for four choices or four classes, next to nothing for questions and sums. So 30% in multiple
+# All green dots are at 1.0: the rulers are sound. The red ones are the floor, with 95% intervals: those of
+# four choices or four classes hold a quarter, and questions and sums are next to nothing. So 30% in multiple
 # choice is not "not bad"; it says hardly anything.
 #
 # What does a broken ruler look like? The solutions of the Chinese sums end in a line like `#### 21`.
@@ -905,8 +917,8 @@ print(f"'seven' after a space: apart {wrong:.2f}, together then cut {right:.2f}"
 #
 # **问题**　算困惑度要给**整篇**文章打分，可文章比模型的上下文长。怎样让每个词元恰好算一次？
 #
-# **想法**　切成窗。直接切断，每一窗的开头都像失忆：前面什么也没有。好一点的：每一窗能看到前面尽量多的词元，只给新的打分。最后一窗词元不够，就从左边**补满**。
-# 22 个词元、上下文 8 个：
+# **想法**　切成窗。直接切断，每一窗的开头都像失忆：前面什么也没有。好一点的：每一窗读满上下文，给新的词元打分，至少看得见前一窗的最后一个词元。最后一窗的新词元不够，就从左边
+# **补满**，能多看几个就多看几个。22 个词元、上下文 8 个：
 # %% [markdown] lang="en"
 # The same model and the same right answer: with the wrong seam the log-likelihood falls from nearly 0 to
 # nearly −20, and the model "does not know it". There is no error.
@@ -917,8 +929,9 @@ print(f"'seven' after a space: apart {wrong:.2f}, together then cut {right:.2f}"
 # context. How does each token count exactly once?
 #
 # **Idea.** Cut it into windows. Cut clean through, each window begins as if nothing had been before.
-# Better: each window sees as many tokens before as fit, and only the new ones are scored. The last one,
-# which is too short, is **filled up from the left**. 22 tokens, a context of 8:
+# Better: each reads as much as the context holds and scores what is new, and sees at least the last token
+# of the window before. The last one has too few new tokens, and is **filled up from the left** with as
+# many old ones as fit. 22 tokens, a context of 8:
 # %%
 from tiny_eval.batching import rolling_windows
 
@@ -934,19 +947,22 @@ ax = figures.heatmap(ax, table, ["BOS", *map(str, text)], [f"window {n + 1}" for
                      colorbar=False, vmax=1)  # fmt: skip
 ax.set_yticklabels([f"window {n + 1}" for n in range(3)])
 ax.set_xticklabels(["BOS", *map(str, text)], rotation=0, ha="center")
-_ = ax.set(title="pale: read; middle: scored only; dark: both")
+ax.set(title="pale: read; middle: scored only; dark: both")
+print("tokens before those that are scored:", [len(w.ids) - w.scored for w in windows])
 # %% [markdown] lang="zh"
-# 浅色是只读，中间色是只打分（最后一个词元不必读进去），深色又读又打分。每个词元恰好打一次分；第 3 窗往回看了四个。代码：
+# 浅色是只读，中间色是只打分（最后一个词元不必读进去），深色又读又打分。每个词元恰好打一次分；第 2 窗往回看一个，第 3 窗有空位，往回看了三个。代码：
 # %% [markdown] lang="en"
 # Pale is read only; the middle shade is scored only (the last token need not be read); dark is both. Each
-# token is scored once, and window 3 reaches back for four. The code:
+# token is scored once; window 2 reaches back for one, and window 3, which has room, for three. The code:
 # %%
 print(inspect.getsource(rolling_windows))
 # %% [markdown] lang="zh"
-# 补满值多少？用刚才的模型，给五道题连成的一篇“文章”打分：
+# 切法值多少？用刚才的模型，算五道题连成的一篇“文章”的困惑度：
 # %% [markdown] lang="en"
-# What is filling up worth? With our model, and a "text" of five sums:
+# What does the way of cutting cost? The perplexity of a "text" of five sums, by our model:
 # %%
+from tiny_eval.likelihood import perplexity
+
 ids = tokenizer.encode("".join(lesson(a, (3 * a + 1) % 8) for a in range(5)))
 end = encoder.prefix
 
@@ -956,31 +972,34 @@ def summed(windows):
         return sum(total(w.ids[: -w.scored], w.ids[-w.scored :]) for w in windows)
 
 
-whole = summed(rolling_windows(ids, end, 10_000))
-for length in (8, 16, 32):
-    refilled = summed(rolling_windows(ids, end, length))
+for length in (8, 16, 32, len(ids)):
+    rolled = summed(rolling_windows(ids, end, length))
     cut = [ids[start : start + length] for start in range(0, len(ids), length)]
     alone = sum(summed(rolling_windows(part, end, length)) for part in cut)
-    print(
-        f"windows of {length:2}: {refilled:8.2f}; begun anew each time {alone:8.2f}; whole {whole:8.2f}"
-    )
+    print(f"{length:2} tokens: {perplexity(rolled, len(ids)):.2f} by windows as drawn, "
+          f"{perplexity(alone, len(ids)):.2f} if each begins anew")  # fmt: skip
+# %%
+narrow = LocalModel(folder / "tiny-sums", device="cpu", max_length=16)
+_, found = next(narrow.loglikelihood_rolling([tokenizer.decode(ids)]))
+by_hand = summed(rolling_windows(ids, end, 16))
+print(f"{len(ids)} tokens in windows of 16: by hand {by_hand:.3f}, LocalModel {found.total:.3f}")
+assert math.isclose(found.total, by_hand, abs_tol=1e-3)
 
 
 # %% [markdown] lang="zh"
-# 窗越小，失忆越多；每窗都从头来，亏得最厉害。所以报困惑度要连窗长一起报。
+# 窗越小，失忆越多，困惑度越高；每窗都从头来，亏得最厉害。同一个模型、同一篇文章，所以困惑度要连窗长一起报。
 #
-# **练习 2**　写 `my_windows(length_of_text, length)`，返回每一窗的 `(start, scored_from, end)`：读和打分的是文章里从 `start` 到 `end`（不含）的词元，其中从
-# `scored_from` 起打分。每窗打 `length` 个（最后一窗可以少），之前至多看 `length` 个，第一窗之前什么也没有；规矩是读进去的（最后一个打分的不必读）不超过
-# `length` 个。第一窗的 BOS 不算文章。裁判是手排的。
+# **练习 2**　写 `my_windows(length_of_text, length)`，照上面的规矩返回每一窗的 `(start, scored_from, end)`：这一窗用到文章的词元 `start` 到 `end`（不含 `end`），从 `scored_from`
+# 起打分。每窗给 `length` 个新词元打分，最后一窗可以少；读进去的至多 `length` 个，能往回多看就多看（打分的最后一个不必读）。第一窗先读一个 BOS，它占一个位置，不算文章。裁判是手排的。
 # %% [markdown] lang="en"
-# The smaller the windows, the more is forgotten, and it costs most where each begins anew. So a perplexity
-# is reported with its window.
+# The smaller the windows, the more is forgotten and the higher the perplexity; it costs most where each
+# begins anew. Model and text were the same, so a perplexity is reported with its window.
 #
-# **Exercise 2.** Write `my_windows(length_of_text, length)`: for each window `(start, scored_from, end)`.
-# The window has the tokens of the text from `start` up to `end` (not included), of which those from
-# `scored_from` on are scored: `length` of them, in the last window perhaps fewer. What is read (the last
-# token scored need not be) has at most `length` tokens, and as many of them as there are. In the first
-# window the BOS token is read too, and is not of the text. The judge was worked out by hand.
+# **Exercise 2.** Write `my_windows(length_of_text, length)`: by the rules above, `(start, scored_from, end)` of
+# each window, which uses the text's tokens from `start` up to `end` (not included) and scores those from
+# `scored_from` on. Each scores `length` new tokens, the last one perhaps fewer; at most `length` are read, and
+# as many old ones as fit (the last token scored need not be read). The first window reads a BOS token, which
+# takes a place and is not of the text. The judge was worked out by hand.
 # %%
 def my_windows(length_of_text, length):
     raise NotImplementedError
@@ -1002,7 +1021,7 @@ attempt(2, judge_windows, my_windows)
 #
 # ### 一个分数有多准
 #
-# **问题**　A 的 0.742 是**这 120 题**上的。换 120 道同样的题，还会是 0.742 吗？
+# **问题**　A 的 0.742 是**这 120 题**上的。换 120 道同一类的题，还会是 0.742 吗？
 #
 # **想法**　题目是从所有可能的题里抽出来的样本，分数是对“全部题上的分数”的一个猜测。猜测的抖动叫**标准误**（standard error）：
 #
@@ -1268,13 +1287,13 @@ for gap in (0.10, 0.05, 0.02):
     print(f"for {100 * gap:2.0f} points: {questions_needed(gap, stdev, correlation):5} questions, "
           f"or {questions_needed(gap, stdev):5} for each model if they differ")  # fmt: skip
 # %% [markdown] lang="zh"
-# 差 10 个点，一百多题就行；差 2 个点，要几千题。（这里还没算聚类。）两个模型若答不同的题，$\rho = 0$，每个模型各要将近两倍。**同样的题，成对地比**，是最便宜的放大镜。
-# 两个轴都是对数：差小一半，题要四倍。
+# 差 10 个点，要一百四十多题，我们只有 120：真有这么大的差，也有两成以上的可能看不出来。差 2 个点，要几千题。（这里还没算聚类。）两个模型若答不同的题，$\rho = 0$，每个模型都要多七成。**同样的题，成对
+# 地比**，是最便宜的放大镜。图的两个轴都是对数：差小一半，题要四倍。
 # %% [markdown] lang="en"
-# Ten points take somewhat more than a hundred questions; two points take thousands. (Clusters are not
-# counted in.) If the models answer different questions, $\rho = 0$, and each needs nearly twice as many. **The
-# same questions, compared in pairs**, are the cheapest magnifying glass. Both axes are logarithmic: half
-# the difference, four times the questions.
+# Ten points take more than 140 questions, and we have 120: such a difference, if there is one, would be missed
+# more than once in five times. Two points take thousands. (Clusters are not counted in.) If the models answer
+# different questions, $\rho = 0$, and each needs seven tenths more. **The same questions, compared in pairs**,
+# are the cheapest magnifying glass. Both axes are logarithmic: half the difference, four times the questions.
 # %% [markdown] lang="zh"
 # ## 10 A 对 B
 #
@@ -1464,11 +1483,13 @@ def right_on(task):
 
 
 # %% [markdown] lang="zh"
-# 六种模板，一样的权重，一样的题，成对地和教它的那种比，五个检验一起校正：
+# 六种模板，一样的权重，一样的题，成对地和教它的那种比。最右是 p 值，五个检验一起校正过：
 # %% [markdown] lang="en"
-# Six templates, the same weights, the same questions; each compared in pairs with the one it was taught, all
-# five tests corrected together:
+# Six templates, the same weights, the same questions; each compared in pairs with the one it was taught. On the
+# right are the p-values, all five corrected together:
 # %%
+from tiny_eval.report_tables import p_text
+
 templates = {
     "as it was taught": HEARD,
     "Q and A": "Q: What is {{a}} plus {{b}}?\nA:",
@@ -1479,18 +1500,18 @@ templates = {
 }
 told = {name: right_on(replace(adding, prompt=prompt)) for name, prompt in templates.items()}
 tests = [compare(told["as it was taught"], of) for of in told.values()][1:]
-adjusted = [math.nan, *holm([test.p_value for test in tests])]
+adjusted = ["", *(p_text(p) for p in holm([test.p_value for test in tests]))]
 for (name, of), p_value in zip(told.items(), adjusted, strict=True):
-    print(f"{name:18} {np.mean(of):6.1%}   p (Holm) {p_value:.3f}")
+    print(f"{name:18} {np.mean(of):6.1%}   {p_value}")
 # %% [markdown] lang="zh"
-# 换成 `Q`、`A`，写成一行，`What` 换成 `How much`，都无妨；全部改小写，垮了；改成陈述句，几乎不会了。真的大模型见多识广，没有这么脆，但不是不脆：Sclar 等 2023（arXiv:2310.11324）换格式不换
+# 换成 `Q`、`A`，写成一行，`What` 换成 `How much`，都无妨；全部改小写，垮了；改成陈述句，几乎不会了。真的大模型见多识广，没有这么脆，但不是不脆：2023 年的一项研究（arXiv:2310.11324）换格式不换
 # 意思，同一个模型的准确率能差几十个点。
 #
 # 再看例题。`How much is` 这个模板它没学过，可零样本也答得好。加几道例题，总该更好吧？
 # %% [markdown] lang="en"
 # `Q` and `A`, one line instead of two, `How much` for `What`: no harm. All in small letters: it breaks down. A
 # statement: it hardly knows anything. Real models have seen more and are less brittle, but brittle they are:
-# Sclar et al. 2023 (arXiv:2310.11324) changed the format and not the meaning, and the accuracy of one model
+# a study of 2023 (arXiv:2310.11324) changed the format and not the meaning, and the accuracy of one model
 # moved by tens of points.
 #
 # Now examples. It was never taught the template `How much is`, and does well without any example. With a few,
@@ -1588,14 +1609,14 @@ for shape in ElementTree.fromstring(svg).iter():
         ax.text(x, y, shape.text, ha=side, size=9)
 _ = ax.set(xlim=(-2, 362), ylim=(102, 0), title="acc, as the page draws it"), ax.axis("off")
 # %% [markdown] lang="zh"
-# 细线是 95% 区间，按页聚类的。页上至多列出 100 题，从最差的排起，可以只看“两次运行结果不同”的；全部 120 题在 `predictions.jsonl` 里。**一定要翻一翻原文**：第 5 节的坏尺子、第 6 节的怪回复，都
-# 是翻出来的。
+# 细线是 95% 区间，已按登记簿的页聚类。报告里至多列出 100 题，从最差的排起，可以只看“两次运行结果不同”的；全部 120 题在 `predictions.jsonl` 里。**一定要翻一翻原文**：第 5 节的坏尺子、第 6 节的怪回复，只
+# 看一个数是看不出来的。
 #
 # 在命令行里，从打分到报告是三行：
 # %% [markdown] lang="en"
-# The thin lines are 95% intervals, clustered by page. There are at most 100 questions on it, the worst first, and
+# The thin lines are 95% intervals, clustered by pages of the register. The report lists at most 100 questions, the worst first, and
 # those alone can be shown on which the two runs differ; all 120 are in `predictions.jsonl`. **Do leaf through the
-# texts**: the broken rulers of section 5 and the odd replies of section 6 are found in that way.
+# texts**: a number alone shows neither the broken rulers of section 5 nor the odd replies of section 6.
 #
 # On the command line, from scores to the report are three lines:
 # %%
@@ -1694,7 +1715,7 @@ for bonus in (0, 1, 3):
 # - bonus 0: asking once is enough, and agrees with the key;
 # - bonus 1: asked once, all ties go to the first seat, and a has 16 wins for nothing; **asked in both orders**, with
 #   a tie where the two verdicts differ, the bias cancels;
-# - bonus 3: asked once, **the bad one wins 60 to 0**. In both orders all is a tie, and it never says the same twice:
+# - bonus 3: asked once, **the bad one wins 60 to 0**. In both orders all is a tie, and no verdict survives the swap:
 #   nothing can be saved, but at least **it shows** that this judge is of no use.
 #
 # So every pair is asked in both orders, and the consistency and the first seat's share are reported with the result.
@@ -1779,7 +1800,7 @@ print(refusal)
 #
 # 延伸阅读：Miller 2024（给评测加误差条），Biderman 等 2024（lm-evaluation-harness 的经验，arXiv:2405.14782），Koehn 2004（BLEU 的配对自助法），Holm 1979，Zheng 等 2023（评委）。
 #
-# 上一章：[51 · 指标，以及它们怎样骗人](51_metrics.ipynb)。下一章：[53 · 高考数学卷](53_gaokao.ipynb)，一份真正的卷子，从提取答案到 150 分。第 33 章和第 43 章用到的区间、成对比较，道理都在这里：
+# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)：从提取答案到 150 分的总分。第 33 章和第 43 章用到的区间、成对比较，道理都在这里：
 # [33](33_grounded_answers.ipynb)、[43](43_sops_plans_traces.ipynb)。
 #
 # 代码：[tasks.py](../../tiny_eval/tasks.py)、[prompts.py](../../tiny_eval/prompts.py)、[models.py](../../tiny_eval/models.py)、[runner.py](../../tiny_eval/runner.py)、
@@ -1828,8 +1849,8 @@ print(refusal)
 # Worth reading next: Miller 2024 (error bars for evals), Biderman et al. 2024 (lessons from lm-evaluation-harness,
 # arXiv:2405.14782), Koehn 2004 (paired bootstrap of BLEU), Holm 1979, Zheng et al. 2023 (judges).
 #
-# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next: [53 · The gaokao maths paper](53_gaokao.ipynb),
-# a whole paper, from extracting an answer to 150 points. Chapters [33](33_grounded_answers.ipynb) and
+# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next: [53 · The gaokao maths paper, marked fairly](53_gaokao.ipynb),
+# from extracting an answer to a total out of 150. Chapters [33](33_grounded_answers.ipynb) and
 # [43](43_sops_plans_traces.ipynb) use intervals and compare in pairs; the reasons are here.
 #
 # Code: [tasks.py](../../tiny_eval/tasks.py), [prompts.py](../../tiny_eval/prompts.py),
