@@ -623,13 +623,13 @@ print(inspect.getsource(choose).split('"""')[2])
 # %% [markdown] lang="zh"
 # `acc` 直接比总和；`acc_norm` 除以选项的字符数，
 #
-# $$\text{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \text{acc\_norm}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
+# $$\mathrm{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \mathrm{acc}_{\mathrm{norm}}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
 #
 # 每个点是一个选项：
 # %% [markdown] lang="en"
 # `acc` compares the sums; `acc_norm` divides by the characters of the choice,
 #
-# $$\text{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \text{acc\_norm}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
+# $$\mathrm{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \mathrm{acc}_{\mathrm{norm}}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
 #
 # A dot is a choice:
 # %%
