@@ -201,17 +201,18 @@ def _compare_metric(
     return MetricComparison(name, found)
 
 
-def _bootstrap(a: Scores, pairs: Sequence[Pair], name: str) -> Estimate:
+def _bootstrap(run: Scores, pairs: Sequence[Pair], name: str) -> Estimate:
     """Questions are drawn, for both runs the same; where there are clusters, whole clusters."""
     drawn: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        drawn[cluster_of(a.task, pair[0].row)].append(pair)
+        drawn[cluster_of(run.task, pair[0].row)].append(pair)
     of_corpus = METRICS[name].of_corpus
     assert of_corpus is not None
 
     def difference(sample: Sequence[list[Pair]]) -> float:
         first, second = zip(*chain.from_iterable(sample), strict=True)
-        return of_corpus(_items(second)) - of_corpus(_items(first))
+        a, b = of_corpus(_items(first)), of_corpus(_items(second))
+        return b - a if a != b else 0.0  # also where both overflow: inf - inf is no number
 
     return bootstrap_estimate(list(drawn.values()), difference)
 

@@ -107,7 +107,8 @@ def _axis(metric: str, estimates: Sequence[Estimate]) -> float:
     scale = scale_of(metric)
     if scale != "own":
         return 1.0 if scale == "share" else 100.0
-    top = max(each.value if math.isnan(each.high) else each.high for each in estimates) or 1.0
+    ends = (each.high if math.isfinite(each.high) else each.value for each in estimates)
+    top = max(ends) or 1.0
     power = 10 ** math.floor(math.log10(top / 4))
     return 4 * power * next(step for step in (1, 2, 2.5, 5, 10) if top / 4 <= step * power * 1.0001)
 

@@ -124,8 +124,8 @@ def _width(text: str) -> int:
 
 
 def _fields(found: Estimate | Comparison) -> dict[str, Any]:
-    """None for NaN, which is no JSON."""
+    """None for NaN and infinity, which are no JSON."""
     return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in found._asdict().items()
     }

@@ -6,8 +6,8 @@
     one JSON object                  that holds the list as "example" or "data"
     CSV                              a line of names first; a quoted cell may hold newlines
 
-In UTF-8. What cannot be read is an error, never left out. Chapter 52 uses it. Leaves out: other
-encodings, Parquet, Excel, archives.
+In UTF-8, or else in GB18030, as Excel saves a Chinese CSV. What cannot be read is an error, never
+left out. Chapter 52 uses it. Leaves out: other encodings, Parquet, Excel, archives.
 """
 
 import csv
@@ -50,7 +50,7 @@ def _text_of(path: Path) -> str:
     """ValueError names the line that is not UTF-8."""
     content = path.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("gb18030" if _is_gb18030(content) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         remedy = "save it as UTF-8, or get it again if it was cut off or damaged"
@@ -59,6 +59,13 @@ def _text_of(path: Path) -> str:
         remedy = "turn it into JSONL or CSV in UTF-8"
         raise ValueError(f"{path} is no plain text (it holds a zero byte); {remedy}")
     return text
+
+
+def _is_gb18030(content: bytes) -> bool:
+    """Whether most of it is broken as UTF-8: a few broken places would come out as gibberish."""
+    text = content.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    return broken > 0 and sum(not character.isascii() for character in text) <= 2 * broken
 
 
 # --- JSON ---

@@ -6,6 +6,7 @@ A pure function of the rows and the task: no model, no clock, no chance but a se
 be done again with other filters or metrics on the same predictions. Chapter 52 explains it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -153,6 +154,9 @@ def _estimates(
     clusters = [cluster_of(task, item.row) for item in items]
     for name, metric in metrics.items():
         if metric.of_corpus:
+            if math.isinf(metric.of_corpus(items)):
+                remedy = "text without spaces is one word: take byte_perplexity in its place"
+                raise ValueError(f"{task.name}: {name} is more than a number can hold; {remedy}")
             found[name] = _bootstrap(metric.of_corpus, items, clusters)
             continue
         judged = [

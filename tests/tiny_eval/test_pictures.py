@@ -73,6 +73,11 @@ def test_an_interval_beyond_the_scale_ends_at_its_edge() -> None:
     assert whiskers(svg) == [pytest.approx((0, 1), abs=1e-3)]
 
 
+def test_an_interval_without_end_goes_to_the_end_of_the_axis() -> None:
+    svg = bars([("a", Estimate(12.0, math.inf, 5.0, math.inf, 3))], "word_perplexity")
+    assert whiskers(svg) == [pytest.approx((0.25, 1), abs=1e-3)]
+
+
 def test_nothing_in_a_name_is_markup() -> None:
     name = '<b onload="x">&amp;\0\ud800'
     assert labels(bars([(name, HALF)], "f1"))[-2] == '<b onload="x">&amp;␀\\ud800'

@@ -42,7 +42,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_same_records_in_every_layout(tmp_path, layout, encoding):
     path = write(tmp_path, LAYOUTS[layout], encoding, "data.csv")  # the suffix says nothing
@@ -50,7 +50,7 @@ def test_the_same_records_in_every_layout(tmp_path, layout, encoding):
     assert read_records(str(path)) == RECORDS
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_csv_with_quoted_commas_newlines_and_quotes(tmp_path, encoding):
     text = ',Question,A\r\n0,"一个，两个,\r\n三个","他说""好"""\r\n\r\n1,二,乙\r\n'
     assert read_records(write(tmp_path, text, encoding, "data.jsonl")) == [
@@ -144,12 +144,19 @@ def test_no_file_and_a_folder(tmp_path):
         read_records(tmp_path)
 
 
-def test_what_is_no_text_in_utf_8_is_an_error_that_names_the_line(tmp_path):
+def test_broken_utf_8_is_never_read_as_gibberish_in_gb18030(tmp_path):
+    broken = '{"a": "渡船漆成黄色，"}\n'.encode().replace("色".encode(), b"\xe8\x89")
+    assert "渡船" not in broken.decode("gb18030")  # it can be, and says nonsense
+    with pytest.raises(ValueError, match="line 1 is not UTF-8"):
+        read_records(write(tmp_path, broken))
+
+
+def test_what_is_no_text_is_an_error_that_names_the_line(tmp_path):
     whole = LAYOUTS["JSONL"].encode()
     cut = whole[: whole.index("色".encode()) + 2]
     for content, line in [
-        (LAYOUTS["JSONL"].encode("gb18030"), 1),
         (LAYOUTS["JSONL"].encode("utf-16"), 1),
+        (b"\x89PNG\r\n\xff\xff", 2),
         (whole.replace(b'"x"', b'"x\xff"'), 2),
         (cut, 1),
     ]:

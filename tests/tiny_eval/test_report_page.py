@@ -253,6 +253,16 @@ def test_a_perplexity_has_items_without_values() -> None:
     assert "-9.500" in html.text
 
 
+@pytest.mark.filterwarnings("ignore:overflow")  # of the standard error, which is infinite too
+def test_a_perplexity_that_overflows_in_some_samples_is_shown_and_compared() -> None:
+    runs = [texts([-8.0, -5600.0]), texts([-8.0, -5650.0], "b")]
+    assert math.isinf(runs[1].estimates["word_perplexity"].high)
+    html = read(*runs)
+    assert "… inf" in html.text
+    (row,) = [row for row in html.all("tr") if "paired bootstrap" in row.text][:1]
+    assert "nan" not in row.text
+
+
 # --- Language. ---
 
 

@@ -117,7 +117,7 @@ def test_a_metric_of_the_corpus_is_drawn_by_clusters(tmp_path: Path) -> None:
 
 
 def test_a_perplexity_beyond_all_numbers_names_the_way_out(tmp_path: Path) -> None:
-    task = text_task(tmp_path, ["一" * 800, "x"], metrics=("word_perplexity",))
+    task = text_task(tmp_path, ["一" * 1600, "x"], metrics=("word_perplexity",))
     folder = infer(task, Echo(), tmp_path).folder
     with pytest.raises(ValueError, match=r"word_perplexity is more than a number can hold; .*byte"):
         score_run(folder)
