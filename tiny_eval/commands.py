@@ -103,6 +103,7 @@ def run_judge(args: argparse.Namespace) -> int:
     with _progress("judge") as progress:
         inference = judge_run(args.folder, model, progress)
     _note_inference(inference)
+    _note_shortened(model)
     print(inference.folder / JUDGEMENTS)
     return int(bool(inference.failures))
 
@@ -126,6 +127,7 @@ def _inferences(args: argparse.Namespace) -> Iterator[Inference]:
         inference = _infer(task, model, args)
         _note_inference(inference)
         yield inference
+    _note_shortened(model)
 
 
 def _changed(task: Task, args: argparse.Namespace) -> Task:
@@ -184,6 +186,11 @@ def _note_inference(inference: Inference) -> None:
     total = inference.asked + inference.kept + len(inference.failures)
     failed = f"no answer to {len(inference.failures)} of {_documents(total)}"
     note(f"{failed}: {'; '.join(reasons)}; run again to ask again")
+
+
+def _note_shortened(model: Model | None) -> None:
+    if count := getattr(model, "shortened", 0):  # only a folder's model knows
+        note(f"prompts too long for the model, and cut: {count}; --truncation says where")
 
 
 def _documents(count: int) -> str:

@@ -8,7 +8,6 @@ answers. How texts become tokens is in `encoding`. Chapter 52 uses it. Leaves ou
 cache from one request to the next, several devices.
 """
 
-import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .batching import TRUNCATIONS, Scored, batches, rolling_windows, shortened
 from .drawing import generators_of
 from .encoding import Encoder
-from .model_folders import best_device, context_of, fingerprint, load_folder
+from .model_folders import context_of, fingerprint, load_folder
 from .models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
 
 if TYPE_CHECKING:
@@ -28,15 +27,14 @@ _LOGITS = 1 << 28
 
 
 class LocalModel:
-    """A model in a folder in the Hugging Face layout.
+    """A model in a folder in the Hugging Face layout. Nothing is downloaded, no code of it is run.
 
     device: "auto", "cpu", "cuda", "mps" · batch_size: requests at once · max_length: tokens of
     prompt and answer together, by default as many as the model knows · truncation: of too long a
     prompt cut off the "left", or cut out the "middle" as LongBench does; a continuation to be
     scored is never cut · adapter: a PEFT adapter's folder · dtype: by default float32 on the CPU,
     elsewhere that of the weights
-    Nothing is downloaded, no code of the folder is run.
-    FileNotFoundError if a file is missing; ValueError if one is broken
+    FileNotFoundError if a file is missing; ValueError if one is broken, or the device not there
     """
 
     def __init__(
@@ -56,12 +54,15 @@ class LocalModel:
             raise ValueError(f"truncation={truncation!r} must be one of {', '.join(TRUNCATIONS)}")
         self.folder, self.batch_size, self.truncation = Path(folder), batch_size, truncation
         self._adapter = None if adapter is None else Path(adapter)
-        device = best_device() if device == "auto" else device
         self._tokenizer, self._model = load_folder(self.folder, device, dtype, self._adapter)
         self.max_length = max_length or context_of(self._model, self._tokenizer)
         self._encoder = Encoder(self._tokenizer, str(folder))
-        self.shortened = 0
-        """Prompts that were too long, up to now."""
+        self._too_long: set[tuple[int, ...]] = set()
+
+    @property
+    def shortened(self) -> int:
+        """How many different prompts were too long, up to now."""
+        return len(self._too_long)
 
     @property
     def name(self) -> str:
@@ -136,21 +137,22 @@ class LocalModel:
                 yield window.owner, _sum(parts.pop(window.owner))
 
     def _fitting(self, ids: list[int], room: int) -> list[int]:
-        self.shortened += len(ids) > room
+        if len(ids) > room:
+            self._too_long.add(tuple(ids))
         return shortened(ids, room, self.truncation)
 
     def _continued(self, rows: list[list[int]], generation: Generation) -> list[list[int]]:
         """The tokens that come after each row, by transformers' generate."""
         import torch
 
-        width = max(map(len, rows))
+        width, device = max(map(len, rows)), self._model.device
         # On the left, so that all answers start at the same place.
         ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])  # (B, T)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         with torch.inference_mode():
             made = self._model.generate(
-                input_ids=ids.to(self._model.device),
-                attention_mask=mask.to(self._model.device),
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
                 max_new_tokens=generation.max_tokens,
                 **generators_of(self._tokenizer, rows, width, generation),
             )
@@ -195,13 +197,13 @@ class LocalModel:
         ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in inputs])  # (B, T)
         spans = [range(len(row) - n, len(row)) for row, n in zip(inputs, wanted, strict=True)]
         kept = sorted(set().union(*spans))
-        options: dict[str, Any] = {"use_cache": False}
-        if _keeps_logits(self._model):  # of (B, T, V) floats only these rows are needed
-            options["logits_to_keep"] = torch.tensor(kept, device=self._model.device)
+        device = self._model.device
         with torch.inference_mode():
-            logits = self._model(input_ids=ids.to(self._model.device), **options).logits
-        if "logits_to_keep" not in options:
-            logits = logits[:, kept]
+            logits = self._model(
+                input_ids=ids.to(device),
+                use_cache=False,
+                logits_to_keep=torch.tensor(kept, device=device),  # of (B, T, V) floats the needed
+            ).logits
         for row, span in enumerate(spans):
             start = kept.index(span[0])
             yield logits[row, start : start + len(span)].float()  # (n, V)
@@ -219,12 +221,5 @@ def _loglikelihood(row: Scored, logits: "Tensor") -> Loglikelihood:
 
 
 def _sum(parts: Sequence[Loglikelihood]) -> Loglikelihood:
-    total = sum(part.total for part in parts)
-    return Loglikelihood(
-        total, sum(part.tokens for part in parts), all(part.greedy for part in parts)
-    )
-
-
-def _keeps_logits(model: Any) -> bool:
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(inner.forward).parameters
+    total, tokens, greedy = zip(*parts, strict=True)
+    return Loglikelihood(sum(total), sum(tokens), all(greedy))

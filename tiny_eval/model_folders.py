@@ -29,8 +29,8 @@ def load_folder(
 ) -> tuple[Any, Any]:
     """The tokenizer and the model, ready to answer.
 
-    FileNotFoundError if a file is missing; ValueError if one is broken; ModuleNotFoundError for an
-    adapter without the library that it needs
+    FileNotFoundError if a file is missing; ValueError if one is broken, or the device not there;
+    ModuleNotFoundError for an adapter without the library that it needs
     """
     _check(folder, _PARTS, "a language model", "hf download ORGANISATION/NAME --local-dir FOLDER")
     if adapter is not None:
@@ -38,6 +38,7 @@ def load_folder(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+    device = _device(device)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     precision = dtype or ("float32" if device == "cpu" else "auto")
     kind: Any = getattr(torch, precision, None) if precision != "auto" else "auto"
@@ -54,15 +55,6 @@ def load_folder(
         if adapter is not None:
             model = _with_adapter(model, adapter)
     return tokenizer, model.to(device).eval()
-
-
-def best_device() -> str:
-    """ "cuda" or "mps" where there is one, else "cpu"."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def context_of(model: Any, tokenizer: Any) -> int:
@@ -87,6 +79,17 @@ def fingerprint(folder: Path) -> str:
                     file.seek(max(0, size - _PIECE) * part // 16)
                     found.update(file.read(_PIECE))
     return found.hexdigest()[:6]
+
+
+def _device(name: str) -> str:
+    """The device, also one of several ("cuda:1"); for "auto" the fastest sort that is there."""
+    import torch
+
+    usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = [sort for sort, is_there in usable.items() if is_there] + ["cpu"]
+    if name != "auto" and name.partition(":")[0] not in there:
+        raise ValueError(f"device={name!r} is not there; this torch sees {', '.join(there)}")
+    return there[0] if name == "auto" else name
 
 
 def _tokens(tokenizer: Any, model: Any) -> dict[str, Any]:

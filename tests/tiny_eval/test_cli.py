@@ -180,6 +180,12 @@ def test_options_of_the_model_reach_it(run: Run, monkeypatch: pytest.MonkeyPatch
     assert given == choices.ModelOptions("n", 2, 9, 3, "middle", Path("a"), "cpu")
 
 
+def test_prompts_that_were_cut_are_told_of_once(run: Run, model: Any) -> None:
+    model(Echo()).shortened = 3  # type: ignore[attr-defined]
+    _, _, err = run("run", "--task", "qa.yaml", "--task", "qa.yaml", "--model", "x", "--limit", 1)
+    assert err.count("prompts too long for the model, and cut: 3; --truncation says where") == 1
+
+
 def test_a_limit_is_said_in_the_table(run: Run) -> None:
     _, out, _ = run("run", "--task", "qa.yaml", "--model", "gold", "--limit", 2)
     assert "2 of 4" in out

@@ -103,7 +103,6 @@ def forwards(local, monkeypatch):
         return forward(input_ids=input_ids, **options)
 
     monkeypatch.setattr(local._model, "forward", counting)
-    monkeypatch.setattr(tiny_eval.local_model, "_keeps_logits", lambda model: True)
     return shapes
 
 
@@ -188,9 +187,9 @@ def test_too_long_a_prompt_is_shortened_and_the_continuation_is_not(plain, trunc
     assert len(before) > room > 2
     first = room // 2 if truncation == "middle" else 0
     kept = before[:first] + before[-(room - first) :]
-    (found,) = dict(local.loglikelihood([(prompt, continuation)])).values()
-    close(found, logprobs(plain, kept, scored))
-    assert local.shortened == 1
+    found = dict(local.loglikelihood([(prompt, continuation), (prompt, " 3"), ("Q", " 3")]))
+    close(found[0], logprobs(plain, kept, scored))
+    assert local.shortened == 1  # a prompt, with two continuations
 
 
 def test_letters_of_a_choice_are_read_in_one_row(local, forwards):
@@ -209,14 +208,6 @@ def test_a_small_memory_takes_fewer_rows_at_once(local, forwards, monkeypatch):
     del forwards[:]
     found = dict(local.loglikelihood_rolling(texts))
     assert [rows for rows, _ in forwards] == [1] * 4
-    for place in expected:
-        assert found[place].total == pytest.approx(expected[place].total, abs=1e-4)
-
-
-def test_a_model_that_cannot_leave_logits_out_gives_the_same(local, monkeypatch):
-    expected = dict(local.loglikelihood(REQUESTS))
-    monkeypatch.setattr(tiny_eval.local_model, "_keeps_logits", lambda model: False)
-    found = dict(local.loglikelihood(REQUESTS))
     for place in expected:
         assert found[place].total == pytest.approx(expected[place].total, abs=1e-4)
 
@@ -466,6 +457,15 @@ def test_what_its_answers_depend_on(copy):
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
     assert local.settings != LocalModel(tiny_folder(), "cpu").settings
+
+
+def test_a_device_that_is_not_there_is_named_with_those_that_are(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for device in ("cuda", "cuda:1", "npu"):
+        with pytest.raises(ValueError, match=f"device='{device}' is not there.*cpu"):
+            LocalModel(tiny_folder(), device)
 
 
 def test_a_fingerprint_sees_the_end_of_a_large_file_and_no_readme(tmp_path):
