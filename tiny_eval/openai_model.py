@@ -3,10 +3,11 @@
     OpenAIModel("http://127.0.0.1:11434/v1", "qwen2.5:7b")         # Ollama
     OpenAIModel("https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen-plus", api_key)
 
-Answers come from /chat/completions. Log-probabilities come from /completions, which must give those
-of the prompt too (`echo`): vLLM does, most services do not. What a reasoning model thinks is not in
-its answer and is left out. Chapter 52 uses it. Leaves out: max_completion_tokens, which some models
-of OpenAI want; texts longer than the model's context.
+Answers come from /chat/completions, where raw text is a conversation of one message.
+Log-probabilities come from /completions, which must give those of the prompt too (`echo`): vLLM
+does, most services do not. What a reasoning model thinks is not in its answer and is left out.
+Chapter 52 uses it. Leaves out: free answers of base models; max_completion_tokens, which some
+models of OpenAI want; texts longer than the model's context.
 """
 
 import math
@@ -39,10 +40,7 @@ class OpenAIModel:
 
     concurrency: requests at once · retries: further attempts after a timeout, a broken connection,
     nonsense, 408, 409, 429 or 5xx, with pauses of 0.5 s, 1 s ... 30 s, or as Retry-After says up to
-    two minutes · timeout_s: the longest wait for the next byte · completions: raw text goes to
-    /completions, for base models; else it is a conversation of one message · start: of a text whose
-    first token is to be scored, what stands before it, as "<|endoftext|>"; without it, and where
-    the server puts no BOS token there, the first token is not counted
+    two minutes · timeout_s: the longest wait for the next byte
     """
 
     def __init__(
@@ -54,21 +52,18 @@ class OpenAIModel:
         retries: int = 5,
         timeout_s: float = 120.0,
         requests_per_minute: float | None = None,
-        completions: bool = False,
-        start: str = "",
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency={concurrency} must be at least 1")
         self._server = Server(base_url, model, api_key, retries, timeout_s, requests_per_minute)
         self.name, self.concurrency = model, concurrency
-        self.start, self.completions = start, completions
         self._echoes = False
 
     @property
     def settings(self) -> Json:
-        """Which server, and how it is asked."""
+        """Which server."""
         server = self._server.base_url.partition("://")[2].rpartition("@")[2].rstrip("/")
-        return {"server": server, "completions": self.completions, "start": self.start}
+        return {"server": server}
 
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation
@@ -98,21 +93,23 @@ class OpenAIModel:
             # as in lm-eval: white space at its end is the continuation's
             before = str(prompt).rstrip()
             after = str(prompt)[len(before) :] + continuation
-            return self._scored(before or self.start, after, lengths, stopped)
+            return self._scored(before, after, lengths, stopped)
 
         yield from in_threads(len(requests), ask, self.concurrency)
 
     def loglikelihood_rolling(
         self, texts: Sequence[str]
     ) -> Iterator[tuple[int, Loglikelihood | Failure]]:
-        """As far as a text fits into the model's context; a longer one is a Failure."""
+        """As far as a text fits into the model's context; a longer one is a Failure.
+
+        Where the server puts no BOS token before a text, its first token is not counted.
+        """
         self._check_echo()
-        lengths: dict[str, int] = {}
 
         def ask(place: int, stopped: Event) -> Loglikelihood | Failure:
             if not texts[place]:
                 return Loglikelihood(0.0, 0, True)
-            return self._scored(self.start, texts[place], lengths, stopped)
+            return self._scored("", texts[place], {}, stopped)
 
         yield from in_threads(len(texts), ask, self.concurrency)
 
@@ -121,20 +118,15 @@ class OpenAIModel:
         body |= {"top_p": generation.top_p} if generation.top_p < 1 else {}
         body |= {"seed": generation.seed} if generation.temperature else {}
         body |= {"stop": list(generation.stop[:_STOPS_SENT])} if generation.stop else {}
-        if isinstance(prompt, str) and self.completions:
-            answer = self._server.ask("/completions", body | {"prompt": prompt}, stopped)
-        else:
-            turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-            answer = self._server.ask("/chat/completions", body | {"messages": turns}, stopped)
+        turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        answer = self._server.ask("/chat/completions", body | {"messages": turns}, stopped)
         if isinstance(answer, Failure):
             return answer
         choice = answer["choices"][0]
         if choice.get("finish_reason") == "content_filter":
-            return self._server.failure(
-                "cut its reply off by its content filter", "ask in other words"
-            )
-        whole = choice["message"]["content"] if "message" in choice else choice["text"]
-        whole = whole or ""  # null: it said nothing, or got no further than its thoughts
+            return self._server.failure("cut its reply off by its content filter", "")
+        # null or missing: it said nothing, or got no further than its thoughts
+        whole = choice["message"].get("content") or ""
         text = min((whole.split(stop, 1)[0] for stop in generation.stop), key=len, default=whole)
         return Reply(text, cut=text == whole and choice.get("finish_reason") == "length")
 
@@ -201,7 +193,7 @@ def first_model(base_url: str, api_key: str | None = None) -> str:
     server = Server(base_url, "?", api_key, retries=1, timeout_s=10)
     remedy = "name one: --model-name NAME"
     try:
-        answer = server.ask("/models", None, Event(), "data")
+        answer = server.ask("/models", None, Event())
     except NotThereError as error:
         raise ValueError(f"{error}; or it does not list its models, so {remedy}") from error
     if isinstance(answer, Failure):

@@ -6,8 +6,6 @@ What may go right the next time is tried again: timeouts, broken connections, no
 
 import json
 import math
-import time
-from email.utils import parsedate_to_datetime
 from threading import Event
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -78,17 +76,15 @@ class Server:
         self._pace = Pace(requests_per_minute)
         self._reached = False
 
-    def ask(
-        self, path: str, body: Json | None, stopped: Event, wanted: str = "choices"
-    ) -> Json | Failure:
-        """The server's answer, which has what is wanted; after several attempts, if need be."""
+    def ask(self, path: str, body: Json | None, stopped: Event) -> Json | Failure:
+        """The server's answer, in the protocol's form; after several attempts, if need be."""
         found = _Again("was not asked")
         for attempt in range(self.retries + 1):
             if attempt and found.after_s is None:
                 stopped.wait(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
             if not self._pace.wait(stopped):
                 return Failure("stopped")
-            answer = self._once(path, body, wanted)
+            answer = self._once(path, body)
             if not isinstance(answer, _Again):
                 return answer
             found = answer
@@ -98,7 +94,7 @@ class Server:
             raise ModelError(self._told(found.reason, "has it been stopped?"))
         return self.failure(found.reason, f"given up after {self.retries + 1} attempts")
 
-    def _once(self, path: str, body: Json | None, wanted: str) -> Json | Failure | _Again:
+    def _once(self, path: str, body: Json | None) -> Json | Failure | _Again:
         import openai
 
         try:
@@ -117,7 +113,7 @@ class Server:
         except (ValueError, RecursionError) as error:
             return _Again(f"sent no valid JSON ({error})")
         self._reached = True
-        if isinstance(answer, dict) and _well_formed(answer, wanted):
+        if isinstance(answer, dict) and _well_formed(path, answer):
             return answer
         return _Again(f"sent no reply but {excerpt(answer)}")
 
@@ -150,30 +146,24 @@ class Server:
         return f"{self.base_url} (model {self.model}) {problem}" + (f"; {remedy}" if remedy else "")
 
 
-def _well_formed(answer: Json, wanted: str) -> bool:
-    """Whether the first of what is wanted is what the protocol says."""
-    found = answer.get(wanted)
+def _well_formed(path: str, answer: Json) -> bool:
+    """Whether the first of what was asked for is what the protocol says."""
+    found = answer.get("data" if path == "/models" else "choices")
     first = found[0] if isinstance(found, list) and found else None
-    if not isinstance(first, dict):
-        return False
-    if wanted == "data":
+    if not isinstance(first, dict) or path == "/completions":
+        return isinstance(first, dict)
+    if path == "/models":
         return isinstance(first.get("id"), str)
-    said = first.get("message", first)
-    text = said.get("content", said.get("text")) if isinstance(said, dict) else 0
-    return isinstance(text, str | None) and ("message" in first or "text" in first)
+    message = first.get("message")
+    return isinstance(message, dict) and isinstance(message.get("content"), str | None)
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, of a header that holds them or a date. None if it holds neither."""
-    if not value:
-        return None
+    """Seconds; None without the header, or where it holds a date."""
     try:
-        seconds = float(value)
+        seconds = float(value or "")
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return None
+        return None
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 

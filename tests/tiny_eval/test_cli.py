@@ -181,7 +181,7 @@ def test_options_of_the_model_reach_it(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_prompts_that_were_cut_are_told_of_once(run: Run, model: Any) -> None:
-    model(Echo()).shortened = 3  # type: ignore[attr-defined]
+    model(Echo()).shortened = 3
     _, _, err = run("run", "--task", "qa.yaml", "--task", "qa.yaml", "--model", "x", "--limit", 1)
     assert err.count("prompts too long for the model, and cut: 3; --truncation says where") == 1
 
