@@ -151,7 +151,7 @@ def _infer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N documents")
     parser.add_argument("--data", type=Path, metavar="FILE", help="other documents, same fields")
     parser.add_argument(
-        "--few-shot", type=_count_or_none, metavar="N", help="solved examples before the question"
+        "--few-shot", type=_count_or_zero, metavar="N", help="solved examples before the question"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -200,5 +200,5 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _count_or_none(text: str) -> int:
+def _count_or_zero(text: str) -> int:
     return 0 if text == "0" else _count(text)

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .gaokao_files import from_gaokao_bench
+from .records import Record
 
-Record = dict[str, Any]
 LETTERS = ("A", "B", "C", "D")
 
 # Lambdas, so that each function is looked up when it is called.

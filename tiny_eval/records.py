@@ -64,8 +64,7 @@ def _text_of(path: Path) -> str:
 def _is_gb18030(content: bytes) -> bool:
     """Whether most of it is broken as UTF-8: a few broken places would come out as gibberish."""
     text = content.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    return broken > 0 and sum(not character.isascii() for character in text) <= 2 * broken
+    return sum(not character.isascii() for character in text) < 2 * text.count("\ufffd")
 
 
 # --- JSON ---

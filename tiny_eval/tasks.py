@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from .filters import make_filter
+from .filters import FilterSpec, make_filter
 from .layouts import LAYOUTS, to_documents
 from .metrics import METRICS, metric_names
 from .models import Generation
@@ -30,7 +30,6 @@ from .records import read_records
 
 Kind = Literal["generate", "choice", "perplexity"]
 KINDS = ("generate", "choice", "perplexity")
-FilterSpec = str | Mapping[str, Any]
 
 
 class Doc(NamedTuple):

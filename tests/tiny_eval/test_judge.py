@@ -236,6 +236,8 @@ def test_a_verdict_that_turns_with_the_order_is_a_tie(place):
 def test_half_a_verdict_is_none():
     (found,) = paired(lambda prompt: "Verdict: 1" if fenced(prompt)[0] == "short" else "Hm.")
     assert (found.winner, found.verdicts, found.consistent) == (None, (None, "b"), False)
+    (found,) = paired(lambda prompt: "Hm." if fenced(prompt)[0] == "short" else "Verdict: 1")
+    assert (found.winner, found.verdicts) == (None, ("a", None))
     (found,) = paired(lambda prompt: "Verdict: tie" if fenced(prompt)[0] == "short" else "1")
     assert (found.winner, found.consistent) == ("tie", False)
     (found,) = paired(lambda _: Reply("Verdict: tie", cut=True))
