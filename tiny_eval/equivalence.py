@@ -137,7 +137,7 @@ def _same_rows(a: Answer, b: Answer) -> bool:
 
 def _same_quantities(a: "Expr | Quantity", b: "Expr | Quantity") -> bool:
     if isinstance(a, Quantity) and isinstance(b, Quantity):
-        return a.dimension == b.dimension and _same_values(a.value * a.factor, b.value * b.factor)
+        return a.power == b.power and _same_values(a.value * a.factor, b.value * b.factor)
     a, b = (x.value if isinstance(x, Quantity) else x for x in (a, b))
     return _same_values(a, b)
 

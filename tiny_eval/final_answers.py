@@ -11,7 +11,9 @@ from .equivalence import equivalent
 from .filters import apply_filters
 
 # Not the filter answer_tag: it ends an answer at "<", as in 0<x<1.
-_MARK = re.compile(r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填)\s*[:：]?")
+_MARK = re.compile(
+    r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填|\b[Aa]nswer\s*(?:is|:))\s*[:：]?"
+)
 _DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
 _FORMULA = re.compile(r"\$([^$]+)\$")
 _JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$

@@ -14,6 +14,7 @@ _OPTION = re.compile(
 )
 _SOLUTION = re.compile(r"\s*(?:【(?:详解|小问|解析|解答|证明)|解\s*[:：(（]|证明)")
 _TWO_BLANKS = re.compile(r"\s*[(（]1[)）][.．]?\s+(.+?)\s*[(（]2[)）][.．]?\s+(.+)", re.DOTALL)
+_OTHERWISE = re.compile(r"\s*\\#\s*\\#")  # \frac{3}{10} \# \# 0.3: the same in other words
 _LONG = 150  # characters: no blank is that long
 _POINTS = {"single": 5, "multiple": 5, "fill": 5, "open": 12}  # where a record has no score
 
@@ -29,7 +30,10 @@ def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"a question and an answer or standard_answer are needed; there are {names}"
         )
-    answers = [text.strip() for text in ([answers] if isinstance(answers, str) else answers)]
+    answers = [
+        _OTHERWISE.split(text)[0].strip()
+        for text in ([answers] if isinstance(answers, str) else answers)
+    ]
     kind = _kind(answers)
     if kind == "fill" and (blanks := _TWO_BLANKS.fullmatch(answers[0])):
         answers = list(blanks.groups())

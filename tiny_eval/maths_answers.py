@@ -46,10 +46,10 @@ class Row(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """A value with a unit; factor: how many of the dimension's basic unit this one is."""
+    """A value with a unit of length, area (power 2) or volume; factor: the unit in metres."""
 
     value: "Expr"
-    dimension: str
+    power: int
     factor: "Expr"
 
 
@@ -145,7 +145,7 @@ def _bracketed(text: str) -> "Answer | None":
     items = [read_answer(part) for part in _cut(text[1:-1], ",")]
     if text[0] == "⦃":
         return _gathered(items)
-    if len(items) == 2 and "[" in text[0] + text[-1].replace("]", "["):
+    if len(items) == 2 and (text[0] == "[" or text[-1] == "]"):
         return _interval(items, text[0], text[-1])
     return Row(tuple(items)) if len(items) > 1 else None
 
@@ -197,9 +197,6 @@ def _link(left: str, sign: str, right: str) -> "Set":
 def _quantity(text: str) -> "Expr | Quantity":
     import sympy
 
-    number, unit = split_unit(text)
+    number, power, tens = split_unit(text)
     value = parse_formula(number)
-    if unit is None:
-        return value
-    factor = sympy.Rational(unit.factor.numerator, unit.factor.denominator)
-    return Quantity(value, unit.dimension, factor) if unit.dimension else value * factor
+    return Quantity(value, power, sympy.Integer(10) ** tens) if power else value

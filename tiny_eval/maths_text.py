@@ -10,8 +10,6 @@ Leaves out: words for comparisons (大于, 不超过), 度分秒.
 """
 
 import re
-from fractions import Fraction
-from typing import NamedTuple
 
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _SIGNS = str.maketrans(
@@ -21,8 +19,8 @@ _SIGNS = str.maketrans(
         "⩾": "≥", "≧": "≥", "½": "(1/2)", "⅓": "(1/3)", "¼": "(1/4)", "∣": "|", "º": "°",
     }
 )  # fmt: skip
-_RAISED = {sign: str(value) for value, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-", "ⁿ": "n"}
-_LOWERED = {sign: str(value) for value, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {"ₙ": "n"}
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ", "0123456789-n")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₙ", "0123456789n")
 
 _WRAPPERS = "text|textbf|textrm|mathrm|mathbf|mathbb|mathit|boldsymbol|operatorname|boxed|rm|mbox"
 _WRAPPER = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{([^{{}}]*)\}}")
@@ -49,7 +47,7 @@ _WORDS = [
     (r"根号下?", "√"), (r"[派兀]", "π"), (r"正负", "±"), (r"正无穷大?|无穷大|\+无穷", "+∞"),
     (r"负无穷大?", "-∞"), (r"负", "-"), (r"的平方", "^2"), (r"的立方", "^3"),
     (r"度(?![数过])", "°"),
-    (r"或者?|以及|和|与|及", ";"), (r"并且|且", "&"), (r"空集", "∅"),
+    (r"或者?|以及|和|与|及|\b(?:or|and)\b", ";"), (r"并且|且", "&"), (r"空集", "∅"),
     (r"百分之\s*([\d.]+)", r"\1%"),
     (r"([\d.]+|√\d+)\s*分之\s*(√?[\d.]+|\d*√\d+)", r"((\2)/(\1))"),
     (r"(\d+)\s*又\s*(\(\(?\d+\)?/\(?\d+\)?\)|\d+/\d+|\\frac\{\d+\}\{\d+\})", r"(\1+\2)"),
@@ -60,27 +58,18 @@ _LEAD = re.compile(
 _LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)")
 _CURVE = re.compile(r"^[\u4e00-\u9fff]{0,4}[A-Za-z](?:_\{?\d\}?)?\s*:\s*(?=[^:]*=)")
 _CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
-_MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
-
-
-class Unit(NamedTuple):
-    """What a number counts, and how many of the basic one: 5 cm is ("length", 1/100)."""
-
-    dimension: str
-    factor: Fraction
+_MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*(\\frac\{(\d+)\}\{(\d+)\})")
 
 
 _LENGTHS = {"mm": -3, "毫米": -3, "cm": -2, "厘米": -2, "dm": -1, "分米": -1, "m": 0, "米": 0}
-_LENGTHS |= {"km": 3, "千米": 3, "公里": 3}
-_UNITS = {name: Unit("length", Fraction(10) ** power) for name, power in _LENGTHS.items()}
-for _name, _power in _LENGTHS.items():
-    for _sort, _spellings in (("平方", ("平方{}", "{}^2")), ("立方", ("立方{}", "{}^3"))):
-        _unit = Unit(_sort, Fraction(10) ** (_power * (2 if _sort == "平方" else 3)))
-        _UNITS |= {spelling.format(_name): _unit for spelling in _spellings}
-_UNITS |= {name: Unit("count", Fraction(1)) for name in "个种人次张条名位本件项只组对天分岁元"}
-_NAMES = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
+_LENGTHS |= {"km": 3, "千米": 3, "公里": 3}  # powers of ten, in metres
+_NAMES = "|".join(sorted(_LENGTHS, key=len, reverse=True))
 # "5m" may be five times m; "5 m", "5\text{m}" and "5米" are metres.
-_QUANTITY = re.compile(rf"(.*[\d)}}π])(?:\s*(?!m(?:\^\d)?$)|\s+)({_NAMES})", re.DOTALL)
+_QUANTITY = re.compile(
+    rf"(.*[\d)}}π])(?:\s*(?!m(?:\^\d)?$)|\s+)"
+    rf"(?:(平方|立方)?({_NAMES})(?:\^([23]))?|[个种人次张条名位本件项只组对天分岁元])",
+    re.DOTALL,
+)
 
 
 def plain(text: str) -> str:
@@ -99,10 +88,17 @@ def plain(text: str) -> str:
     return _fractions(text)
 
 
-def split_unit(text: str) -> tuple[str, Unit | None]:
-    """A plain text without its unit, and the unit: "5 cm^2" -> "5" and a hundredth of 0.01 m²."""
+def split_unit(text: str) -> tuple[str, int, int]:
+    """A plain text without its unit; the unit's power of a length, 0 for none; of ten, in metres.
+
+    5 cm -> "5", 1, -2 · 5 cm^2 -> "5", 2, -4 · 5个 -> "5", 0, 0
+    """
     match = _QUANTITY.fullmatch(re.sub(r"\^\{(\d)\}$", r"^\1", text))
-    return (match[1].strip(), _UNITS[match[2]]) if match else (text, None)
+    if not match:
+        return text, 0, 0
+    number, word, length, digit = match.groups()
+    power = {"平方": 2, "立方": 3}.get(word) or int(digit or 1)
+    return (number.strip(), power, power * _LENGTHS[length]) if length else (number.strip(), 0, 0)
 
 
 def split_condition(text: str) -> str:
@@ -115,17 +111,13 @@ def _undressed(text: str) -> str:
     text = text.translate(_WIDE).translate(_SIGNS)
     for typed, sign in ((">=", "≥"), ("<=", "≤"), ("!=", "≠")):
         text = text.replace(typed, sign)
-    text = re.sub("[" + "".join(_RAISED) + "]+", lambda m: _shifted("^", m[0], _RAISED), text)
-    text = re.sub("[" + "".join(_LOWERED) + "]+", lambda m: _shifted("_", m[0], _LOWERED), text)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿ]+", lambda m: f"^{{{m[0].translate(_RAISED)}}}", text)
+    text = re.sub("[₀-₉ₙ]+", lambda m: f"_{{{m[0].translate(_LOWERED)}}}", text)
     text = text.replace(r"\{", "⦃").replace(r"\}", "⦄").replace(r"\%", "%")
     while (unwrapped := _WRAPPER.sub(r" \1", text)) != text:
         text = unwrapped
     text = _COMMAND.sub(lambda m: _COMMANDS[m[1]], _DRESSING.sub(" ", text))
     return re.sub(r"\^\s*(?:\{\s*°\s*\}|°)", "°", text).replace("**", "^")
-
-
-def _shifted(mark: str, signs: str, table: dict[str, str]) -> str:
-    return mark + "{" + "".join(table[sign] for sign in signs) + "}"
 
 
 def _chinese(text: str) -> str:
@@ -167,11 +159,4 @@ def _fractions(text: str) -> str:
     text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\frac\s*([\dπ])\s*\{", r"\\frac{\1}{", text)
     text = re.sub(r"(\\frac\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})\s*([\da-zA-Zπ])", r"\1{\2}", text)
-    return _MIXED.sub(_mixed, text)
-
-
-def _mixed(match: re.Match[str]) -> str:
-    whole, top, bottom = match.groups()
-    if int(top) >= int(bottom):
-        return match[0]
-    return rf"({whole}+\frac{{{top}}}{{{bottom}}})"
+    return _MIXED.sub(lambda m: f"({m[1]}+{m[2]})" if int(m[3]) < int(m[4]) else m[0], text)

@@ -146,6 +146,8 @@ def test_an_unknown_type_is_named():
         ("12", "12"),
         ("不存在", "不存在"),
         ("故填 $5$", "$5$"),
+        ("Therefore, the answer is 5.", "5."),
+        ("**Answer:** 5\n\nI hope this helps!", "** 5"),
     ],
 )
 def test_the_final_answer_of_a_reply(reply, answer):
@@ -263,6 +265,12 @@ def test_a_blank_under_either_name(field):
     q = from_gaokao_bench({k: v for k, v in raw.items() if v is not None})
     assert (q["type"], q["answer"]) == ("fill", ["$-\\frac{1}{2}$."])
     assert grade(q, "【答案】-0.5").points == 5
+
+
+def test_what_says_the_same_otherwise_is_left_out():
+    q = from_gaokao_bench(record(r"$-\frac{3}{4} \# \#-0.75$"))
+    assert q["answer"] == [r"$-\frac{3}{4}"]
+    assert grade(q, "【答案】-3/4").points == 5
 
 
 def test_two_blanks_in_one_text():
