@@ -97,6 +97,7 @@ class Task:
         names = ["name", "prompt", "target", "layout", "description", "separator"]
         texts = [(name, getattr(self, name)) for name in (*names, "target_delimiter")]
         texts += [("choices", choice) for choice in self.choices]
+        texts += [("group_by", self.group_by or ""), ("cluster_by", self.cluster_by or "")]
         for name, text in texts:
             if not isinstance(text, str):
                 raise ValueError(f"{name}={text!r} must be text; put it in quotes")

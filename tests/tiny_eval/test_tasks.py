@@ -95,6 +95,8 @@ def test_what_is_no_task_says_so(text: str, tmp_path: Path) -> None:
         ({"prompt": ""}, "give a prompt"),
         ({"target": ""}, "give a prompt and, unless kind is perplexity, a target"),
         ({"target": 0}, "target=0 must be text; put it in quotes"),
+        ({"group_by": ["a"]}, r"group_by=\['a'\] must be text"),
+        ({"cluster_by": 2024}, "cluster_by=2024 must be text; put it in quotes"),
         ({"few_shot": -1}, "few_shot=-1 must be at least 0"),
         ({"few_shot": "2"}, "few_shot='2'.* must be a whole number"),
         ({"chat": "no"}, "chat='no'.* true or false"),
