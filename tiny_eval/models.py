@@ -43,10 +43,10 @@ class Generation:
     def __post_init__(self) -> None:
         if not isinstance(self.max_tokens, int) or self.max_tokens < 1:
             raise ValueError(f"max_tokens={self.max_tokens!r} must be at least 1, and whole")
-        if not self.temperature >= 0:  # NaN too
-            raise ValueError(f"temperature={self.temperature} must be 0 (greedy) or above")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p={self.top_p} must be above 0 and at most 1")
+        if not (isinstance(self.temperature, int | float) and self.temperature >= 0):  # nor NaN
+            raise ValueError(f"temperature={self.temperature!r} must be 0 (greedy) or above")
+        if not (isinstance(self.top_p, int | float) and 0 < self.top_p <= 1):
+            raise ValueError(f"top_p={self.top_p!r} must be above 0 and at most 1")
         if any(not isinstance(stop, str) or not stop for stop in self.stop):
             raise ValueError(f"stop={list(self.stop)} must hold texts, none of them empty")
 

@@ -173,7 +173,7 @@ def load_task(path: str | Path) -> Task:
 def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
     """A task of what its file says. source: what errors call it."""
     _check_keys(content, Task, source)
-    if "data" not in content:
+    if not content.get("data"):
         raise ValueError(f"{source}: data is missing: the path of a file with documents")
     values = dict(content)
     for name in ("data", "few_shot_data"):

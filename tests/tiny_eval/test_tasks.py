@@ -83,7 +83,7 @@ def test_what_is_no_task_says_so(text: str, tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"promt": "x"}, r"t.yaml: unknown promt; known are .*prompt"),
-        ({"data": None, "name": "x"}, "data is missing"),
+        ({"data": None}, "data is missing"),
         ({"name": "a/b"}, "name='a/b' must be usable as the name of a folder"),
         ({"name": ".."}, "name='..' must be usable as the name of a folder"),
         ({"name": ""}, "name='' must be usable"),
@@ -109,6 +109,8 @@ def test_what_is_no_task_says_so(text: str, tmp_path: Path) -> None:
         ({"generation": {"max_token": 1}}, "generation: unknown max_token; known are max_tokens"),
         ({"generation": {"max_tokens": 0}}, "max_tokens=0 must be at least 1"),
         ({"generation": {"max_tokens": "8"}}, "max_tokens='8' must be at least 1, and whole"),
+        ({"generation": {"temperature": "0"}}, "temperature='0' must be 0 .greedy. or above"),
+        ({"generation": {"top_p": None}}, "top_p=None must be above 0 and at most 1"),
         ({"generation": 5}, "generation=5 must be like {max_tokens: 64}"),
     ],
 )
@@ -118,8 +120,6 @@ def test_a_mistake_is_named_with_its_remedy(
     write_docs(tmp_path / "d.jsonl", [{"q": "?", "a": "!"}])
     content = {"name": "t", "data": "d.jsonl", "prompt": "q", "target": "a", "metrics": ["f1"]}
     content = {**content, **change}
-    if content["data"] is None:
-        del content["data"]
     with pytest.raises(ValueError, match=message):
         task_of(content, tmp_path, "t.yaml")
 
