@@ -49,9 +49,9 @@ def apply_filters(text: str, filters: Sequence[FilterSpec]) -> str | None:
 def make_filter(spec: FilterSpec) -> Filter:
     """The filter that a task's file asks for.
 
-    spec: one of FILTERS by name; {"regex": pattern, "group": 1, "last": true} (group: by number;
-    if not told, the first, and without groups the whole match; last: the last match instead of the
-    first); {"choice_letter": {"letters": "ABCDE"}}, and "choice_letters" likewise
+    spec: one of FILTERS by name; {"regex": pattern, "last": true}, which takes the pattern's first
+    group, without groups the whole match (last: the last match instead of the first);
+    {"choice_letter": {"letters": "ABCDE"}}, and "choice_letters" likewise
     ValueError names the spec, what is wrong with it, and what there is
     """
     if isinstance(spec, str) and spec in FILTERS:
@@ -139,7 +139,10 @@ def last_number(text: str) -> str | None:
     marked = text.rpartition("####")[2] if "####" in text else answer_tag(text)
     result = marked.rpartition("=")[2] if marked else ""
     numbers = _NUMBER.findall(result)[:1] or _NUMBER.findall(text)[-1:]
-    return _plain_number(numbers[0]) if numbers else None
+    if not numbers:
+        return None
+    number = numbers[0].replace(",", "").lstrip("+")
+    return number.rstrip("0").rstrip(".") if "." in number and "/" not in number else number
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -149,28 +152,17 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _plain_number(number: str) -> str:
-    number = number.replace(",", "").lstrip("+")
-    if "." in number and "/" not in number:
-        number = number.rstrip("0").rstrip(".")
-    return number
-
-
 def _regex_filter(spec: Mapping[str, object]) -> Filter:
-    unknown = set(spec) - {"regex", "group", "last"}
-    if unknown:
-        raise ValueError(f"{spec!r} has {sorted(unknown)}; a regex filter has regex, group, last")
+    if unknown := set(spec) - {"regex", "last"}:
+        raise ValueError(f"{spec!r} has {sorted(unknown)}; a regex filter has regex and last")
     try:
         pattern = re.compile(str(spec["regex"]))
     except re.error as error:
         raise ValueError(f"{spec['regex']!r} is no regular expression: {error}") from error
-    group, last = spec.get("group", min(pattern.groups, 1)), bool(spec.get("last", False))
-    if not isinstance(group, int) or not 0 <= group <= pattern.groups:
-        raise ValueError(f"group={group!r} of {spec!r} must be a number from 0 to {pattern.groups}")
 
     def regex(text: str) -> str | None:
-        match = _last(pattern, text) if last else pattern.search(text)
-        return match[group] or None if match else None
+        match = _last(pattern, text) if spec.get("last") else pattern.search(text)
+        return match[min(pattern.groups, 1)] or None if match else None
 
     return regex
 

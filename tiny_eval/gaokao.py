@@ -88,11 +88,8 @@ def grade(question: Question, reply: str, awarded: float | None = None) -> Grade
     awarded: what a judge gave for an open question, in [0, points]
     ValueError names a type, an answer, a year or points that cannot be
     """
-    kind, points, correct = question["type"], question["points"], question["answer"]
-    if kind not in TYPES:
-        raise ValueError(f"type={kind!r} must be one of {', '.join(TYPES)}")
-    if kind == "single" and len(correct) != 1:
-        raise ValueError(f"answer={correct!r} must hold one letter, as type is 'single'")
+    _check(question)
+    kind, points = question["type"], question["points"]
     if not reply.strip():
         return Grade(0, points, None, "no reply")
     if kind == "open":
@@ -101,6 +98,17 @@ def grade(question: Question, reply: str, awarded: float | None = None) -> Grade
     if given is None:
         return Grade(0, points, None, f"no {'answer' if kind == 'fill' else 'choice'} found")
     return _grade_fill(question, given) if kind == "fill" else _grade_choice(question, given[0])
+
+
+def _check(question: Question) -> None:
+    kind, points, correct = question["type"], question["points"], question["answer"]
+    if kind not in TYPES:
+        raise ValueError(f"type={kind!r} must be one of {', '.join(TYPES)}")
+    if not isinstance(points, int | float):
+        raise ValueError(f"points={points!r} must be a number")
+    if not isinstance(correct, list) or (kind == "single" and len(correct) != 1):
+        wanted = "the letter" if kind == "single" else "the letters, or a text for each blank"
+        raise ValueError(f"answer={correct!r} must be a list of {wanted}, as type is {kind!r}")
 
 
 def read_reply(question: Question, reply: str) -> list[str] | None:
@@ -137,8 +145,8 @@ def multiple_choice_points(chosen: str, correct: str, points: float, year: int |
 
     chosen, correct: letters, in any order · ValueError for a year before 2020
     """
-    if year is None or year < FIRST_YEAR_OF_MULTIPLE:
-        raise ValueError(f"year={year}: maths papers have multiple choice from 2020 on")
+    if not isinstance(year, int) or year < FIRST_YEAR_OF_MULTIPLE:
+        raise ValueError(f"year={year!r}: maths papers have multiple choice from 2020 on")
     if not chosen or not set(chosen) <= set(correct):
         return 0
     if set(chosen) == set(correct):

@@ -1,6 +1,7 @@
 """Points as the exam gives them; replies read as a person would; GAOKAO-Bench's records."""
 
 import json
+import re
 from importlib.resources import files
 
 import pytest
@@ -95,9 +96,20 @@ def test_what_is_thought_is_not_the_answer():
     assert grade(question("fill", ["2"]), r"<think>\boxed{1}</think>\boxed{2}").points == 5
 
 
-def test_a_single_choice_has_one_right_option():
-    with pytest.raises(ValueError, match=r"\['D', 'C'\].*one letter"):
-        grade(question("single", ["D", "C"]), "选D")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "essay"},
+        {"points": "5"},
+        {"answer": "1/2"},  # not three blanks
+        {"type": "single", "answer": ["D", "C"]},
+        {"type": "multiple", "year": "2024"},
+    ],
+)
+def test_a_question_that_cannot_be_marked_is_named(wrong):
+    name, value = list(wrong.items())[-1]
+    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):
+        grade({**question("fill", ["1"]), **wrong}, "【答案】选D")
 
 
 def test_what_a_reply_says_is_told_apart_from_whether_it_is_right():
@@ -120,11 +132,6 @@ def test_an_open_question_takes_a_judge():
         grade(q, reply, 14)
     with pytest.raises(ValueError, match="awarded=-1"):
         grade(q, reply, -1)
-
-
-def test_an_unknown_type_is_named():
-    with pytest.raises(ValueError, match=r"type=.essay.*single"):
-        grade(question("essay", []), "x")
 
 
 # --- Answers found in replies. ---
