@@ -36,7 +36,7 @@ def judge_run(folder: str | Path, model: Model, progress: Progress | None = None
         raise ValueError(f"{folder} has no answer to an open question; none needs a judge")
     judge = {"model": model.name, "settings": digest(model.settings)}
     with one_writer(folder):
-        marks = read_rows(folder / JUDGEMENTS)
+        marks = read_rows(folder / JUDGEMENTS, "key", "points", "judge")
         for mark in marks:
             if mark["judge"] != judge:
                 problem = f"another judge, {mark['judge']['model']}, has marked answers of {folder}"
@@ -51,7 +51,7 @@ def judge_run(folder: str | Path, model: Model, progress: Progress | None = None
 def open_rows(folder: str | Path) -> list[Row]:
     """The predictions that only a judge can mark. FileNotFoundError if the folder is no run."""
     read_run(folder)
-    rows = read_rows(Path(folder) / PREDICTIONS)
+    rows = read_rows(Path(folder) / PREDICTIONS, "id", "key", "doc")
     return [row for row in rows if row["doc"].get("type") == "open" and "reply" in row]
 
 

@@ -33,16 +33,17 @@ def encode(row: Row, indent: int | None = None) -> bytes:
         return json.dumps(row, indent=indent).encode() + b"\n"
 
 
-def read_rows(path: str | Path) -> list[Row]:
+def read_rows(path: str | Path, *needed: str) -> list[Row]:
     """The whole lines of a file; none if there is no file, and without a last one that was cut off.
 
-    ValueError names the line that is no JSON object
+    ValueError names the line that is no JSON object, or lacks one of the fields that are needed
     """
     path = Path(path)
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")
-    return [_row(path, number, line) for number, line in enumerate(lines[:-1], 1) if line.strip()]
+    rows = ((number, line) for number, line in enumerate(lines[:-1], 1) if line.strip())
+    return [_row(f"{path}, line {number}", line, needed) for number, line in rows]
 
 
 def read_run(folder: str | Path) -> Row:
@@ -137,11 +138,13 @@ def tidy(folder: Path, wanted: Sequence[Row]) -> tuple[set[str], int]:
     return keys, len(old)
 
 
-def _row(path: Path, number: int, line: bytes) -> Row:
+def _row(place: str, line: bytes, needed: Sequence[str]) -> Row:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise ValueError(f"{path}, line {number} is no JSON ({error}); remove that line") from error
+        raise ValueError(f"{place} is no JSON ({error}); remove that line") from error
     if not isinstance(row, dict):
-        raise ValueError(f"{path}, line {number} is no JSON object; remove that line")
+        raise ValueError(f"{place} is no JSON object; remove that line")
+    if missing := [name for name in needed if name not in row]:
+        raise ValueError(f"{place} lacks {', '.join(missing)}; remove that line")
     return row

@@ -93,7 +93,7 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     else:
         _check(task, rows)
         rows = [{**row, "target": _targets(task, row)} for row in rows]
-    judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS)}
+    judgements = {row["key"]: row for row in read_rows(folder / JUDGEMENTS, "key", "points")}
     found = score(task, rows, str(run.get("model", "")), judgements)
     return replace(found, settings=run.get("settings") or {}, documents=run.get("documents"))
 

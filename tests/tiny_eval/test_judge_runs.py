@@ -9,7 +9,7 @@ import pytest
 from tests.tiny_eval.small_tasks import Echo, qa_task, write_docs
 from tiny_eval.judge_runs import judge_prompts, judge_run, open_rows
 from tiny_eval.models import Failure, Generation, ModelError, Prompt, Reply
-from tiny_eval.run_files import JUDGEMENTS, read_rows
+from tiny_eval.run_files import JUDGEMENTS, PREDICTIONS, read_rows
 from tiny_eval.runner import infer
 from tiny_eval.scoring import score_run
 from tiny_eval.scripted import script_of
@@ -54,6 +54,17 @@ class Judge(Echo):
 
 def points(run: Path) -> list[float | None]:
     return [item.values["gaokao"] for item in score_run(run).items]
+
+
+def test_a_line_by_hand_is_an_error_that_names_it(run: Path) -> None:
+    (run / JUDGEMENTS).write_text('{"id": "a", "points": 3}\n')
+    with pytest.raises(ValueError, match=r"judgements.jsonl, line 1 lacks key; remove that line"):
+        score_run(run)
+    with pytest.raises(ValueError, match=r"judgements.jsonl, line 1 lacks key, judge; remove"):
+        judge_run(run, Judge())
+    (run / PREDICTIONS).write_text('{"id": "a", "reply": "x"}\n')
+    with pytest.raises(ValueError, match=r"predictions.jsonl, line 1 lacks key, doc; remove"):
+        open_rows(run)
 
 
 def test_open_questions_are_marked_and_counted(run: Path) -> None:

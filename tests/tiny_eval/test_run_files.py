@@ -97,6 +97,14 @@ def test_a_line_that_is_no_row_is_named(line: str, tmp_path: Path) -> None:
         read_rows(path)
 
 
+def test_a_line_that_lacks_a_field_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    write(path, {"key": "a", "points": None}, {"points": 1})
+    assert len(read_rows(path, "points")) == 2
+    with pytest.raises(ValueError, match=r"rows, line 2 lacks key; remove that line"):
+        read_rows(path, "key", "points")
+
+
 def test_what_is_written_is_there_before_the_file_is_closed(tmp_path: Path) -> None:
     with open_for_lines(tmp_path / "rows") as file:
         append(file, {"id": 1})
