@@ -9,9 +9,6 @@ kind of question it is stands only in the file's name, so it is told from the an
 import re
 from typing import Any
 
-_OPTION = re.compile(
-    r"^\s*\$?([A-D])\$?\s*[.．、]\s*(.*?)(?=^\s*\$?[A-D]\$?\s*[.．、]|\Z)", re.M | re.S
-)
 _SOLUTION = re.compile(r"\s*(?:【(?:详解|小问|解析|解答|证明)|解\s*[:：(（]|证明)")
 _TWO_BLANKS = re.compile(r"\s*[(（]1[)）][.．]?\s+(.+?)\s*[(（]2[)）][.．]?\s+(.+)", re.DOTALL)
 _OTHERWISE = re.compile(r"\s*\\#\s*\\#")  # \frac{3}{10} \# \# 0.3: the same in other words
@@ -20,7 +17,7 @@ _POINTS = {"single": 5, "multiple": 5, "fill": 5, "open": 12}  # where a record 
 
 
 def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
-    """The record as a question: id, type, points, year, question, answer, options if it has any.
+    """The record as a question: id, type, points, year, question (its options in it), answer.
 
     ValueError names what is missing, or a record of several single choices: no maths paper has them
     """
@@ -37,17 +34,13 @@ def from_gaokao_bench(record: dict[str, Any]) -> dict[str, Any]:
     kind = _kind(answers)
     if kind == "fill" and (blanks := _TWO_BLANKS.fullmatch(answers[0])):
         answers = list(blanks.groups())
-    question, options = (
-        _cut_options(record["question"]) if kind in ("single", "multiple") else ("", [])
-    )
     year = str(record.get("year", ""))
     return {
         "id": f"{year}{record.get('category', '')}-{record.get('index', 0)}",
         "type": kind,
         "points": record.get("score", _POINTS[kind]),
         "year": int(year) if year.isdecimal() else None,
-        "question": (question or record["question"]).strip(),
-        **({"options": options} if options else {}),
+        "question": record["question"].strip(),
         "answer": list(answers[0]) if kind == "multiple" else answers,
         "analysis": record.get("analysis", ""),
     }
@@ -62,11 +55,3 @@ def _kind(answers: list[str]) -> str:
         return "multiple"
     whole = " ".join(answers)
     return "open" if _SOLUTION.match(whole) or len(whole) > _LONG else "fill"
-
-
-def _cut_options(text: str) -> tuple[str, list[str]]:
-    """The stem and the options; all of it and none if the options are not A to D, a line each."""
-    found = list(_OPTION.finditer(text))
-    if [match[1] for match in found] != list("ABCD"):
-        return text, []
-    return text[: found[0].start()], [match[2].strip() for match in found]
