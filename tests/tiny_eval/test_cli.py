@@ -303,6 +303,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith(f"usage: tiny_eval {command}")
 
 
+def test_the_list_of_commands_has_a_sentence_about_each(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert " Ask a model, then score its answers.\n" in capsys.readouterr().out
+
+
 # --- list ---
 
 
