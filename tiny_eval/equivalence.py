@@ -80,17 +80,13 @@ def _same(a: Answer, b: Answer) -> bool:
 def _same_equations(a: Answer, b: Answer) -> bool:
     """Two curves, the same up to a factor; or a value with its name, and one without or with it."""
     if isinstance(a, Equation) and isinstance(b, Equation):
-        if _squeezed(a.left) == _squeezed(b.left):
+        if re.sub(r"[\s{}\\]", "", a.left) == re.sub(r"[\s{}\\]", "", b.left):
             return _same(read_answer(a.right), read_answer(b.right))
         return _proportional(_difference(a), _difference(b))
     named, other = (a, b) if isinstance(a, Equation) else (b, a)
     assert isinstance(named, Equation)
     value = read_answer(named.right)
     return _may_be_missing(named.left, value) and _same(value, other)
-
-
-def _squeezed(text: str) -> str:
-    return re.sub(r"[\s{}\\]", "", text)
 
 
 def _may_be_missing(name: str, value: Answer) -> bool:

@@ -171,9 +171,8 @@ def _letters_filter(name: str, options: Mapping[str, object]) -> Filter:
     letters = options.get("letters", "ABCD")
     if set(options) - {"letters"} or not re.fullmatch(r"(?:([A-Z])(?!.*\1))+", str(letters)):
         raise ValueError(f'{name} takes {{"letters": "ABCDE"}}: capitals, not {dict(options)!r}')
-    if name == "choice_letter":
-        return lambda text: choice_letter(text, str(letters))
-    return lambda text: choice_letters(text, str(letters))
+    several = name == "choice_letters"
+    return lambda text: (choice_letters if several else choice_letter)(text, str(letters))
 
 
 # Each looks its function up when it is called: `pytest --mine` puts a learner's own in its place.

@@ -4,6 +4,7 @@ A closed list of kinds, each compared in its own way by `equivalence`. Chapter 5
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -60,7 +61,8 @@ def read_answer(text: str) -> "Answer":
     """
     text = _POINT.sub("", _MEMBER.sub("", split_condition(text))).strip()
     if _LABELS.fullmatch(text):
-        return Alternatives(tuple(parse_formula(label) for label in _label_numbers(text)))
+        labels = [unicodedata.normalize("NFKC", label) for label in re.findall(r"[①-⑳\d]", text)]
+        return Alternatives(tuple(map(parse_formula, labels)))
     if "±" in text or "∓" in text:
         flipped = text.replace("±", "-").replace("∓", "+")
         text = text.replace("±", "+").replace("∓", "-")
@@ -106,10 +108,6 @@ def as_set(answer: "Answer") -> "Set":
     if isinstance(answer, sympy.Expr):
         return sympy.FiniteSet(answer)
     raise FormulaError(f"{answer!r} is no set")
-
-
-def _label_numbers(text: str) -> list[str]:
-    return [str(ord(s) - 0x245F) if ord(s) > 0x245F else s for s in re.findall(r"[①-⑳\d]", text)]
 
 
 def _gathered(answers: list["Answer"]) -> "Answer":

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_Parts = dict[str, tuple[str, ...]]
-"""What must be there, by what errors call it: patterns of file names, one of them."""
-_PARTS: _Parts = {
+# What must be there, by what errors call it: patterns of file names, one of them. Without its files
+# transformers makes an empty tokenizer, and says nothing.
+_PARTS: dict[str, tuple[str, ...]] = {
     "config.json": ("config.json",),
     "weights (model.safetensors)": ("*.safetensors", "pytorch_model*.bin"),
     "tokenizer (tokenizer.json)": ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken"),
 }
-_ADAPTER: _Parts = {
+_ADAPTER: dict[str, tuple[str, ...]] = {
     "adapter_config.json": ("adapter_config.json",),
     "adapter_model.safetensors": ("adapter_model.*",),
 }
@@ -115,19 +115,16 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         raise _broken(adapter, "an adapter of this model", error) from error
 
 
-def _check(folder: Path, parts: _Parts, kind: str, command: str) -> None:
+def _check(folder: Path, parts: dict[str, tuple[str, ...]], kind: str, command: str) -> None:
     if folder.is_dir():
-        lacking = [part for part, names in parts.items() if not _has(folder, names)]
+        found = {name for names in parts.values() for name in names if any(folder.glob(name))}
+        lacking = [part for part, names in parts.items() if found.isdisjoint(names)]
         problem = f"{folder} has no {' and no '.join(lacking)}" if lacking else ""
     else:
         problem = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
     if problem:
         message = f"{problem}; give the folder of {kind}, as `{command}` makes one"
         raise FileNotFoundError(message)
-
-
-def _has(folder: Path, names: tuple[str, ...]) -> bool:
-    return any(True for name in names for _ in folder.glob(name))
 
 
 def _broken(folder: Path, kind: str, error: Exception) -> ValueError:
