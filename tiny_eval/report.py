@@ -43,8 +43,6 @@ def markdown(scores: Sequence[Scores], comparisons: Sequence[RunComparison] = ()
     comparisons: by comparison.compare_all or compare_runs, of these runs
     ValueError if there are no runs
     """
-    if not scores:
-        raise ValueError("no runs to report; score one first")
     lines = [f"# {_WORDS['title']}", ""]
     for task, runs in by_task(scores).items():
         lines += [f"## {inline(task)}", ""]
@@ -54,7 +52,9 @@ def markdown(scores: Sequence[Scores], comparisons: Sequence[RunComparison] = ()
 
 
 def by_task(scores: Sequence[Scores]) -> dict[str, dict[str, Scores]]:
-    """The runs of each task, by name."""
+    """The runs of each task, by name. ValueError if there are none."""
+    if not scores:
+        raise ValueError("no runs to report; score one first")
     tasks: dict[str, dict[str, Scores]] = {}
     for name, each in zip(run_names(scores), scores, strict=True):
         tasks.setdefault(each.task.name, {})[name] = each

@@ -43,8 +43,6 @@ def page(
     comparisons: by comparison.compare_all or compare_runs, of these runs
     ValueError if there are no runs
     """
-    if not scores:
-        raise ValueError("no runs to report; score one first")
     words = words_in(language)
     tasks = by_task(scores)
     style = Html((files("tiny_eval") / "data" / "report_page.css").read_text(encoding="utf-8"))
