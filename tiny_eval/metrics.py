@@ -37,6 +37,8 @@ from .likelihood import (
 from .rouge import rouge_l, rouge_l_longbench, rouge_lsum, rouge_n
 from .text import normalize_chinese, words_of_chinese_qa, words_of_jieba
 
+Unit = Literal["word", "byte", "token"]
+
 
 class Item(NamedTuple):
     """A document as a metric sees it."""
@@ -117,7 +119,13 @@ def _calibration(items: Sequence[Item]) -> float:
     return expected_calibration_error(confidences, [_chosen(item, "none") > 0 for item in items])
 
 
-def _perplexity(items: Sequence[Item], unit: Literal["word", "byte", "token"]) -> float:
+def _of_text(about: str, unit: Unit) -> Metric:
+    return Metric(
+        about, "perplexity", of_corpus=lambda items: _perplexity(items, unit), lower_is_better=True
+    )
+
+
+def _perplexity(items: Sequence[Item], unit: Unit) -> float:
     found = [item.row["loglikelihoods"][0] for item in items]
     if unit == "token":
         units = [each["tokens"] for each in found]
@@ -190,24 +198,9 @@ METRICS: dict[str, Metric] = {
         best=0,
         lower_is_better=True,
     ),
-    "word_perplexity": Metric(
-        "per word, words cut at white space",
-        "perplexity",
-        of_corpus=lambda items: _perplexity(items, "word"),
-        lower_is_better=True,
-    ),
-    "byte_perplexity": Metric(
-        "per byte of UTF-8, for any tokenizer",
-        "perplexity",
-        of_corpus=lambda items: _perplexity(items, "byte"),
-        lower_is_better=True,
-    ),
-    "token_perplexity": Metric(
-        "per token of this model, for no other",
-        "perplexity",
-        of_corpus=lambda items: _perplexity(items, "token"),
-        lower_is_better=True,
-    ),
+    "word_perplexity": _of_text("per word, words cut at white space", "word"),
+    "byte_perplexity": _of_text("per byte of UTF-8, for any tokenizer", "byte"),
+    "token_perplexity": _of_text("per token of this model, for no other", "token"),
     "bits_per_byte": Metric(
         "what a compressor would need",
         "perplexity",
