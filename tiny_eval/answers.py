@@ -49,12 +49,15 @@ def exact_match(
 def token_f1(
     prediction: str, reference: str, tokenize: Callable[[str], list[str]] | None = None
 ) -> float:
-    """The F1 of shared tokens, as often as both have them; 0 if either has none.
+    """The F1 of shared tokens, as often as both have them; 0 if only one of them has any.
 
-    tokenize: SQuAD's words by default; words_of_chinese_qa makes it LongBench's qa_f1_zh
+    tokenize: SQuAD's words by default; words_of_chinese_qa makes it LongBench's qa_f1_zh · where
+    neither has a token it is exact_match: of "A", an article, SQuAD leaves none, and "A" scores 0
     """
     words = tokenize or words_of_qa
     given, expected = words(prediction), words(reference)
+    if not given and not expected and reference.strip():
+        return exact_match(prediction, reference)
     shared = (Counter(given) & Counter(expected)).total()
     return 2 * shared / (len(given) + len(expected)) if shared else 0.0
 

@@ -32,13 +32,11 @@ def judge_run(folder: str | Path, model: Model, progress: Progress | None = None
     """
     folder = Path(folder)
     rows = open_rows(folder)
-    if not rows:
-        raise ValueError(f"{folder} has no answer to an open question; none needs a judge")
     judge = {"model": model.name, "settings": digest(model.settings)}
     with one_writer(folder):
         marks = read_rows(folder / JUDGEMENTS, "key", "points", "judge")
         for mark in marks:
-            if mark["judge"] != judge:
+            if mark["judge"] != judge and mark["points"] is not None:
                 problem = f"another judge, {mark['judge']['model']}, has marked answers of {folder}"
                 raise ValueError(f"{problem}; to begin anew, remove {JUDGEMENTS} there")
         done = {mark["key"] for mark in marks if mark["points"] is not None}
@@ -49,10 +47,16 @@ def judge_run(folder: str | Path, model: Model, progress: Progress | None = None
 
 
 def open_rows(folder: str | Path) -> list[Row]:
-    """The predictions that only a judge can mark. FileNotFoundError if the folder is no run."""
+    """The predictions that only a judge can mark.
+
+    FileNotFoundError if the folder is no run; ValueError if there are none
+    """
     read_run(folder)
     rows = read_rows(Path(folder) / PREDICTIONS, "id", "key", "doc")
-    return [row for row in rows if row["doc"].get("type") == "open" and "reply" in row]
+    found = [row for row in rows if row["doc"].get("type") == "open" and "reply" in row]
+    if not found:
+        raise ValueError(f"{folder} has no answer to an open question; none needs a judge")
+    return found
 
 
 def judge_prompts(folder: str | Path) -> dict[str, Prompt]:

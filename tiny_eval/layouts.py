@@ -46,6 +46,8 @@ def to_documents(records: list[Record], layout: str) -> list[Record]:
 def from_sft(record: Record) -> Record:
     """Instruction tuning data; input may be missing or empty. ValueError"""
     instruction, output = _needed(record, "instruction", "output")
+    if not str(output).strip():
+        raise ValueError("output is empty, so no answer could be right; leave the record out")
     parts = [str(part) for part in (instruction, record.get("input")) if part not in (None, "")]
     return {**record, "question": "\n".join(parts), "answer": output}
 

@@ -59,6 +59,11 @@ class Reply(NamedTuple):
     """It ended at max_tokens, not by itself."""
 
 
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to where the first of the stops begins."""
+    return text[: min([len(text), *(text.index(each) for each in stop if each in text)])]
+
+
 class Loglikelihood(NamedTuple):
     """Natural logarithm of a text's probability."""
 

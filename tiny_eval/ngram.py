@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
-from .models import Failure, Generation, Loglikelihood, Prompt, Reply
+from .models import Failure, Generation, Loglikelihood, Prompt, Reply, before_stop
 from .tasks import digest
 
 _CHARACTERS = 0x110000  # of Unicode; before anything is counted, each is as likely as the other
@@ -96,9 +96,8 @@ class NgramModel:
         made = ""
         for _ in range(generation.max_tokens):
             made += self._choose(history + made, generation, draw)
-            ends = [made.find(stop) for stop in generation.stop if stop in made]
-            if ends:
-                return Reply(made[: min(ends)])
+            if (text := before_stop(made, generation.stop)) != made:
+                return Reply(text)
         return Reply(made, cut=True)
 
     def _choose(self, history: str, generation: Generation, draw: random.Random) -> str:

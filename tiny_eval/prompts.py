@@ -67,7 +67,7 @@ def examples_for(task: Task, doc: Doc, pool: Sequence[Doc]) -> list[Doc]:
     examples = list(islice(others, task.few_shot))
     if len(examples) < task.few_shot:
         problem = f"few_shot={task.few_shot}, but only {len(examples)} examples are to be had"
-        raise ValueError(f"{task.name}: {problem}; lower it, or give few_shot_data")
+        raise ValueError(f"{task.name}: {problem}; lower it (--few-shot), or give few_shot_data")
     return examples
 
 
@@ -90,7 +90,7 @@ def value_of(source: str, doc: Doc) -> Any:
     """
     if source in doc.fields:
         return doc.fields[source]
-    if "{" not in source:
+    if "{{" not in source and "{%" not in source:
         known = ", ".join(map(str, doc.fields))
         problem = f"{source!r} is neither a field nor a template with {{{{...}}}}"
         raise ValueError(f"document {doc.id}: {problem}; there are {known}")

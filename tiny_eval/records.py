@@ -6,10 +6,12 @@
     one JSON object                  that holds the list as "example" or "data"
     CSV                              a line of names first; a quoted cell may hold newlines
 
-In UTF-8, or else in GB18030, as Excel saves a Chinese CSV. What cannot be read is an error, never
-left out. Chapter 52 uses it. Leaves out: other encodings, Parquet, Excel, archives.
+In UTF-8, in UTF-16 with its mark, or else in GB18030, as Excel saves a Chinese CSV. What cannot be
+read is an error, never left out. Chapter 52 uses it. Leaves out: other encodings, Parquet, Excel,
+archives.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -34,8 +36,8 @@ def read_records(path: str | Path) -> list[Record]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give one of the files in it")
     if not path.is_file():
-        remedy = "give the path of a JSONL, JSON or CSV file (--data FILE)"
-        raise FileNotFoundError(f"no data at {path}; {remedy}")
+        remedy = "give the path of a JSONL, JSON or CSV file"
+        raise FileNotFoundError(f"there is no file {path}; {remedy}")
     text = _text_of(path)
     start = _VISIBLE.search(text)
     if not start:
@@ -50,7 +52,7 @@ def _text_of(path: Path) -> str:
     """ValueError names the line that is not UTF-8."""
     content = path.read_bytes()
     try:
-        text = content.decode("gb18030" if _is_gb18030(content) else "utf-8-sig")
+        text = content.decode(_encoding(content))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         remedy = "save it as UTF-8, or get it again if it was cut off or damaged"
@@ -61,10 +63,13 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def _is_gb18030(content: bytes) -> bool:
-    """Whether most of it is broken as UTF-8: a few broken places would come out as gibberish."""
+def _encoding(content: bytes) -> str:
+    """GB18030 if most of it is broken as UTF-8: a few broken places would come out as gibberish."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
     text = content.decode("utf-8", "replace")
-    return sum(not character.isascii() for character in text) < 2 * text.count("\ufffd")
+    broken = sum(not character.isascii() for character in text) < 2 * text.count("\ufffd")
+    return "gb18030" if broken else "utf-8-sig"
 
 
 # --- JSON ---

@@ -138,6 +138,15 @@ def tidy(folder: Path, wanted: Sequence[Row]) -> tuple[set[str], int]:
     return keys, len(old)
 
 
+def discard_empty(folder: Path) -> None:
+    """Remove a run in which nothing was ever answered, so that nobody takes it for one."""
+    files = {RUN, PREDICTIONS, ".writer"}
+    if not read_rows(folder / PREDICTIONS) and {path.name for path in folder.iterdir()} <= files:
+        for name in files:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def _row(place: str, line: bytes, needed: Sequence[str]) -> Row:
     try:
         row = json.loads(line)

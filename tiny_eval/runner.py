@@ -20,6 +20,7 @@ from .run_files import (
     RUN,
     Row,
     append,
+    discard_empty,
     encode,
     one_writer,
     open_for_lines,
@@ -69,7 +70,11 @@ def infer(
         there, superseded = tidy(folder, rows)
         waiting = [row for row in rows[:limit] if row["key"] not in there]
         result = Inference(folder, kept=len(rows[:limit]) - len(waiting), superseded=superseded)
-        _ask(task, model, waiting, result, progress)
+        try:
+            _ask(task, model, waiting, result, progress)
+        except BaseException:
+            discard_empty(folder)
+            raise
         tidy(folder, rows)  # replies come in any order
     return result
 

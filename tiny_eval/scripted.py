@@ -12,7 +12,15 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
+from .models import (
+    Failure,
+    Generation,
+    Loglikelihood,
+    ModelError,
+    Prompt,
+    Reply,
+    before_stop,
+)
 from .records import read_records
 from .run_files import Row
 from .runner import rows_to_ask
@@ -38,10 +46,12 @@ class ScriptedModel:
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation
     ) -> Iterator[tuple[int, Reply | Failure]]:
-        """What the script holds for each prompt, whole; a Failure where it holds nothing."""
+        """What the script holds for each prompt, up to a stop; a Failure where it holds nothing."""
         for index, prompt in enumerate(prompts):
-            reply = self._replies.get(prompt_key(prompt))
-            yield index, Failure("the script has no reply to it") if reply is None else Reply(reply)
+            if (reply := self._replies.get(prompt_key(prompt))) is None:
+                yield index, Failure("the script has no reply to it")
+            else:
+                yield index, Reply(before_stop(reply, generation.stop))
 
     def loglikelihood(
         self, requests: Sequence[tuple[Prompt, str]]

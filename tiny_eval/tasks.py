@@ -56,7 +56,7 @@ class Task:
     layout: str = "plain"
     """How a record is laid out: layouts.py knows those of some well-known benchmarks."""
     description: str = ""
-    """Stands before everything; in a conversation it is the system message."""
+    """Stands before all else as it is, so end it with line breaks; in chat, the system message."""
     few_shot: int = 0
     """Solved examples before the question."""
     few_shot_data: Path | None = None
@@ -130,6 +130,8 @@ class Task:
         return self._read(self.few_shot_data) if self.few_shot_data else self.docs
 
     def _read(self, path: Path) -> list[Doc]:
+        if not path.exists():
+            raise FileNotFoundError(f"{self.name}: there is no {path}; give its data (--data FILE)")
         records = to_documents(read_records(path), self.layout)
         if not records:
             raise ValueError(f"{self.name}: {path} holds no documents")
@@ -217,8 +219,15 @@ def _check_keys(content: Mapping[str, Any], kind: type[Task | Generation], sourc
 
 
 def _with_ids(records: list[dict[str, Any]]) -> list[Doc]:
-    """Each record's own "id" if all have one and none is the same, else its place, from 0."""
-    own = [str(record["id"]) for record in records if record.get("id") not in (None, "")]
-    if not len(own) == len(records) == len(set(own)):
-        own = [str(place) for place in range(len(records))]
-    return list(map(Doc, own, records))
+    """Each record's own "id"; if none has one, its place, from 0."""
+    own = [None if record.get("id") in (None, "") else str(record["id"]) for record in records]
+    if not any(own):
+        return [Doc(str(place), record) for place, record in enumerate(records)]
+    seen: dict[str | None, int] = {None: -1}
+    for number, name in enumerate(own, 1):
+        if name in seen:
+            other = f"as has record {seen[name]}" if name else "and others have one"
+            problem = f"record {number} has {f'the id {name!r}' if name else 'no id'}, {other}"
+            raise ValueError(f"{problem}; give each an id of its own, or none to any")
+        seen[name] = number
+    return [Doc(str(name), record) for name, record in zip(own, records, strict=True)]

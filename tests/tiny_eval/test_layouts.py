@@ -35,7 +35,7 @@ def test_sft_joins_instruction_and_input():
     records = [
         {"instruction": "翻译：", "input": "渡船", "output": "ferry", "history": []},
         {"instruction": "Say hello.", "input": "", "output": "Hello."},
-        {"instruction": "Say bye.", "output": ""},
+        {"instruction": "Say bye.", "output": "Bye."},
     ]
     documents = to_documents(records, "sft")
     assert [document["question"] for document in documents] == [
@@ -43,8 +43,10 @@ def test_sft_joins_instruction_and_input():
         "Say hello.",
         "Say bye.",
     ]
-    assert [document["answer"] for document in documents] == ["ferry", "Hello.", ""]
+    assert [document["answer"] for document in documents] == ["ferry", "Hello.", "Bye."]
     assert documents[0]["history"] == []
+    with pytest.raises(ValueError, match=r"record 1.*output is empty"):
+        to_documents([{"instruction": "Say bye.", "output": " "}], "sft")
 
 
 def test_longbench_gives_question_and_id_and_keeps_the_rest():
@@ -114,5 +116,3 @@ def without(record, name):
 def test_an_error_names_the_record_the_field_and_the_layout(layout, good, bad, problem):
     with pytest.raises(ValueError, match=f"^record 3: .*{problem}.*layout '{layout}'"):
         to_documents([good, good, bad], layout)
-
-

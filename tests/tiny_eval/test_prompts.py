@@ -87,7 +87,9 @@ def test_a_document_is_not_its_own_example_in_another_file(tmp_path: Path) -> No
 
 def test_too_few_examples_are_an_error(tmp_path: Path) -> None:
     task = qa_task(tmp_path, few_shot=4)
-    with pytest.raises(ValueError, match=r"few_shot=4, but only 3 .*lower it, or give few_shot"):
+    with pytest.raises(
+        ValueError, match=r"few_shot=4, but only 3 .*lower it \(--few-shot\), or give"
+    ):
         examples_for(task, task.docs[0], task.docs)
 
 

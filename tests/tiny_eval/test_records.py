@@ -138,7 +138,9 @@ def test_an_error_names_the_file_the_line_and_the_remedy(tmp_path, case):
 
 
 def test_no_file_and_a_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no data at .*absent\.jsonl; give the path of a"):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no file .*absent\.jsonl; give the path of a"
+    ):
         read_records(tmp_path / "absent.jsonl")
     with pytest.raises(ValueError, match="is a folder; give one of the files in it"):
         read_records(tmp_path)
@@ -151,11 +153,17 @@ def test_broken_utf_8_is_never_read_as_gibberish_in_gb18030(tmp_path):
         read_records(write(tmp_path, broken))
 
 
+def test_utf_16_with_its_mark_is_read(tmp_path):
+    text = LAYOUTS["JSONL"]
+    expected = read_records(write(tmp_path, text.encode()))
+    for content in (text.encode("utf-16"), b"\xfe\xff" + text.encode("utf-16-be")):
+        assert read_records(write(tmp_path, content)) == expected
+
+
 def test_what_is_no_text_is_an_error_that_names_the_line(tmp_path):
     whole = LAYOUTS["JSONL"].encode()
     cut = whole[: whole.index("色".encode()) + 2]
     for content, line in [
-        (LAYOUTS["JSONL"].encode("utf-16"), 1),
         (b"\x89PNG\r\n\xff\xff", 2),
         (whole.replace(b'"x"', b'"x\xff"'), 2),
         (cut, 1),

@@ -25,7 +25,7 @@ from tiny_eval.models import Generation, ModelError
 from tiny_eval.run_files import PREDICTIONS, RUN, SUPERSEDED, Row, one_writer, read_rows, read_run
 from tiny_eval.runner import infer, rows_to_ask, run_folder
 from tiny_eval.scoring import score_run
-from tiny_eval.scripted import gold_of
+from tiny_eval.scripted import ScriptedModel, gold_of
 from tiny_eval.tasks import load_task
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no lock")
@@ -197,7 +197,7 @@ def test_a_template_that_does_not_fit_a_late_document_stops_before_anything_is_a
 SLOW = """
 import sys, time
 from tiny_eval.runner import infer
-from tiny_eval.scripted import gold_of
+from tiny_eval.scripted import ScriptedModel, gold_of
 from tiny_eval.tasks import load_task
 
 class Slow:
@@ -414,3 +414,14 @@ def test_replies_are_kept_as_they_are(tmp_path: Path) -> None:
     assert [json.dumps(row["reply"]) for row in rows_of(result.folder)] == [
         json.dumps(f"Q: {doc['q']}\nA:") for doc in docs
     ]
+
+
+def test_a_start_that_fails_leaves_no_run(tmp_path: Path) -> None:
+    class Refusing(ScriptedModel):
+        def generate_until(self, prompts, generation):
+            raise ModelError("no such server")
+
+    task = qa_task(tmp_path)
+    with pytest.raises(ModelError):
+        infer(task, Refusing("m"), tmp_path / "runs")
+    assert not list((tmp_path / "runs" / task.name).iterdir())

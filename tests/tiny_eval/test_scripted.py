@@ -145,3 +145,9 @@ def test_a_conversation_is_no_text() -> None:
 def test_what_the_script_does_not_choose_is_a_failure() -> None:
     found = dict(ScriptedModel("s").loglikelihood([("a", " b")]))
     assert found == {0: Failure("the script chooses nothing here")}
+
+
+def test_a_script_stops_where_the_task_says(tmp_path: Path) -> None:
+    model = ScriptedModel("s", {prompt_key("p"): "72\nQuestion: another?"})
+    [(_, reply)] = model.generate_until(["p"], Generation(stop=("Question:", "\n")))
+    assert reply == Reply("72")

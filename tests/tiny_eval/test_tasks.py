@@ -136,12 +136,8 @@ def test_a_lone_filter_or_metric_needs_no_list(tmp_path: Path) -> None:
     ("records", "ids"),
     [
         ([{"id": "x"}, {"id": 2}], ["x", "2"]),
-        ([{"id": "x"}, {"id": "x"}], ["0", "1"]),
-        ([{"id": "x"}, {}], ["0", "1"]),
-        ([{"id": ""}, {"id": "x"}], ["0", "1"]),
-        ([{"id": None}, {"id": 1}], ["0", "1"]),
         ([{"id": 0}, {"id": 1}], ["0", "1"]),
-        ([{"id": 1}, {"id": "1"}], ["0", "1"]),
+        ([{}, {"id": ""}, {"id": None}], ["0", "1", "2"]),
     ],
 )
 def test_every_document_has_an_id_of_its_own(
@@ -149,6 +145,24 @@ def test_every_document_has_an_id_of_its_own(
 ) -> None:
     docs = [{"q": "?", "a": "!", **record} for record in records]
     assert [doc.id for doc in qa_task(tmp_path, docs).docs] == ids
+
+
+@pytest.mark.parametrize(
+    ("records", "problem"),
+    [
+        ([{"id": "x"}, {"id": "y"}, {"id": "x"}], "record 3 has the id 'x', as has record 1"),
+        ([{"id": 1}, {"id": "1"}], "record 2 has the id '1', as has record 1"),
+        ([{"id": "x"}, {}], "record 2 has no id, and others have one"),
+        ([{"id": None}, {"id": 1}], "record 1 has no id, and others have one"),
+    ],
+)
+def test_ids_that_name_no_one_document_are_an_error(
+    records: list[dict[str, Any]], problem: str, tmp_path: Path
+) -> None:
+    """Numbered anew, a reply with the id 1 would go to another question."""
+    task = qa_task(tmp_path, [{"q": "?", "a": "!", **record} for record in records])
+    with pytest.raises(ValueError, match=problem):
+        _ = task.docs
 
 
 def test_examples_come_from_the_task_itself_unless_said_otherwise(tmp_path: Path) -> None:
