@@ -11,6 +11,7 @@ models of OpenAI want; texts longer than the model's context.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from threading import Event
 from typing import NamedTuple
@@ -62,8 +63,7 @@ class OpenAIModel:
     @property
     def settings(self) -> Json:
         """Which server."""
-        server = self._server.base_url.partition("://")[2].rpartition("@")[2].rstrip("/")
-        return {"server": server}
+        return {"server": re.sub(r"^\w+://(.*@)?|/+$", "", self._server.base_url)}
 
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation
@@ -156,16 +156,12 @@ class OpenAIModel:
         found = self._echo(before + after, stopped)
         if isinstance(found, Failure):
             return found
-        first = lengths[before] if before else 0
-        logprobs, best = found.logprobs[first:], found.best[first:]
-        if logprobs and first == 0 and logprobs[0] is None:
-            logprobs, best = logprobs[1:], best[1:]
-        known = [number for number in logprobs if number is not None]
-        if not known or len(known) < len(logprobs):
+        first = lengths[before] if before else int(found.logprobs[:1] == [None])
+        best = found.best[first:]
+        known = [number for number in found.logprobs[first:] if number is not None]
+        if not known or len(known) < len(best):
             return Failure(f"{after[:40]!r} has no tokens of its own with log-probabilities")
-        greedy = all(
-            top is not None and number >= top for number, top in zip(known, best, strict=True)
-        )
+        greedy = all(top is not None and n >= top for n, top in zip(known, best, strict=True))
         return Loglikelihood(math.fsum(known), len(known), greedy)
 
     def _echo(self, text: str, stopped: Event) -> _Echo | Failure:

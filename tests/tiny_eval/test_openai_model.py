@@ -399,6 +399,18 @@ def test_tokens_are_counted_without_usage_too():
     assert found == Loglikelihood(-0.25, 1, True)
 
 
+def test_a_text_of_which_the_server_scores_nothing_fails_alone():
+    made = {"text": "!", "logprobs": {"token_logprobs": [-9.0]}}  # the token that was made, alone
+
+    def respond(request):
+        return Response({"choices": [made]}) if "天" in request.prompt else echoing(request)
+
+    with StubServer(respond) as server:
+        found = dict(model_of(server).loglikelihood_rolling(["天", "Q:"]))
+    assert "no tokens of its own" in found[0].reason
+    assert found[1].tokens == 1
+
+
 def test_a_text_is_scored_from_its_second_token_or_its_first_after_a_bos_token():
     with StubServer(echoing) as server:
         found = dict(model_of(server).loglikelihood_rolling(["天:", "", "<s>天:"]))
