@@ -12,10 +12,10 @@
 # 5. 一个分数有多准？要多少道题才够？（第 8、9 节）
 # 6. A 和 B 到底谁好？试了二十个模型，挑最好的那个，行吗？（第 10 节）
 # 7. 示例的次序、模板的一个词，值多少分？（第 11 节）
-# 8. 报告、评委、真的模型。（第 12 到 14 节）
+# 8. 报告，和真的模型。（第 12、13 节）
 #
-# **预备知识**：会读 Python；[第 51 章](51_metrics.ipynb)讲过指标本身，这里只管**怎样问、怎样判、有多准**。**用时**：一个 CPU 核上全部运行不到
-# 一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
+# **预备知识**：会读 Python，知道什么是词元和 softmax；[第 51 章](51_metrics.ipynb)讲过指标本身，这里只管**怎样问、怎样判、有多准**。
+# **用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
 #
 # 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。
 # %% [markdown] lang="en"
@@ -36,9 +36,9 @@
 # 5. How exact is a score? How many questions are enough? (sections 8 and 9)
 # 6. A or B? And may one try twenty models and take the best? (section 10)
 # 7. What are the order of examples and a word of the template worth? (section 11)
-# 8. The report, a judge, real models. (sections 12 to 14)
+# 8. The report, and real models. (sections 12 and 13)
 #
-# **You need**: to read Python. [Chapter 51](51_metrics.ipynb) is about the metrics themselves; this one
+# **You need**: to read Python, and to know what tokens and a softmax are. [Chapter 51](51_metrics.ipynb) is about the metrics themselves; this one
 # is about **how to ask, how to mark, and how sure the result is**. **Time**: the whole chapter runs in
 # under a minute on one CPU core; no network, no downloads. A small model is trained in section 7,
 # which takes seconds.
@@ -60,7 +60,6 @@ import math
 import random
 import re
 import tempfile
-import threading
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
@@ -77,7 +76,7 @@ import numpy as np
 # 改一行，就是另一个任务。
 #
 # 我们自己出一套题。失物招领处有一本**登记簿**，一行一件：捡到什么，在哪里捡到的。每页六件，提三个问题：某件东西是在哪里捡到的？四选一。有的页上东
-# 西各不相同，有的页上净是围巾和水壶，只有颜色能区分，那就难了。一半中文，一半英文。
+# 西种类多；有的页上净是围巾和水壶，只有颜色能区分，那就难了。一半中文，一半英文。
 # %% [markdown] lang="en"
 # ## 1 A task is a file
 #
@@ -90,9 +89,9 @@ import numpy as np
 #
 # We make a set of questions of our own. A lost-and-found office keeps a **register**, a line for each
 # thing: what it is, and where it was found. A page has six things, and there are three questions about
-# it, with four places to choose from. On some pages all things are of different kinds; on others there
-# is nothing but scarves and kettles, which only their colours tell apart, and those are hard. Half of
-# it is in Chinese, half in English.
+# it, with four places to choose from. Some pages have things of many kinds; on others there is nothing
+# but scarves and kettles, which only their colours tell apart, and those are hard. Half of it is in
+# Chinese, half in English.
 # %%
 WORDS = {
     "zh": ("红 蓝 灰 黑 绿 白", "围巾 手套 雨伞 水壶 背包 帽子 钥匙 课本",
@@ -130,9 +129,9 @@ def write_lines(path, records):
 
 
 # %% [markdown] lang="zh"
-# 数据是 JSONL，一行一个文档。旁边放一个 YAML。`prompt` 是模板，`{{...}}` 处填字段；题目的样子像登记簿的下一行写了一半，等人接着写。
+# 数据是 JSONL，一行一道题，评测台管它叫一个**文档**（document）。旁边放一个 YAML。`prompt` 是模板，`{{...}}` 处填字段；题目的样子像登记簿的下一行写了一半，等人接着写。
 # %% [markdown] lang="en"
-# The data are JSONL, a document a line. The YAML lies beside them. `prompt` is a template, with fields
+# The data are JSONL, a question a line; a harness calls it a **document**. The YAML lies beside them. `prompt` is a template, with fields
 # in `{{...}}`: a question looks like one more line of the register, half written, to be gone on with.
 # %%
 scratch = tempfile.TemporaryDirectory()
@@ -190,7 +189,7 @@ print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))
 # **问题**　模型看到的不是文档，而是一段**提示**（prompt）。从前者到后者，要做多少个决定？
 #
 # **想法**　填好模板；前面要不要摆几道做好的例题（**少样本**，few-shot）；是一段纯文本让它接着写，还是一问一答的**对话**，交给模型自己的聊天模板。同一
-# 道题，三种样子（例题取自数据的开头，碰巧是中文的）：
+# 道题，三种样子（例题取自数据的开头，正好是中文的）：
 # %% [markdown] lang="en"
 # Beside plain fields, [layouts.py](../../tiny_eval/layouts.py) knows some well-known files: LongBench,
 # C-Eval, CMMLU, GSM8K, GAOKAO-Bench, and instruction data with `instruction/input/output`;
@@ -217,15 +216,11 @@ for variant in (task, one_shot, replace(one_shot, chat=True)):
         made if isinstance(made, str) else "\n".join(f"{m['role']}: {m['content']!r}" for m in made)
     )
 # %% [markdown] lang="zh"
-# 拼起来的代码就这么几行：
+# 拼起来的代码就这么几行；再画出来看，每一块各是什么：
 # %% [markdown] lang="en"
-# These few lines put it together:
+# These few lines put it together; then the same, drawn piece by piece:
 # %%
 print(inspect.getsource(prompt_of))
-# %% [markdown] lang="zh"
-# 画出来看，每一块各是什么：
-# %% [markdown] lang="en"
-# Drawn, piece by piece:
 # %%
 from tiny_eval.prompts import answer_of, value_of
 
@@ -244,16 +239,16 @@ for ax, parts, title in zip(axes, (raw, chat), ("raw text", "chat"), strict=True
 
 # %% [markdown] lang="zh"
 # 注意两处。第一，纯文本里，题目与答案之间有一个**分隔**（`target_delimiter`），英文通常是一个空格，中文通常什么也没有；对话里它消失了，因为答案自成一
-# 条消息。第二，例题之间有空行。这些字符谁也不在意，可模型在意：它学过的文本里，空格是下一个词的一部分（第 7 节）。所以换个问法就换个分数，少一个空格也
-# 算换。
+# 条消息。第二，例题之间有空行。这些字符人看不见，模型却看得见：在许多分词器里，空格与后面的词合成一个词元（第 7 节）。换个问法，分数就可能变；少一个空
+# 格，也是换了问法。
 #
 # 那么哪些改动算“另一次提问”？`asking()` 收齐了一切会影响回答的设置，取一个摘要：
 # %% [markdown] lang="en"
 # Two things to notice. In raw text there is a **delimiter** between a question and its answer
 # (`target_delimiter`): usually a space in English, usually nothing in Chinese. In a conversation it is
-# gone, because the answer is a message of its own. And between examples there is an empty line. Nobody
-# cares for these characters but the model, in whose training text a space belongs to the word after it
-# (section 7). So another way of asking gets another score, and one space less is another way.
+# gone, because the answer is a message of its own. And between examples there is an empty line. People
+# do not see these characters, but the model does: in many tokenizers a space is part of the word after it
+# (section 7). Another way of asking may get another score, and one space less is another way.
 #
 # Which changes make it another run, then? `asking()` gathers all settings that answers depend on; here
 # are their digests:
@@ -266,9 +261,9 @@ variants = {"as it is": {}, "few_shot": {"few_shot": 1}, "chat": {"chat": True},
 for name, changes in variants.items():
     print(f"{name:15} {digest(replace(task, **changes).asking())}")
 # %% [markdown] lang="zh"
-# 改例题数、改成对话、少一个空格：都不同了。改标准答案、改指标：摘要没变，因为模型的回答与它们无关。下一节就靠这个区别。
+# 改例题数、改成对话、少一个空格：摘要都变了。改标准答案、改指标：没变，因为模型的回答与它们无关。下一节就靠这个区别。
 #
-# > **教程里常见的错**　报分数，不报提示。两篇文章的“同一个基准”，一个零样本、一个五样本，一个用聊天模板、一个不用，分数并排摆着比。
+# > **教程里常见的错**　报分数，不报提示。同一个基准，这篇零样本，那篇五样本；这篇用聊天模板，那篇不用；分数却并排摆着比。
 #
 # ## 3 两个阶段
 #
@@ -277,7 +272,7 @@ for name, changes in variants.items():
 # **想法**　问模型又慢又贵，判分又快又便宜，而且判分的规矩总要改（第 6 节会看到）。所以拆开：**推理**（infer）把每个回答写进 `predictions.jsonl`，**打
 # 分**（score）只读盘上的文件。改了指标，重新打分就是，不必再问一遍。
 #
-# 先要有模型。对评测台来说，模型就是三个问题：接着写（`generate_until`）、这段续写有多可能（`loglikelihood`）、这整段文字有多可能
+# 先要有模型。评测台只问模型三种问题：接着写（`generate_until`）、这段续写有多可能（`loglikelihood`）、这整段文字有多可能
 # （`loglikelihood_rolling`）。我们造一个最小的：它**只读过自己的提示**，数一数在提示里什么字符后面跟着什么字符
 # （[ngram.py](../../tiny_eval/ngram.py)），照样子接着写。`reach` 是它回看几个字符；`window` 是它总共看得见提示的最后多少个字符。
 # %% [markdown] lang="en"
@@ -285,9 +280,9 @@ for name, changes in variants.items():
 # metric: the same digest, because the model's answers do not depend on them. The next section lives on
 # this difference.
 #
-# > **Where tutorials go wrong.** They report scores without prompts. Two articles on "the same
-# > benchmark" have zero examples and five, a chat template and none, and the numbers stand side by
-# > side as if they compared.
+# > **Where tutorials go wrong.** They report scores without prompts. One article gave no examples and
+# > another five, one used a chat template and the other did not; yet the numbers stand side by side,
+# > as if they could be compared.
 #
 # ## 3 Two stages
 #
@@ -298,7 +293,7 @@ for name, changes in variants.items():
 # `predictions.jsonl`, **score** reads what is on the disk and asks nobody. With another metric, one scores again
 # and asks nothing.
 #
-# First a model. To a harness a model is three questions: go on from here (`generate_until`), how likely
+# First a model. A harness asks a model three kinds of questions: go on from here (`generate_until`), how likely
 # is this continuation (`loglikelihood`), how likely is this whole text (`loglikelihood_rolling`). We
 # build a very small one: it **has read its prompt and nothing else**, counts which character follows
 # which in there ([ngram.py](../../tiny_eval/ngram.py)), and goes on in the same way. `reach` is how many
@@ -325,10 +320,12 @@ class Reader:
 
 
 # %% [markdown] lang="zh"
-# 两个参赛者：A 回看得远（10 个字符），但只看得见最后 80 个字符；B 回看 8 个字符，却能看见整页。各有长处，谁好？问一遍：
+# 两个参赛者：A 回看得远（10 个字符），但只看得见最后 80 个字符；B 回看 8 个字符，却能看见整页。各有长处，谁好？（这两组数和登记簿的样子，是为讲课
+# 挑出来的；挑过有什么后果，第 10 节交代。）问一遍：
 # %% [markdown] lang="en"
 # Two contestants: A looks back far (10 characters) but sees only the last 80 characters; B looks back 8,
-# and sees the whole page. Each has something for it. Which is better? Ask them:
+# and sees the whole page. Each has something for it. Which is better? (These numbers, and how a register
+# looks, were chosen for the lesson; section 10 says what follows from that.) Ask them:
 # %%
 from tiny_eval.run_files import PREDICTIONS, read_rows
 from tiny_eval.runner import infer
@@ -342,21 +339,22 @@ for key, value in row.items():
     said = re.sub(r"(\.\d{3})\d+", r"\1", json.dumps(value, ensure_ascii=False))
     print(f"{key:15} {said if len(said) < 86 else said[:80] + ' ...'}")
 # %% [markdown] lang="zh"
-# 一行一个文档：问了什么，标准答案（四个选项里的第几个），每个选项的对数似然（**log-likelihood**，概率的自然对数，越接近 0 越可能）。`key` 是提示和全部设
-# 置的摘要，认得出这一行是不是这次要的。
+# 一行一个文档：问了什么，标准答案（四个选项里的第几个），每个选项的对数似然（**log-likelihood**，概率的自然对数，越接近 0 越可能）。`key` 是编号、
+# 提示和提问设置的摘要，凭它认出这一行是不是这次要的；模型和它的设置记在文件夹的名字里。
 # %% [markdown] lang="en"
 # A line a document: what was asked, the right answer (which of the four), and for each choice its
 # **log-likelihood**, the natural logarithm of its probability, likelier the nearer to 0. The `key` is a
-# digest of the prompt and all settings; by it a line is known again.
+# digest of the id, the prompt and the settings of asking: it tells whether a line is the one wanted. The
+# model and its settings are in the folder's name.
 # %%
 boxes = {"task.yaml": (0, 1), "data": (0, 0), "infer": (2.6, 1), "model": (2.6, 2)}
-boxes |= {"predictions.jsonl": (5.2, 1), "score": (7.8, 1), "filters, metrics": (7.8, 0)}
+boxes |= {"predictions": (5.2, 1), "score": (7.8, 1), "filters, metrics": (7.8, 0)}
 boxes |= {"report, compare": (10.4, 1)}
 arrows = [("task.yaml", "infer"), ("data", "infer"), ("infer", "model"), ("model", "infer")]
-arrows += [("infer", "predictions.jsonl"), ("predictions.jsonl", "score")]
+arrows += [("infer", "predictions"), ("predictions", "score")]
 arrows += [("filters, metrics", "score"), ("score", "report, compare")]
 fig, ax = figures.canvas(height=2.2)
-colors = {"predictions.jsonl": figures.GREEN, "model": figures.ROSE}
+colors = {"predictions": figures.GREEN, "model": figures.ROSE}
 ax = figures.diagram(ax, boxes, arrows, size=(2.15, 0.5), colors=colors)
 # %% [markdown] lang="zh"
 # 现在打分：
@@ -372,27 +370,27 @@ for name, found in scores.items():
 
 
 # %% [markdown] lang="zh"
-# A 是 0.742，B 是 0.842。“B 好十个点”就是这么来的。再看分组：中文题两个都满分，那 60 题**什么也没说**（满分的题分不出高下，叫**天花板**），差别全在英文
+# A 是 0.742，B 是 0.842。“B 好十个点”就是这么来的。再看分组：中文题两个都满分，那 60 题分不出谁高谁低（这叫**天花板**），差别全在英文
 # 的 60 题里。这句话能不能信，第 8 节以后再说；先把评测台本身弄牢靠。
 #
 # ## 4 死在半路
 #
-# **问题**　问到一半断电了。已经花掉的钱和时间，还在吗？再跑一遍，会不会有的题记两次？
+# **问题**　问到一半，进程被杀了。已经花掉的钱和时间，还在吗？再跑一遍，会不会有的题记两次？
 #
-# **想法**　一题答完就写一行，不留在内存里。重新来时先看文件里有哪些 `key`，有的就不再问。最后一行可能只写了半截，那就截掉。写一行的代码：
+# **想法**　一题答完就写一行，不攒在内存里。下回先看文件里有哪些 `key`，有的就不再问。最后一行可能只写了半截，那就截掉。代码：
 # %% [markdown] lang="en"
 # A has 0.742, B has 0.842: that is where the ten points come from. Now look at the groups: in Chinese
-# both have full marks, so those 60 questions **say nothing** (questions that everybody gets right tell
-# nobody apart; that is a **ceiling**), and all the difference is in the 60 English ones. Whether the
-# sentence can be believed must wait until section 8; first the harness itself has to be sound.
+# both have full marks, so those 60 questions do not tell the two apart (that is a **ceiling**), and all
+# the difference is in the 60 English ones. Whether the sentence can be believed must wait until
+# section 8; first the harness itself has to be sound.
 #
 # ## 4 Killed in the middle
 #
-# **Question.** The power goes off half-way. Are the time and money spent so far still there? And when it
-# is run again, are some questions counted twice?
+# **Question.** Half-way the process is killed. Are the time and money spent so far still there? And when
+# it is run again, are some questions counted twice?
 #
-# **Idea.** When a document is done its line is written; nothing stays in memory. Who comes later looks which keys are in the file, and does not ask those. The last line may be
-# half written; that is cut off. The code that writes a line:
+# **Idea.** When a document is done its line is written; nothing waits in memory. The next run looks which
+# keys are in the file, and does not ask those. The last line may be half written; that is cut off. The code:
 # %%
 from tiny_eval.run_files import append, open_for_lines
 
@@ -400,39 +398,37 @@ print(inspect.getsource(open_for_lines), inspect.getsource(append), sep="\n")
 
 
 # %%
-class PowerCutError(Exception):
+class KilledError(Exception):
     pass
 
 
 class Mortal(Reader):
-    """The same model, on a machine that goes off after `left` answers."""
+    """The same model, killed after `left` answers."""
 
     left, answered = 10_000, 0
 
     def loglikelihood(self, requests):
         for answer in super().loglikelihood(requests):
             if self.answered == self.left:
-                raise PowerCutError
+                raise KilledError
             self.answered += 1
             yield answer
 
 
 # %% [markdown] lang="zh"
-# `Mortal` 和 B 是同一个模型，只是给出若干回答之后“断电”。让它答 22 次就断；还嫌不够，再把文件最后一行撕掉一截：
+# `Mortal` 和 B 是同一个模型，只是答了若干次就“被杀”。让它答 22 次；还嫌不够，再把文件最后一行撕掉一截：
 # %% [markdown] lang="en"
-# `Mortal` is the same model as B, but goes off after some answers. Let it give 22; and as if that were
+# `Mortal` is the same model as B, but is killed after some answers. Let it give 22; and as if that were
 # not enough, tear a piece off the file's last line:
 # %%
 mortal = Mortal("B", reach=8)
 mortal.left = 22
-with contextlib.suppress(PowerCutError):
+with contextlib.suppress(KilledError):
     infer(task, mortal, folder / "cut")
 path = next((folder / "cut").rglob(PREDICTIONS))
 print(f"{mortal.answered} answers given, {len(read_rows(path))} rows on the disk")
-whole = path.read_bytes()
-path.write_bytes(whole[:-40])  # and the last row is torn
-torn = len(read_rows(path))
-print(f"the last row torn: {torn} whole rows")
+path.write_bytes(path.read_bytes()[:-40])  # and the last row is torn
+print(f"the last row torn: {len(read_rows(path))} whole rows")
 # %% [markdown] lang="zh"
 # 22 次回答，只写下 5 行：四个选项都有了才算一题做完，多出的两次作废，下回重问。撕掉一截之后，完整的只剩 4 行。现在接着跑：
 # %% [markdown] lang="en"
@@ -450,25 +446,16 @@ third = infer(task, again, folder / "cut")
 print(f"once more: kept {third.kept}, asked {third.asked}")
 # %% [markdown] lang="zh"
 # 不多不少：留下 4 题，补问 116 题，464 次回答正好是 116 × 4。结果与一口气跑完的文件**逐字节相同**。再跑一遍，一题也不问。
-# %% [markdown] lang="en"
-# No more and no less: 4 kept, 116 asked, and 464 answers are 116 × 4. The file is that of an undisturbed
-# run, **byte for byte**. Run once more, nothing is asked.
-# %%
-stages = [[n < 5 for n in range(12)], [n < torn for n in range(12)], [True] * 12]
-states = np.array(stages, float)
-states[1, torn] = 0.5
-fig, ax = figures.canvas(height=1.6)
-stage_names = ["power cut", "row torn", "gone on"]
-ax = figures.heatmap(ax, states, [d.id.split("-")[0] for d in task.docs[:12]], stage_names,
-                     colorbar=False)  # fmt: skip
-ax.set_yticklabels(stage_names)
-_ = ax.set(xlabel="the first 12 documents, by register")
-# %% [markdown] lang="zh"
-# 深色是完整的行，浅色是撕坏的那一行。
+#
+# （停电又是一回事：操作系统还没来得及写到盘上的几行会丢。丢了也不过是重问，不会记错。）
 #
 # 还有两种“半路变卦”：改了设置，改了标准答案。
 # %% [markdown] lang="en"
-# Dark is a whole row, pale the torn one.
+# No more and no less: 4 kept, 116 asked, and 464 answers are 116 × 4. The file is that of an undisturbed
+# run, **byte for byte**. Run once more, nothing is asked.
+#
+# (A power cut is another matter: the last rows, which the operating system had not yet put on the disk, may
+# be gone. Those are asked again, and nothing is counted wrongly.)
 #
 # Two more things can change on the way: a setting, and the answer key.
 # %%
@@ -487,7 +474,7 @@ print(f"acc {scores['B'].estimates['acc'].value:.3f} -> "
       f"{score_run(mended.folder).estimates['acc'].value:.3f}")  # fmt: skip
 write_lines(folder / "lost.jsonl", questions(40, seed=52))
 # %% [markdown] lang="zh"
-# 改了例题数，进了**另一个文件夹**：两种问法的回答绝不掺在一起。改了标准答案，**一题也不重问**，只是分数变了。测试里用真的 `SIGKILL` 杀过进程：
+# 改了例题数，进了**另一个文件夹**：两种问法的回答不会掺在一起。改了标准答案，**一题也不重问**，只是分数变了。测试里用真的 `SIGKILL` 杀过进程：
 # [test_runner.py](../../tests/tiny_eval/test_runner.py)。
 #
 # > **教程里常见的错**　一个循环，答案存在列表里，全部问完才写文件。第 9 千题出一次网络错误，前面的全没了；或者以“追加”方式重跑，有的题算了两遍。
@@ -496,8 +483,8 @@ write_lines(folder / "lost.jsonl", questions(40, seed=52))
 #
 # **问题**　得了 35 分。是模型差，还是我们的尺子坏了？
 #
-# **想法**　请任何模型之前，先请两位不用模型的：**gold** 原样交出标准答案，**random** 交别的题的答案（选择题就随便选一个）。gold 不是 100 分，那么尺子坏
-# 了；random 的分数，是只靠形式、不靠知识能拿到的底。分数要在这两者之间才有意思。
+# **想法**　请任何模型之前，先请两位不用模型的：**gold** 原样交出标准答案；**random** 交别的题的答案，选择题就随便选一个。gold 拿不到满分，尺子一定坏了；
+# random 的分数，是什么都不懂、光凭形式能拿到的**底**。
 # %% [markdown] lang="en"
 # Another number of examples went into **another folder**: answers to two ways of asking are never mixed.
 # A corrected key **asks nothing again**, and only the score changes. The tests kill a process with a real
@@ -513,8 +500,8 @@ write_lines(folder / "lost.jsonl", questions(40, seed=52))
 #
 # **Idea.** Before any model, two that need none. **gold** hands in the right answers as they are;
 # **random** hands in those of other questions (in multiple choice, any choice). If gold is below 100%,
-# the ruler is broken; what random gets is what form alone is worth, without any knowledge. A score means
-# something between the two.
+# the ruler is broken for sure; what random gets is the **floor**, what form alone is worth without any
+# knowledge.
 # %%
 from tiny_eval.choices import find_task, make_model
 
@@ -539,15 +526,15 @@ ax.set_yticks(range(len(floor)), list(floor))
 ax.invert_yaxis()
 _ = ax.set(xlim=(-0.03, 1.05), xlabel="score"), ax.legend(bbox_to_anchor=(0.6, 0.95))
 # %% [markdown] lang="zh"
-# 绿点都在 1.0，尺子是好的。红点是底，横线是 95% 区间：四选一、四个类别，区间都罩住四分之一；问答和算术，几乎是零。所以在选择题上拿 30 分，不是“还行”，而是几
-# 乎什么也没说。
+# 绿点都在 1.0，头一关过了。红点是底，横线是 95% 区间（什么意思，第 8 节讲）：四选一、四个类别，区间都罩住四分之一；问答和算术，几乎是零。所以 24 道四选
+# 一拿了 30 分，不是“还行”，而是几乎什么也没说。
 #
 # 尺子坏了是什么样？中文算术题的标准解答最后一行是 `#### 21`。打分不用再问模型，所以对着**同一份** gold 的回答，换几个**过滤器**（filter，从回复里取出答
 # 案的那一步）试试：
 # %% [markdown] lang="en"
-# All green dots are at 1.0: the rulers are sound. The red ones are the floor, with 95% intervals: those of
-# four choices or four classes hold a quarter, and questions and sums are next to nothing. So 30% in multiple
-# choice is not "not bad"; it says hardly anything.
+# All green dots are at 1.0: the first test is passed. The red ones are the floor, with 95% intervals
+# (section 8 says what those are): those of four choices or four classes hold a quarter, and questions and
+# sums are next to nothing. So 30% on 24 questions with four choices is not "not bad"; it says hardly anything.
 #
 # What does a broken ruler look like? The solutions of the Chinese sums end in a line like `#### 21`.
 # Scoring asks no model, so we take **the same** replies of gold and try several **filters** (a filter is
@@ -563,26 +550,27 @@ for filters in (maths.filters, (after_equals,), (one_digit,)):
     for item in [item for item in found.items if not item.values["number_match"]][:1]:
         print(f"    {item.row['reply']!r} -> {item.answer!r}")
 # %% [markdown] lang="zh"
-# “最后一个‘等于’后面的数”听着有理，标准答案自己却只有三分之二过得去，因为“还剩 25 个”里没有“等于”；少写一个加号的 `(\d)`，只剩下一位数的答案。
-# 最后一个最险：**提取率**（answer found）几乎是百分之百，看上去一切正常。只跑模型，是看不出来的：你会以为模型不会算术。
+# “最后一个‘等于’后面的数”听着有理，标准答案自己却只有三分之二过得去：有的没写“等于”，有的“等于”后面还有一步。少写一个加号的 `(\d)`，只剩下一位数的答案，
+# 而且最险：**提取率**（answer found，取得出答案的回复占多少）高得像一切正常。要是只跑模型，你会以为是模型不会算术。
+#
+# gold 满分，尺子就好了吗？**不一定**。gold 只写标准答案那一种写法，模型可不这么写；下一节就有一把骗过 gold 的尺子。
 #
 # ## 6 选择题：看字母，还是看概率
-#
-# ### 同一批题，两种考法
 #
 # **问题**　四选一有两种考法。一种把四个选项连同字母都给模型看，要它**写出字母**；另一种不给看选项，算出**每个选项的对数似然**，取最大的。哪种公道？
 #
 # 拿随书的 n-gram 模型（数过两篇小短文）来考，同样的 24 题，中英文各一遍：
 # %% [markdown] lang="en"
 # "The number after the last 等于 (equals)" sounds sensible, but only two thirds of the right answers
-# themselves pass it, since some say "还剩 25 个" (25 are left); and `(\d)` without its plus sign leaves only
-# the answers of one digit. That last one is the nastiest: the share of replies in which an **answer was
-# found** is nearly 100%, and all looks well. From a model's run nobody would see it; one would think
-# that the model cannot add.
+# themselves pass it: some have no 等于, and in some there is one more step after it. `(\d)` without its plus
+# sign leaves only the answers of one digit, and is the nastiest, since the share of replies in which an
+# **answer was found** is so high that all looks well. From a model's run alone one would think that the model
+# cannot add.
+#
+# With gold at 100%, is the ruler sound? **Not for sure.** gold writes in the one way of the key, and models do
+# not; the next section has a ruler that fools gold.
 #
 # ## 6 Multiple choice: the letter or the likelihood
-#
-# ### The same questions, two exams
 #
 # **Question.** There are two ways to examine. One shows the model the four choices with their letters,
 # and it has to **write a letter**. The other does not show them, computes **the log-likelihood of each**,
@@ -604,109 +592,43 @@ for lang in ("zh", "en"):
     print(f"    it wrote: {letters.items[0].row['reply'][:50]!r}")
 # %% [markdown] lang="zh"
 # 写字母，它是**零分**，提取率也是零：它根本没写字母，写的是它学过的话。看概率，它有个六分之一到近三成，和瞎猜差不多。基座模型（只学过接着写、没学过听指
-# 令）就常是这样：字母考法考的首先是“听不听话”。反过来，字母考法更接近真实的用法。两种都行，**但不是同一个分数**，所以是两个任务。
+# 令）在零样本时常是这样：字母考法首先考的是“听不听话”。反过来，字母考法更接近真实的用法。两种都行，**但不是同一个分数**，所以是两个任务。（`acc` 比总的
+# 对数似然，偏爱短选项；`acc_norm` 先除以选项的字数：[第 51 章](51_metrics.ipynb)第 10 节。）
 #
-# `acc` 与 `acc_norm` 又是什么？对数似然是逐字累加的，每多一个字就再加一个负数，于是**长选项天生吃亏**：
+# **问题**　它写的若不是一个字母，而是一段话，怎样知道它选了哪个？最常见的写法是 `re.search("[ABCD]", reply)`：第一个字母就是答案。
+#
+# **想法**　一个字母要靠**周围的字**挣得资格：`故选`、`the answer is`、独占一行；前面有“不选”“Not”的不算；说不清的，宁可返回 `None`，不猜。
+# [第 53 章](53_gaokao.ipynb)第 2 节细讲这些规矩，这里只看猜一个有什么坏处。gold 之外，再请三位“模型”来考那 24 道英文题：一位全会，但爱解释（四句话是我们
+# 编的，句句先提一个错的字母）；一位什么也没说；一位永远答 D。同样的回复，两种取法：
 # %% [markdown] lang="en"
 # By letters it gets **nothing**, and no letter was found at all: it did not write any, it wrote what it
 # had learned. By likelihood it gets between a sixth and three tenths, about what guessing gives. Base
-# models, which have learned to go on and not to follow instructions, are often like that: the exam by
-# letters first examines obedience. On the other hand it is nearer to how models are used. Both are fine,
-# **but they are not one score**, so they are two tasks.
+# models, which have learned to go on and not to follow instructions, are often like that without examples:
+# the exam by letters first examines obedience. On the other hand it is nearer to how models are used. Both
+# are fine, **but they are not one score**, so they are two tasks. (`acc` compares whole log-likelihoods and
+# favours short choices; `acc_norm` first divides by a choice's characters: section 10 of
+# [chapter 51](51_metrics.ipynb).)
 #
-# And what are `acc` and `acc_norm`? A log-likelihood is a sum over the text, and each further character
-# adds a negative number, so **long choices are at a disadvantage**:
-# %%
-from tiny_eval.likelihood import choose
-
-print(inspect.getsource(choose).split('"""')[2])
-# %% [markdown] lang="zh"
-# `acc` 直接比总和；`acc_norm` 除以选项的字符数，
-#
-# $$\mathrm{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \mathrm{acc}_{\mathrm{norm}}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
-#
-# 每个点是一个选项：
-# %% [markdown] lang="en"
-# `acc` compares the sums; `acc_norm` divides by the characters of the choice,
-#
-# $$\mathrm{acc}: \arg\max_i \ln p(c_i \mid q), \qquad \mathrm{acc}_{\mathrm{norm}}: \arg\max_i \frac{\ln p(c_i \mid q)}{|c_i|}$$
-#
-# A dot is a choice:
-# %%
-fig, axes = figures.canvas(1, 2, height=2.9)
-for ax, (lang, found) in zip(axes, likely.items(), strict=True):
-    rows = [item.row for item in found.items]
-    lengths = [[len(choice) for choice in row["choices"]] for row in rows]
-    totals = [[one["total"] for one in row["loglikelihoods"]] for row in rows]
-    flat = list(itertools.chain(*lengths)), list(itertools.chain(*totals))
-    ax.scatter(*flat, 12, figures.BLUE, alpha=0.6)
-    ax.set(title=lang, xlabel="characters of the choice", ylabel="ln p")
-    taken = [choose(row_totals) for row_totals in totals]
-    shorter = np.mean([row[n] for row, n in zip(lengths, taken, strict=True)])
-    normed = [choose(t, "characters", row["choices"]) for t, row in zip(totals, rows, strict=True)]
-    longer = np.mean([row[n] for row, n in zip(lengths, normed, strict=True)])
-    print(f"{lang}: choices have {np.mean(flat[0]):.1f} characters on average, those taken by acc "
-          f"{shorter:.1f}, by acc_norm {longer:.1f}")  # fmt: skip
-# %% [markdown] lang="zh"
-# 越长越低，一路往右下。于是 `acc` 选中的偏短，`acc_norm` 选中的回到了平均长度。哪个“对”没有定论，只是要事先说好用哪个，不能两个都算、挑高的报（第 10 节会
-# 看到挑一挑的代价）。
-#
-# ### 从回复里取字母
-#
-# **问题**　模型写了一段话，怎样知道它选了哪个？最常见的写法是 `re.search("[ABCD]", reply)`。
-#
-# **想法**　一个字母要靠**周围的字**挣得资格：`故选`、`the answer is`、独占一行；前面有“不选”“Not”的不算；说不清的，宁可返回 `None`，不猜。拿一组刁钻的回复
-# 比一比，最左边是人的判断，`x` 是取错了：
-# %% [markdown] lang="en"
-# The longer, the lower, all the way to the right. So `acc` takes short ones, and the choices that
-# `acc_norm` takes are of average length again. Which of them is "right" is not settled; but it must be
-# said beforehand which will be used, and not both computed and the higher one reported (section 10 shows
-# what picking costs).
-#
-# ### The letter in a reply
-#
-# **Question.** The model has written a paragraph. Which letter did it choose? The usual line is
-# `re.search("[ABCD]", reply)`.
+# **Question.** If it has written no letter but a paragraph, which one did it choose? The usual line is
+# `re.search("[ABCD]", reply)`: the first letter is the answer.
 #
 # **Idea.** A letter must earn its place by **the words around it**: "the answer is", 故选, a line of its
-# own; not after "Not" or 不选; and where one cannot tell, `None` is better than a guess. Some hard
-# replies; on the left what a person would say, and an `x` where it went wrong:
-# %%
-from tiny_eval.filters import apply_filters
-
-hard = {
-    "B": "B", "故选：C。": "C", "A student would say so, but the answer is D.": "D",
-    "不选A，因为太贵；B、D也不对，所以选C。": "C", "选B，而不是A。": "B",
-    "Not A. Not B either. Therefore: (c)": "C", "A、B、C、D都有道理。": None,
-    "**Answer:** Ｂ": "B", "Compare A with B first. I am not sure.": None,
-    "<think>Perhaps A?</think>\\boxed{D}": "D", "点A到线BC的距离是3，故选D": "D",
-    "我觉得是A……不对，应该是B。": "B", "A great question!": None,
-}  # fmt: skip
-FIRST, OURS = ({"regex": "[ABCD]"},), ("strip_think", "choice_letter")
-for reply, letter in hard.items():
-    got = [apply_filters(reply, filters) for filters in (FIRST, OURS)]
-    marks = ["  " if one == letter else " x" for one in got]
-    first, ours = (f"{one!s:4}{mark}" for one, mark in zip(got, marks, strict=True))
-    print(f"{letter!s:5} first letter: {first}   ours: {ours}   {reply}")
-# %% [markdown] lang="zh"
-# “第一个字母”十三条里错了十条。我们的也漏了一条（`Therefore: (c)`，小写又带括号），漏了就老实说没有，计入提取率，而不是蒙一个。
-#
-# 蒙一个有什么坏处？请三位“模型”来考那 24 道英文字母题：一位全会，但爱解释；一位什么也没说；一位永远答 D。同样的回复，两种取法：
-# %% [markdown] lang="en"
-# "The first letter" is wrong in ten of thirteen. Ours misses one (`Therefore: (c)`, a small letter in
-# brackets); what it misses it says it has not found, and that is counted, instead of guessing.
-#
-# What harm is there in a guess? Let three "models" sit the 24 English questions: one knows everything and
-# explains itself, one says nothing, one always answers D. The same replies, read in two ways:
+# own; not after "Not" or 不选; and where one cannot tell, `None` is better than a guess. Section 2 of
+# [chapter 53](53_gaokao.ipynb) goes through the rules; here we only ask what harm there is in a guess. Beside
+# gold, three "models" sit the 24 English questions: one knows everything and explains itself (its four
+# sentences are ours, and each names a wrong letter first), one says nothing, one always answers D. The same
+# replies, read in two ways:
 # %%
 from tiny_eval.runner import rows_to_ask
 from tiny_eval.scripted import ScriptedModel, prompt_key
 
+FIRST, OURS = ({"regex": "[ABCD]"},), ("strip_think", "choice_letter")
 letters = find_task("sample-letters-en")
 asked = rows_to_ask(letters)
 wordy = {"A": "Not B and not C, so A.", "B": "A is wrong. The answer is B.",
          "C": "A? B? Neither. I choose C.", "D": "A, B and C are wrong, so D."}  # fmt: skip
 says = {
+    "gold": lambda row: row["target"][0],
     "knows, explains": lambda row: wordy[row["target"][0]],
     "says nothing": lambda row: "A hard question, and B or C might be right as well.",
     "always D": lambda row: "D",
@@ -722,22 +644,25 @@ for name, say in says.items():
 
 
 # %% [markdown] lang="zh"
+# - gold 用哪种取法都满分，尺子坏没坏，它看不出来；
 # - 全会的那位，用第一个字母去取，得**零分**，而提取率是 100%；
-# - 什么也没说的那位，得了 25%，同永远答 D 的一样。
+# - 什么也没说的那位，得了 25%，同永远答 D 的一样（`A hard question` 的 `A` 也是个字母）。
 #
-# 所以提取率低说明分数不可信，提取率高却**不说明**分数可信：取到了，不等于取对了。两头都要看：报告把提取率摆在每个分数旁边，“未能提取”的回复逐条列出来给人看
-# （第 12 节）。
+# 所以提取率低，说明分数不可信；提取率高，却**不说明**分数可信：取到了，不等于取对了。两头都要看：报告把提取率摆在每个分数旁边，也把回复一条条列出来给人
+# 看（第 12 节）。
 #
 # **练习 1**　写 `my_filter(reply)`：返回回复里最后一个数，去掉千位的逗号，全角数字变半角，其余照原样；前面紧挨着字母的不算数（`B12`）；前面是数字的减号是减号，不是负
 # 号；没有就返回 `None`。裁判是手写的答案。
 # %% [markdown] lang="en"
+# - gold has full marks either way: it does not see that this ruler is broken;
 # - the one that knows everything, read by its first letter, has **nothing**, while a letter was found in
 #   every reply;
-# - the one that says nothing has 25%, as has the one that always says D.
+# - the one that says nothing has 25%, as has the one that always says D (the `A` of `A hard question` is a
+#   letter, too).
 #
 # So where few answers are found the score cannot be trusted, but where all are found it **need not be
 # true**: found is not the same as found rightly. Look at both ends: the report puts the share beside each
-# score, and lists the replies in which nothing was found (section 12).
+# score, and shows the replies one by one (section 12).
 #
 # **Exercise 1.** Write `my_filter(reply)`: the last number in the reply, without commas between
 # thousands, full-width digits made half-width, otherwise as it stands; digits right after a letter are
@@ -760,7 +685,7 @@ def my_filter(reply):
 
 
 def judge_filter(yours):
-    cases = {"3 and 4 make 7": "7", "约 1,200.50 元": "1200.50", "-5": "-5", "5-3=2": "2",
+    cases = {"3 and 4 make 7": "7", "约 1,200.50 元": "1200.50", "It is -5.": "-5", "7-3": "3",
              "no idea": None, "": None, "room B12": None, "１２ 个": "12"}  # fmt: skip
     for reply, expected in cases.items():
         assert yours(reply) == expected, f"{reply!r} gave {yours(reply)!r}, not {expected!r}"
@@ -773,9 +698,9 @@ attempt(1, judge_filter, my_filter)
 #
 # ### 先合起来编码，再切开
 #
-# **问题**　“`Answer:` 后面接 ` seven` 的概率”，看上去一清二楚。可模型读的是**词元**，不是字。各编各的码再拼起来，行不行？
+# **问题**　“`Answer:` 后面接 ` seven` 的概率”，看上去一清二楚。可模型读的是**词元**，不是字。提示和续写各编各的码再拼起来，行不行？
 #
-# **想法**　不行。分词器按整段文字切，接缝处会并成别的词元。当场做一个小分词器，在小学算术上训练（Qwen2 的分词法，第 21 章）：
+# **想法**　不行。分词器看的是整段文字，接缝处可能并成别的词元。当场做一个小分词器，在小学算术上训练（Qwen2 的分词法，第 21 章）：
 # %% [markdown] lang="en"
 # ## 7 A log-likelihood by hand
 #
@@ -784,7 +709,7 @@ attempt(1, judge_filter, my_filter)
 # **Question.** "The probability of ` seven` after `Answer:`" seems clear enough. But a model reads
 # **tokens**, not letters. May one encode the two apart and join them?
 #
-# **Idea.** No. A tokenizer looks at the whole text, and at the seam it may make other tokens. We make a
+# **Idea.** No. A tokenizer looks at the whole text, and may make other tokens at the seam. We make a
 # small one here, trained on sums (it works as Qwen2's does, chapter 21):
 # %%
 import warnings
@@ -829,15 +754,16 @@ for prompt, continuation in seams.items():
     print("   together:", pieces(together), "the same" if apart == together else "OTHER tokens")
     print("   ours:    ", pieces(before), "then", pieces(scored))
 # %% [markdown] lang="zh"
-# 第一行没事。第二行，提示末尾有个空格，各编各的就成了 `' '`、`'s'`、`'even'`，模型从没见过这样的接法。我们的做法照 lm-evaluation-harness：提示末尾的空白划给续写，
-# **合起来编码，再按提示的长度切开**。第三行说明这个办法也有到头的时候：`?` 和换行并成了一个词元，切在它中间，换行就丢了。所以续写最好以空格开头，或者提示
-# 以换行收尾。
+# 第一行没事。第二行，提示末尾有个空格，各编各的就成了 `' '`、`'s'`、`'even'`，教材里从没有这样的接法。我们的做法照 lm-evaluation-harness：提示末尾的空白划给续写，
+# **合起来编码，再按提示的长度切开**。第三行说明这个办法也有到头的时候：`?` 和换行并成了一个词元，切在它中间，换行就丢了。所以最稳妥的写法，是提示不以空白收尾，
+# 续写以空格开头。
 # %% [markdown] lang="en"
 # The first is harmless. In the second the prompt ends in a space, and encoded apart it becomes `' '`,
-# `'s'`, `'even'`, which the model has never seen. We do as lm-evaluation-harness does: white space at the
-# prompt's end goes to the continuation, **both are encoded together, and cut where the prompt ends**. The
-# third shows where that ends, too: `?` and the line break are one token, the cut goes through it, and the
-# line break is lost. So let a continuation begin with a space, or a prompt end in a line break.
+# `'s'`, `'even'`, which never stand like this in the lessons. We do as lm-evaluation-harness does: white
+# space at the prompt's end goes to the continuation, **both are encoded together, and cut where the prompt
+# ends**. The third shows where that fails, too: `?` and the line break are one token, the cut goes through it,
+# and the line break is lost. It is safest to let no prompt end in white space, and a continuation begin with
+# a space.
 # %%
 print(inspect.getsource(Encoder.pair))
 # %% [markdown] lang="zh"
@@ -893,7 +819,7 @@ ids = torch.tensor([tokenizer.encode(prompt + " seven\n\n")])  # (1, T)
 with torch.inference_mode():
     logp = model.eval()(ids).logits.log_softmax(-1)  # (1, T, V)
 by_hand = [float(logp[0, t - 1, ids[0, t]]) for t in (ids.shape[1] - 2, ids.shape[1] - 1)]
-print(f"by hand {by_hand[0]:.4f} + {by_hand[1]:.4f}; ours {ours.total:.4f}")
+print(f"by hand {by_hand[0]:.3f} + {by_hand[1]:.3f}; ours {ours.total:.3f}")
 assert math.isclose(sum(by_hand), ours.total, abs_tol=1e-4)
 
 
@@ -909,29 +835,29 @@ spaced = prompt + " "
 with torch.inference_mode():
     wrong = total(tokenizer.encode(spaced), tokenizer.encode("seven"))
     right = total(*encoder.pair(spaced, "seven"))
-print(f"'seven' after a space: apart {wrong:.2f}, together then cut {right:.2f}")
+print(f"'seven' after a space: apart {wrong:.1f}, together then cut {right:.1f}")
 # %% [markdown] lang="zh"
-# 同一个模型，同一个正确答案：接错了缝，对数似然从接近 0 掉到将近 −20，模型“不会”了。没有报错。
+# 同一个模型，同一个正确答案：缝接错了，概率从接近 1 掉到几乎没有，模型像是“不会”了。什么错也没报。
 #
 # ### 长文章：一扇一扇的窗
 #
 # **问题**　算困惑度要给**整篇**文章打分，可文章比模型的上下文长。怎样让每个词元恰好算一次？
 #
-# **想法**　切成窗。直接切断，每一窗的开头都像失忆：前面什么也没有。好一点的：每一窗读满上下文，给新的词元打分，至少看得见前一窗的最后一个词元。最后一窗的新词元不够，就从左边
-# **补满**，能多看几个就多看几个。22 个词元、上下文 8 个：
+# **想法**　切成一扇扇的窗。若是一刀切断，每一窗开头都像失忆，前面什么也看不见。好一点的切法：一窗读满上下文，只给新的词元打分，至少看得见前一窗的最后一个词元。最后
+# 一窗的新词元不够，就从左边**补满**，能多看几个就多看几个。22 个词元、上下文 8 个：
 # %% [markdown] lang="en"
-# The same model and the same right answer: with the wrong seam the log-likelihood falls from nearly 0 to
-# nearly −20, and the model "does not know it". There is no error.
+# The same model and the same right answer: with the wrong seam the probability falls from nearly 1 to next to
+# nothing, as if the model did not know it. Nothing reports an error.
 #
 # ### A long text: window by window
 #
 # **Question.** Perplexity needs the probability of a **whole** text, which is longer than the model's
-# context. How does each token count exactly once?
+# context. How can each token be counted exactly once?
 #
-# **Idea.** Cut it into windows. Cut clean through, each window begins as if nothing had been before.
-# Better: each reads as much as the context holds and scores what is new, and sees at least the last token
-# of the window before. The last one has too few new tokens, and is **filled up from the left** with as
-# many old ones as fit. 22 tokens, a context of 8:
+# **Idea.** Cut it into windows. If they are cut clean apart, each begins as if nothing had been before.
+# Better: each window reads as much as the context holds, scores only what is new, and sees at least the
+# last token of the window before. The last one has too few new tokens, and is **filled up from the left**
+# with as many old ones as fit. 22 tokens, a context of 8:
 # %%
 from tiny_eval.batching import rolling_windows
 
@@ -987,35 +913,10 @@ assert math.isclose(found.total, by_hand, abs_tol=1e-3)
 
 
 # %% [markdown] lang="zh"
-# 窗越小，失忆越多，困惑度越高；每窗都从头来，亏得最厉害。同一个模型、同一篇文章，所以困惑度要连窗长一起报。
-#
-# **练习 2**　写 `my_windows(length_of_text, length)`，照上面的规矩返回每一窗的 `(start, scored_from, end)`：这一窗用到文章的词元 `start` 到 `end`（不含 `end`），从 `scored_from`
-# 起打分。每窗给 `length` 个新词元打分，最后一窗可以少；读进去的至多 `length` 个，能往回多看就多看（打分的最后一个不必读）。第一窗先读一个 BOS，它占一个位置，不算文章。裁判是手排的。
+# 窗越小，忘得越多，困惑度越高；每窗都从头来，亏得最厉害。模型没变，文章也没变，所以报困惑度要连窗长一起报。
 # %% [markdown] lang="en"
 # The smaller the windows, the more is forgotten and the higher the perplexity; it costs most where each
 # begins anew. Model and text were the same, so a perplexity is reported with its window.
-#
-# **Exercise 2.** Write `my_windows(length_of_text, length)`: by the rules above, `(start, scored_from, end)` of
-# each window, which uses the text's tokens from `start` up to `end` (not included) and scores those from
-# `scored_from` on. Each scores `length` new tokens, the last one perhaps fewer; at most `length` are read, and
-# as many old ones as fit (the last token scored need not be read). The first window reads a BOS token, which
-# takes a place and is not of the text. The judge was worked out by hand.
-# %%
-def my_windows(length_of_text, length):
-    raise NotImplementedError
-
-
-def judge_windows(yours):
-    """(start, scored from, end) of each window, worked out by hand."""
-    cases = {(6, 3): [(0, 0, 3), (2, 3, 6)], (7, 3): [(0, 0, 3), (2, 3, 6), (3, 6, 7)],
-             (2, 5): [(0, 0, 2)], (5, 4): [(0, 0, 4), (0, 4, 5)], (0, 4): []}  # fmt: skip
-    for given, expected in cases.items():
-        got = [tuple(window) for window in yours(*given)]
-        assert got == expected, f"{given}: {got}, not {expected}"
-    return "right"
-
-
-attempt(2, judge_windows, my_windows)
 # %% [markdown] lang="zh"
 # ## 8 误差条
 #
@@ -1027,7 +928,8 @@ attempt(2, judge_windows, my_windows)
 #
 # $$\text{SE} = \frac{s}{\sqrt{n}}, \qquad s^2 = \frac{1}{n-1} \sum_i (x_i - \bar{x})^2$$
 #
-# 分数加减 1.96 个标准误，就是通常说的 **95% 区间**：照这个办法画区间，一百回里该有九十五回罩住真值。
+# 分数加减 1.96 个标准误，就是通常说的 **95% 区间**：换一批批的题，照这个办法画一个个区间，一百个里该有九十五个罩住真值。95% 说的是这个**办法**，不是眼前这一个区
+# 间：它或者罩住了，或者没有。
 # %% [markdown] lang="en"
 # ## 8 Error bars
 #
@@ -1041,8 +943,9 @@ attempt(2, judge_windows, my_windows)
 #
 # $$\text{SE} = \frac{s}{\sqrt{n}}, \qquad s^2 = \frac{1}{n-1} \sum_i (x_i - \bar{x})^2$$
 #
-# The score plus and minus 1.96 standard errors is what is called a **95% interval**: drawn in this way, 95
-# intervals of 100 should hold the true value.
+# The score plus and minus 1.96 standard errors is what is called a **95% interval**: of 100 intervals that
+# are drawn in this way, each from other questions, 95 should hold the true value. The 95% belong to the
+# **method** and not to the one interval before us, which holds it or does not.
 # %%
 from tiny_eval.stats import Z95, mean_estimate
 
@@ -1058,10 +961,10 @@ for name, of in values.items():
 
 
 # %% [markdown] lang="zh"
-# 两个区间**重叠**着。先别急着下结论（第 10 节），先问：这个区间本身靠得住吗？题少的时候，或者几乎全对的时候：
+# 两个区间**重叠**着。先别急着下结论（第 10 节），先问：这个区间本身靠得住吗？看看题少、又几乎全对的时候：
 # %% [markdown] lang="en"
 # The two intervals **overlap**. Do not conclude anything yet (section 10); ask first whether the interval
-# can be trusted. Where there are few questions, or nearly all are right:
+# can be trusted. Take few questions, nearly all of them right:
 # %%
 def wald(right, n):
     """The mean +- 1.96 standard errors."""
@@ -1079,16 +982,17 @@ for right in (24, 23, 18, 12):
     print(f"{right} of 24: 1.96 SE {wald(right, 24)[0]:.3f} to {wald(right, 24)[1]:.3f}, "
           f"Wilson {wilson(right, 24)[0]:.3f} to {wilson(right, 24)[1]:.3f}")  # fmt: skip
 # %% [markdown] lang="zh"
-# 24 题全对，“加减 1.96 SE”说真值**就是** 1，一点疑问也没有；对 23 题，它说可能超过 1。毛病在于标准误是从样本自己估的。**Wilson 区间**（1927）反过来想：哪
-# 些真值 $p$，会让看到的结果不算离奇？把 $|\hat p - p| \le z \sqrt{p(1-p)/n}$ 解出来：
+# 24 题全对，“加减 1.96 SE”说真值**就是** 1，一点疑问也没有；对 23 题，它说可能超过 1。毛病在于标准误是从样本自己估的：全对的样本里没有一点起伏。**Wilson 区间**
+# （1927）反过来想：哪些真值 $p$，会让看到的结果不算离奇？$\hat p$ 是答对的比例，把 $|\hat p - p| \le z \sqrt{p(1-p)/n}$ 解出来：
 #
 # $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
 #
 # 全是 0 和 1 的分数，我们用它。同 scipy 对一遍：
 # %% [markdown] lang="en"
 # With 24 of 24 right, "1.96 SE" says that the true value **is** 1, without a doubt; with 23 it may be above
-# 1. The trouble is that the standard error is estimated from the sample itself. **Wilson's interval** (1927)
-# asks the other way round: for which true values $p$ would the result be nothing unusual? Solving
+# 1. The trouble is that the standard error is estimated from the sample itself, which does not vary where all are
+# right. **Wilson's interval** (1927) asks the other way round: for which true values $p$ would the result be
+# nothing unusual? With $\hat p$ the share that is right, solving
 # $|\hat p - p| \le z \sqrt{p(1-p)/n}$ gives
 #
 # $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
@@ -1133,26 +1037,27 @@ ax.set(title="how often the interval holds", ylim=(0.2, 1.03))
 sizes = np.array([10, 24, 50, 120, 300, 1000, 3000])
 widths = [wilson(round(0.75 * size), int(size)) for size in sizes]
 axes[1].loglog(sizes, [100 * (high - low) for low, high in widths], marker="o")
+print({int(n): f"{100 * (high - low):.0f}" for n, (low, high) in zip(sizes, widths, strict=True)})
 axes[1].set(title="width, three in four right", xlabel="questions", ylabel="percentage points")
 axes[1].set_xticks(sizes[1::2], [f"{size}" for size in sizes[1::2]])
 axes[1].set_yticks([3, 10, 30], ["3", "10", "30"])
 axes[1].minorticks_off()
 # %% [markdown] lang="zh"
-# 左图：24 题时，“1.96 SE” 在真值高的地方一路跌到两成；Wilson 一直贴着 95%。右图是 Wilson 区间有多宽：24 题，三十多个百分点；120 题，十五个上下；一千题，还有五个多。
+# 左图：24 题时，“1.96 SE” 在真值高的地方一路跌到两成；Wilson 一直在 95% 上下。右图是 Wilson 区间有多宽（百分点，上面印着）：24 题三十多，120 题十五，一千题还有五。
 # 宽度按 $1/\sqrt{n}$ 缩：要窄一半，题要四倍。
 #
 # ### 一页三题，算几题？
 #
 # **问题**　我们的 120 题来自 40 页登记簿。一页难，三题都难。这还是 120 个独立的样本吗？
 #
-# **想法**　同一页的题一起对、一起错，多出的那两题带来的信息就少。**聚类标准误**（clustered standard error；Miller 2024，arXiv:2411.00640）先在页内把偏差
-# 加起来，再平方：
+# **想法**　同一页的题容易一起对、一起错，多出的那两题带来的信息就少。**聚类标准误**（clustered standard error；Miller 2024，arXiv:2411.00640）先在页内把偏差
+# 加起来，再平方。$G$ 是页数；前面的 $\frac{G}{G-1}$ 是页数少时的修正，Miller 的式子里没有：
 #
 # $$\text{SE}^2 = \frac{G}{G-1} \cdot \frac{1}{n^2} \sum_{g=1}^{G} \Big( \sum_{i \in g} (x_i - \bar{x}) \Big)^2$$
 # %% [markdown] lang="en"
 # On the left: with 24 questions, "1.96 SE" falls to a fifth where the true value is high, and Wilson's
-# stays by 95%. On the right, how wide Wilson's interval is: more than thirty percentage points for 24
-# questions, about fifteen for 120, still more than five for a thousand. The width shrinks as
+# stays near 95%. On the right, how wide Wilson's interval is (in percentage points, printed above): more
+# than thirty for 24 questions, fifteen for 120, still five for a thousand. The width shrinks as
 # $1/\sqrt{n}$: half as wide takes four times the questions.
 #
 # ### Three questions of a page: how many are they?
@@ -1160,9 +1065,10 @@ axes[1].minorticks_off()
 # **Question.** Our 120 questions come from 40 pages. Where a page is hard, all three are. Are those still
 # 120 independent samples?
 #
-# **Idea.** Questions of a page are right or wrong together, so the other two bring less that is new. The
-# **clustered standard error** (Miller 2024, arXiv:2411.00640) first adds up the deviations within a page,
-# then squares:
+# **Idea.** Questions of a page tend to be right or wrong together, so the other two bring less that is new.
+# The **clustered standard error** (Miller 2024, arXiv:2411.00640) first adds up the deviations within a page,
+# then squares. $G$ is the number of pages; the factor $\frac{G}{G-1}$ corrects for few pages, and is not in
+# Miller's formula:
 #
 # $$\text{SE}^2 = \frac{G}{G-1} \cdot \frac{1}{n^2} \sum_{g=1}^{G} \Big( \sum_{i \in g} (x_i - \bar{x}) \Big)^2$$
 # %%
@@ -1172,9 +1078,9 @@ for name, of in values.items():
     print(f"{name}: standard error {alone.stderr:.4f} as 120 questions, "
           f"{together.stderr:.4f} as 40 registers")  # fmt: skip
 # %% [markdown] lang="zh"
-# 宽了一截。不理会会怎样？造 400 场考试，每场 40 页，页的难度有高有低，真值都是 0.75：
+# 大了一截。不管它会怎样？造 400 场考试，每场 40 页，页的难度有高有低，真值都是 0.75：
 # %% [markdown] lang="en"
-# Wider, plainly. What if one does not care? Hold 400 exams of 40 pages that differ in difficulty, where the
+# Larger, plainly. What if one ignores it? Hold 400 exams of 40 pages that differ in difficulty, where the
 # true value is 0.75:
 # %%
 rng = np.random.default_rng(52)
@@ -1195,7 +1101,7 @@ print({name: f"{count / 400:.1%}" for name, count in held.items()})
 # ### 不是平均数的分数
 #
 # BLEU 不是各题分数的平均，而是把计数全加起来再算（第 51 章），没有现成的标准误。**自助法**（bootstrap；Efron 1979）：从 24 句里**有放回地**抽 24 句，重算一遍
-# BLEU；抽一千回，取中间 95%。这里的“模型”交的是少了最后两个词的译文：
+# BLEU；抽一千回，取中间 95%。这里的“模型”交的是掐掉最后两个词的标准译文：
 # %% [markdown] lang="en"
 # As 120 independent questions, what is called 95% is less than 90%; by pages, it is what it says. Any
 # benchmark with several questions about one text is like that.
@@ -1205,7 +1111,7 @@ print({name: f"{count / 400:.1%}" for name, count in held.items()})
 # BLEU is no mean of the questions' scores: the counts of all are added up first (chapter 51), so it has no
 # standard error at hand. The **bootstrap** (Efron 1979) draws 24 of the 24 sentences **with replacement**,
 # computes BLEU anew, does so a thousand times, and takes the middle 95%. The "model" here hands in
-# translations without their last two words:
+# the reference translations without their last two words:
 # %%
 translation = find_task("sample-translation-zh-en")
 clipped = {prompt_key(row["prompt"]): row["target"][0].rsplit(" ", 2)[0]
@@ -1216,14 +1122,15 @@ print(f"BLEU {found.value:.1f}, 95% interval {found.low:.1f} to {found.high:.1f}
 
 
 # %% [markdown] lang="zh"
-# 24 句话，BLEU 的区间宽十来分。比这窄的“提升”，24 句话里看不出来。
+# 24 句话，BLEU 的区间宽十来分。两个系统各报各的分，差几分就说明不了什么；要比，得在同样的句子上成对地比（第 10 节；BLEU 用成对的自助法，Koehn 2004）。
 #
-# **练习 3**　现在的 `my_interval(right, n)` 是“加减 1.96 SE”。照上面的式子改成 Wilson 区间（$z = 1.96$）。裁判是手算的数，其中 81/263 是 Newcombe 1998 的例子。
+# **练习 2**　现在的 `my_interval(right, n)` 是“加减 1.96 SE”。照上面的式子改成 Wilson 区间（$z = 1.96$）。裁判是手算的数，其中 81/263 是 Newcombe 1998 的例子。
 # %% [markdown] lang="en"
-# With 24 sentences, BLEU's interval is some ten points wide. An "improvement" smaller than that cannot be
-# seen in 24 sentences.
+# With 24 sentences, BLEU's interval is some ten points wide. Where two systems report a score each, a few
+# points apart mean nothing; to compare them takes the same sentences, in pairs (section 10; for BLEU, the
+# paired bootstrap of Koehn 2004).
 #
-# **Exercise 3.** As it stands, `my_interval(right, n)` is "1.96 SE". Make it Wilson's interval by the formula
+# **Exercise 2.** As it stands, `my_interval(right, n)` is "1.96 SE". Make it Wilson's interval by the formula
 # above ($z = 1.96$). The judge is numbers worked out by hand; 81 of 263 is the example of Newcombe 1998.
 # %%
 def my_interval(right, n):
@@ -1242,7 +1149,7 @@ def judge_interval(yours):
     return "right"
 
 
-attempt(3, judge_interval, my_interval)
+attempt(2, judge_interval, my_interval)
 # %% [markdown] lang="zh"
 # ## 9 多少道题才够
 #
@@ -1287,12 +1194,12 @@ for gap in (0.10, 0.05, 0.02):
     print(f"for {100 * gap:2.0f} points: {questions_needed(gap, stdev, correlation):5} questions, "
           f"or {questions_needed(gap, stdev):5} for each model if they differ")  # fmt: skip
 # %% [markdown] lang="zh"
-# 差 10 个点，要一百四十多题，我们只有 120：真有这么大的差，也有两成以上的可能看不出来。差 2 个点，要几千题。（这里还没算聚类。）两个模型若答不同的题，$\rho = 0$，每个模型都要多七成。**同样的题，成对
-# 地比**，是最便宜的放大镜。图的两个轴都是对数：差小一半，题要四倍。
+# 差 10 个点，要一百四十多题，我们只有 120：真有这么大的差，也有两成以上的可能看不出来。差 2 个点，要几千题。（聚类还没算进去；算进去，要得更多。）两个模型若答不同
+# 的题，$\rho = 0$，每个模型都要多七成。**同样的题，成对地比**，是最便宜的放大镜。图的两个轴都是对数：差小一半，题要四倍。
 # %% [markdown] lang="en"
 # Ten points take more than 140 questions, and we have 120: such a difference, if there is one, would be missed
-# more than once in five times. Two points take thousands. (Clusters are not counted in.) If the models answer
-# different questions, $\rho = 0$, and each needs seven tenths more. **The same questions, compared in pairs**,
+# more than once in five times. Two points take thousands. (Clusters are not counted in, and would take more.) If
+# the models answer different questions, $\rho = 0$, and each needs seven tenths more. **The same questions, compared in pairs**,
 # are the cheapest magnifying glass. Both axes are logarithmic: half the difference, four times the questions.
 # %% [markdown] lang="zh"
 # ## 10 A 对 B
@@ -1301,7 +1208,7 @@ for gap in (0.10, 0.05, 0.02):
 #
 # **问题**　第 8 节里两个区间重叠着。是不是就说明“没有差别”？
 #
-# **想法**　不是。当成两批不相干的题，差的标准误要把两边的抖动都算上；可是 A 和 B 答的是**同样的题**，题目难易带来的抖动两边一样，相减就没了。只看两者**不一样**的那些题：
+# **想法**　不是。当成两批不相干的题，差的标准误要把两边的抖动都算上；可是 A 和 B 答的是**同样的题**，题目难易带来的抖动两边都有，一减就消掉许多。只看两者**不一样**的那些题：
 # %% [markdown] lang="en"
 # ## 10 A against B
 #
@@ -1310,36 +1217,41 @@ for gap in (0.10, 0.05, 0.02):
 # **Question.** In section 8 the two intervals overlap. Does that mean "no difference"?
 #
 # **Idea.** No. Taken as two unrelated sets of questions, the difference wavers as much as both scores
-# together. But A and B answered **the same questions**: what comes from hard and easy ones is the same for
+# together. But A and B answered **the same questions**: much of what comes from hard and easy ones is in
 # both, and goes when one subtracts. Look only at those where the two **differ**:
 # %%
 from statistics import NormalDist
 
 from tiny_eval.paired_tests import compare, holm, mcnemar, sign_flip, verdict
 
-a, b = values["A"], values["B"]
-gap = b.mean() - a.mean()
-stderr = math.hypot(*(of.std(ddof=1) / math.sqrt(len(of)) for of in (a, b)))
-unpaired = 2 * NormalDist().cdf(-abs(gap) / stderr)
-print(f"unpaired: {gap:+.3f} +- {Z95 * stderr:.3f}, p = {unpaired:.3f}")
+
+def unpaired(a, b):
+    """The p-value if these were two unrelated sets of questions."""
+    stderr = math.hypot(*(np.std(of, ddof=1) / math.sqrt(len(of)) for of in (a, b)))
+    return 2 * NormalDist().cdf(-abs(np.mean(b) - np.mean(a)) / stderr)
+
+
+print(f"unpaired: {b.mean() - a.mean():+.3f}, p = {unpaired(a, b):.3f}")
 paired = compare(a, b)
 print(
     f"paired:   {paired.difference:+.3f}, {paired.low:+.3f} to {paired.high:+.3f}, p = {paired.p_value:.3f}"
 )
 print(f"B alone is right on {paired.wins}, A alone on {paired.losses}, the same on {paired.ties}")
 # %% [markdown] lang="zh"
-# 不成对，p 是 0.056，“不显著”；成对，0.023。数据一个字没变，变的是问法。96 题两者一样，它们什么也没说；全部证据是 18 比 6。
+# 不成对，p 是 0.056，“不显著”；成对，0.023。数据一个字没变，变的是算法。96 题两者一样，谁好谁坏，它们没有发言权；全部证据是 18 比 6。
 #
-# **p 值**说的是：假如 A、B 一样好，只凭运气，差得这么远或更远的机会有多大。一样好的意思是：在每道有分歧的题上，谁赢都像抛硬币。那就抛给你看：把 24 个差的正负号随机翻一万遍
-# （**符号翻转检验**，sign-flip test；Fisher 1935），看有多少遍离 0 至少像真的那么远（玫瑰色）：
+# **p 值**说的是：**假如** A、B 一样好，只凭运气，差得这么远或更远的机会有多大。它**不是** A、B 一样好的概率，也不说差有多大。“一样好”在这里的意思是：每道有分歧的题上，谁赢
+# 都像抛硬币。那就抛给你看：把 24 个差的正负号随机翻一万遍（**符号翻转检验**，sign-flip test；Fisher 1935），看有多少遍离 0 至少像真的那么远（玫瑰色）：
 # %% [markdown] lang="en"
 # Unpaired, p is 0.056, "not significant"; paired, 0.023. Not a digit of the data has changed, only the way
-# of asking. On 96 questions both did the same, and those say nothing; all the evidence is 18 to 6.
+# of reckoning. On 96 questions both did the same, and those have no say in who is better; all the evidence is
+# 18 to 6.
 #
-# The **p-value** is the chance that luck alone would set A and B so far apart, or further, if they were
-# equally good. Equally good means: on each question where they differ, who wins is the toss of a coin. So
-# toss it: flip the signs of the 24 differences at random, ten thousand times (the **sign-flip test**; Fisher
-# 1935), and see how often the sum is at least as far from 0 as the real one (rose):
+# The **p-value** is the chance that luck alone would set A and B so far apart, or further, **if** they were
+# equally good. It is **not** the probability that they are equally good, nor does it say how far apart they
+# are. Equally good means here: on each question where they differ, who wins is the toss of a coin. So toss it:
+# flip the signs of the 24 differences at random, ten thousand times (the **sign-flip test**; Fisher 1935), and
+# see how often the sum is at least as far from 0 as the real one (rose):
 # %%
 rng = np.random.default_rng(52)
 moved = (b - a)[b != a]  # the questions on which they differ
@@ -1355,10 +1267,10 @@ ax.set(xlabel="B's wins minus losses, signs flipped at random", yticks=[])
 print(f"as far out as {moved.sum():+.0f}: {reached.mean():.4f} of 10,000; sign_flip "
       f"{sign_flip(b - a):.4f}, mcnemar {mcnemar(paired.wins, paired.losses):.4f}")  # fmt: skip
 # %% [markdown] lang="zh"
-# 差都是 ±1 的时候，不必抛，二项分布有准数，这就是 **McNemar 检验**（1947）：
+# 差都是 ±1 的时候，不必抛，二项分布有准数，这就是精确的 **McNemar 检验**（1947）：
 # %% [markdown] lang="en"
 # Where the differences are ±1 nothing need be tossed, for the binomial distribution has the exact number.
-# That is **McNemar's test** (1947):
+# That is **McNemar's test** (1947) in its exact form:
 # %%
 print(inspect.getsource(mcnemar))
 # %% [markdown] lang="zh"
@@ -1372,28 +1284,85 @@ clustered = compare(a, b, clusters=groups)
 print(verdict(paired, "A", "B"))
 print(verdict(clustered, "A", "B"))
 # %% [markdown] lang="zh"
-# 这就是开头要的那句话：**B 胜过 A 0.100，95% 区间 0.019 到 0.181，120 题，p = 0.025**。它没有说“B 处处都好”（中文题上没差别），没有说差正好是 0.1（可能只有 0.02），也没有说换个
-# 模板还是这样（第 11 节）。若是分不出高下，它会说“数据分不出”，并加一句：这不等于两者一样。
+# 这就是开头要的那句话：**B 胜过 A 0.100，95% 区间 0.019 到 0.181，120 题，p = 0.025**。它没有说“B 处处都好”（中文题上没差别），没有说差正好是 0.1（区间从 0.02 起），
+# 也没有说换个模板还是这样（第 11 节）。若是分不出高下，它会说“数据分不出”，并加一句：这不等于两者一样。
+#
+# ### 这个例子是挑出来的
+#
+# 老实说：登记簿的样子、A 和 B 的那几个数，是我们**挑**的，要的就是不成对看不出、成对看得出。既然挑过，上面那个 p 就不能当证据：它假定只做了一次检验。好在题可以再出。两个
+# 模型一点不动，换十二套新题（种子 53 到 64，一套也不挑）：
+# %% [markdown] lang="en"
+# That is the sentence that was wanted: **B beats A by 0.100, 95% interval 0.019 to 0.181, on 120 questions,
+# p = 0.025**. It does not say that B is better everywhere (in Chinese there is no difference), nor that the
+# difference is 0.1 (the interval begins at 0.02), nor that another template would give the same (section 11).
+# Where the two cannot be told apart it says so, and adds that this does not show that they are equal.
+#
+# ### This example was picked
+#
+# To be honest: the registers, and the numbers of A and B, were **picked**, so that the unpaired test would miss
+# and the paired one would find. After that the p-value above is no evidence, since it supposes that one test was
+# made. But questions can be made anew. Leave both models alone, and take twelve other sets (seeds 53 to 64, none
+# left out):
+# %%
+from tiny_eval.comparison import compare_runs
+
+again = {}
+for seed in range(53, 65):  # other questions, and nothing else
+    path = folder / f"lost-{seed}.jsonl"
+    write_lines(path, questions(40, seed))
+    fresh = replace(task, data=path)
+    two = [score_run(infer(fresh, model, folder / "runs").folder) for model in models]
+    marks = [[item.values["acc"] for item in found.items] for found in two]
+    again[seed] = compare_runs(*two).metrics["acc"].found, unpaired(*marks)
+# %%
+fig, ax = figures.canvas(height=2.5)
+sets = {52: clustered} | {seed: found for seed, (found, _) in again.items()}
+for place, of in enumerate(sets.values()):
+    colour = figures.BLUE if of.p_value <= 0.05 else figures.GREY
+    ax.plot([place, place], [of.low, of.high], color=colour)
+    ax.plot(place, of.difference, "o", color=colour)
+ax.axhline(0, color=figures.INK, linewidth=0.8)
+ax.set_xticks(range(len(sets)), list(sets))
+ax.set(xlabel="seed of the questions; blue: p at most 0.05", ylabel="B - A")
+# %%
+gaps = [of.difference for of, _ in again.values()]
+of = mean_estimate(gaps)
+print(f"B - A on the twelve others: {min(gaps):+.3f} to {max(gaps):+.3f}, "
+      f"mean {of.value:+.3f}, 95% interval {of.low:+.3f} to {of.high:+.3f}")  # fmt: skip
+print(f"p <= 0.05 in pairs: {sum(of.p_value <= 0.05 for of, _ in again.values())} of 12, "
+      f"unpaired: {sum(p <= 0.05 for _, p in again.values())} of 12")  # fmt: skip
+print("questions for a difference like the mean:", questions_needed(of.value, stdev, correlation))
+# %% [markdown] lang="zh"
+# 新题不是挑的，它们的话可以信：十二套平均 +0.063，95% 区间 0.028 到 0.098，**B 确实好一些**。但是：
+#
+# - 好的是六个点上下，不是十个。我们那一套偏高，一点不奇怪：**挑出来的数往往偏高**；
+# - 十二套里，成对检验只看出 5 套。120 题本来就不够，这么小的差要三四百题（上面最后一行）。单看没看出的七套，谁要是说“两个一样好”，就错了；
+# - 不成对也看出了 4 套。成对是帮忙，不是魔法；两种算法一个看得出、一个看不出，要挑才碰得上。
 #
 # ### 试了二十个，挑最好的
 #
 # **问题**　换了二十种配方，最好的那个 p = 0.03。能发文章了吗？
 #
-# **想法**　每次检验有 5% 的机会看走眼，试二十次，至少一次走眼的机会就大了。**Holm 校正**（1979）：把 $m$ 个 p 值从小到大排，最小的乘 $m$，第二小的乘 $m-1$……模拟 300 回：
-# 一个旧模型，二十个与它**一样好**的新模型，各答 120 题。
+# **想法**　没有差别的时候，每次检验也有（至多）5% 的机会看走眼；试二十次，至少走眼一次的机会就大多了。**Holm 校正**（1979）：把 $m$ 个 p 值从小到大排，最小的乘
+# $m$，第二小的乘 $m-1$……后面的不得小于前面的。模拟 300 回：一个旧模型，二十个与它**一样好**的新模型，各答 120 题。
 # %% [markdown] lang="en"
-# That is the sentence that was wanted: **B beats A by 0.100, 95% interval 0.019 to 0.181, on 120 questions,
-# p = 0.025**. It does not say that B is better everywhere (in Chinese there is no difference), nor that the
-# difference is 0.1 (it may be 0.02), nor that another template would give the same (section 11). Where the
-# two cannot be told apart it says so, and adds that this does not show that they are equal.
+# The new questions were not picked, so what they say counts: +0.063 on average, 95% interval 0.028 to 0.098.
+# **B really is better.** But:
+#
+# - it is better by some six points, not by ten. That our set has more is no surprise: **what was picked tends to be
+#   too high**;
+# - in pairs, 5 of the twelve sets show it. 120 questions are too few: such a difference takes three or four hundred
+#   (the last line). Who saw one of the other seven and said "they are equal" would be wrong;
+# - unpaired, 4 sets show it, too. Pairing helps and does no wonders; a set on which one test finds and the other
+#   misses has to be looked for.
 #
 # ### The best of twenty
 #
 # **Question.** Twenty recipes were tried, and the best has p = 0.03. Is it time to publish?
 #
-# **Idea.** Each test is fooled 5% of the time; of twenty, at least one is fooled much more often. **Holm's
-# correction** (1979): order the $m$ p-values, multiply the smallest by $m$, the next by $m-1$, and so on.
-# Simulate 300 times: an old model, and twenty new ones **just as good**, on 120 questions each.
+# **Idea.** Where there is no difference, each test is still fooled (at most) 5% of the time; of twenty, at least
+# one is fooled much more often. **Holm's correction** (1979): order the $m$ p-values, multiply the smallest by
+# $m$, the next by $m-1$, and so on, none below the one before it. Simulate 300 times: an old model, and twenty new ones **just as good**, on 120 questions each.
 # %%
 rng = np.random.default_rng(52)
 smallest, corrected = [], []
@@ -1409,22 +1378,22 @@ print(f"'significant' at 0.05: {np.mean(np.array(smallest) <= 0.05):.0%} of the 
 
 
 # %% [markdown] lang="zh"
-# 三回里有一回，二十个一样好的模型中会冒出一个“显著”的（或显著好，或显著差）。校正之后，只剩百分之二。`compare_runs` 和报告把同一任务里的全部检验一起校正；你没报告的那十九次，
-# 它们不知道，得你自己说。
+# 三回里有一回，二十个一样好的模型中至少冒出一个“显著”的（或好或差）。校正之后，只剩百分之二。`compare_runs` 和报告把同一任务里的全部检验一起校正；你没报告的那十九次，它们
+# 不知道，得你自己说。
 #
 # > **教程里常见的错**　“区间重叠，所以没有差别”；“p > 0.05，所以一样好”；按测试集的分数挑检查点，再报同一个分数；表里每列最高的加粗，没有一个误差条。
 #
-# **练习 4**　现在的 `my_sign_flip(differences)` 返回胜率。改成符号翻转检验的**精确** p 值：试遍所有的正负号，数出和的绝对值不小于原来的比例。裁判是手数的。
+# **练习 3**　现在的 `my_sign_flip(differences)` 返回胜率。改成符号翻转检验的**精确** p 值：试遍所有的正负号，数出和的绝对值不小于原来的比例。裁判是手数的。
 # %% [markdown] lang="en"
-# One time in three, one of twenty models that are all equally good comes out "significant" (significantly
-# better, or worse). After the correction it is 2%. `compare_runs` and the report correct all tests of a task
+# One time in three, at least one of twenty models that are all equally good comes out "significant"
+# (better, or worse). After the correction it is 2%. `compare_runs` and the report correct all tests of a task
 # together; of the nineteen that you did not report they know nothing, and you have to say it.
 #
 # > **Where tutorials go wrong.** "The intervals overlap, so there is no difference"; "p > 0.05, so they are
 # > equal"; a checkpoint is picked by its score on the test set, and that same score is reported; the best
 # > number of each column is bold, and there is not one error bar.
 #
-# **Exercise 4.** As it stands, `my_sign_flip(differences)` returns the share of wins. Make it the **exact**
+# **Exercise 3.** As it stands, `my_sign_flip(differences)` returns the share of wins. Make it the **exact**
 # p-value of the sign-flip test: try all signs, and count what share of the sums is as far from 0 as the real
 # one, or further. The judge was counted by hand.
 # %%
@@ -1443,27 +1412,29 @@ def judge_sign_flip(yours):
     return "right"
 
 
-attempt(4, judge_sign_flip, my_sign_flip)
+attempt(3, judge_sign_flip, my_sign_flip)
 # %% [markdown] lang="zh"
 # ## 11 模板的一个词，示例的次序
 #
-# **问题**　第 2 节说，换个问法就换个分数。换多少？
+# **问题**　第 2 节说，换个问法，分数可能变。变多少？
 #
-# **想法**　用第 7 节那个小模型来量。它是真的训练出来的，加法从零加到七，64 种组合它在教材里全见过；所以考的**不是**加法，而是“换一种问法，它还认得吗”。拿出四道题留作例题，其余 60 题
-# 当试卷。
+# **想法**　用第 7 节那个小模型来量。它是真的训练出来的，加法从零加到七，64 种组合教材里全有；所以考的**不是**加法，而是“换一种问法，它还认得吗”。拿出四道题留作例题，其余 60 题当试
+# 卷。（训练用的是单精度浮点数，别的机器上，这一节的数字会有些出入。）
 # %% [markdown] lang="en"
 # ## 11 A word of the template, the order of examples
 #
-# **Question.** Section 2 said that another way of asking gets another score. How much of another?
+# **Question.** Section 2 said that another way of asking may get another score. How far apart are they?
 #
 # **Idea.** Measure it with the small model of section 7. It really was trained, on sums from zero to seven,
-# and has met all 64 of them in its book; so this does **not** examine its sums but whether it knows them
-# again when they are put otherwise. Four sums are kept as examples, the other 60 are the exam.
+# and all 64 of them are in its book; so this does **not** examine its sums but whether it knows them again
+# when they are put otherwise. Four sums are kept as examples, the other 60 are the exam. (Training is in
+# single precision; on another machine, the numbers of this section come out a little different.)
 # %%
 from tiny_eval.tasks import task_of
 
 every = [{"a": NUMBERS[a], "b": NUMBERS[b], "answer": NUMBERS[a + b]}
          for a in range(8) for b in range(8)]  # fmt: skip
+assert all(lesson(a, b) in book for a in range(8) for b in range(8))
 four = [every[n] for n in (9, 20, 34, 60)]  # examples, and no questions
 sums = [each for each in every if each not in four]
 write_lines(folder / "sums.jsonl", sums)
@@ -1504,18 +1475,19 @@ adjusted = ["", *(p_text(p) for p in holm([test.p_value for test in tests]))]
 for (name, of), p_value in zip(told.items(), adjusted, strict=True):
     print(f"{name:18} {np.mean(of):6.1%}   {p_value}")
 # %% [markdown] lang="zh"
-# 换成 `Q`、`A`，写成一行，`What` 换成 `How much`，都无妨；全部改小写，垮了；改成陈述句，几乎不会了。真的大模型见多识广，没有这么脆，但不是不脆：2023 年的一项研究（arXiv:2310.11324）换格式不换
-# 意思，同一个模型的准确率能差几十个点。
+# 换成 `Q`、`A`，写成一行，`What` 换成 `How much`，看不出有什么害处；全部改小写，垮了；改成陈述句，几乎全不会了。这是**一个**模型的脾气，换个种子再训练一个，怕的模板可能不同。真的大模型见多识
+# 广，没有这么脆，但也脆：2023 年的一项研究（arXiv:2310.11324）换格式不换意思，同一个模型的准确率能差几十个点。
 #
 # 再看例题。`How much is` 这个模板它没学过，可零样本也答得好。加几道例题，总该更好吧？
 # %% [markdown] lang="en"
-# `Q` and `A`, one line instead of two, `How much` for `What`: no harm. All in small letters: it breaks down. A
-# statement: it hardly knows anything. Real models have seen more and are less brittle, but brittle they are:
-# a study of 2023 (arXiv:2310.11324) changed the format and not the meaning, and the accuracy of one model
-# moved by tens of points.
+# `Q` and `A`, one line instead of two, `How much` for `What`: no harm to be seen. All in small letters: it breaks
+# down. A statement: it hardly knows anything. These are the ways of **one** model; trained from another seed, it
+# may stumble over other templates. Large models have seen more and are less brittle, but brittle they are: a study
+# of 2023 (arXiv:2310.11324) changed the format and not the meaning, and the accuracy of one model moved by tens
+# of points.
 #
 # Now examples. It was never taught the template `How much is`, and does well without any example. With a few,
-# it must do better still?
+# should it not do better still?
 # %%
 how_much = replace(adding, prompt=templates["How much is"])
 shots = {k: right_on(replace(how_much, few_shot=k)) for k in (0, 1, 2, 4)}
@@ -1544,81 +1516,37 @@ print(
     f"{sum(p <= 0.05 for p in p_values)} differ at 0.05, after Holm {sum(p <= 0.05 for p in adjusted)}"
 )
 # %% [markdown] lang="zh"
-# 四道例题让它**变差**了，而且检验说不是运气。更要命的是图里的：同样四道例题，只换**次序**，24 种排法从最左到最右差出几十个点。挑两种出来比，就是在 276 对里挑，所以要校正；校正之后仍有几十对分得
-# 开。次序的影响在大模型上也量到过（Lu 等 2022，arXiv:2104.08786；Zhao 等 2021，arXiv:2102.09690）。
+# 四道例题让它**变差**了，检验也说不像是运气：教材里，前面的题与后面的题毫无关系，“照着例子做”它从没学过。再看图：同样四道例题，只换**次序**，24 种排法从最左到最右差出几十个点。可是最左和最右是
+# 看了结果才挑出来的，等于在 276 对里挑，所以要校正；印出来的最后一个数，是校正之后还分得开的有几对。（它随机器变，也可能是 0：60 道题，经不起挑 276 回。）次序的影响在大模型上也量到
+# 过（Lu 等 2022，arXiv:2104.08786；Zhao 等 2021，arXiv:2102.09690）。
 #
-# 这是一个只会加法的小模型，数字本身不能推广；能推广的是**做法**：报分数时写明模板、例题和次序；换几种次序，报平均和范围；比较两个模型，用一样的提示。
+# 数字本身不能推广；能推广的是**做法**：报分数时写明模板、例题和次序；换几种次序，报平均和范围；比较两个模型，用一样的提示。
 #
 # ## 12 报告
 #
 # **问题**　数字有了，怎样交给别人看，又不让他只看见一个数？
 #
-# **想法**　一页 HTML，没有脚本，不用联网：分数带区间，两次运行的比较，评测设置，最后是一题一题的原文。先看比较，`compare_runs` 把同一道题配成对：
+# **想法**　一页 HTML，没有脚本，不用联网：分数带区间，两次运行的比较，评测设置，最后是一题一题的原文。从打分到报告，命令行里是三行（区间已按登记簿的页聚类）：
 # %% [markdown] lang="en"
-# Four examples made it **worse**, and the test says that this is no luck. The picture is worse still: the same
-# four examples, and nothing but their **order** changed, are tens of points apart from the leftmost of the 24 to
-# the rightmost. To compare two of them is to pick from 276 pairs, so it must be corrected; even so, some tens of
-# pairs remain. The effect of order has been measured on large models, too (Lu et al. 2022, arXiv:2104.08786;
-# Zhao et al. 2021, arXiv:2102.09690).
+# Four examples made it **worse**, and the test says that this is hardly luck: in its book, no sum has anything
+# to do with the one before, and it has never learned to follow an example. Now the picture: the same four
+# examples, and nothing but their **order** changed, are tens of points apart from the leftmost of the 24 to the
+# rightmost. But those two were picked after the results were seen, out of 276 pairs, so a correction is due: the
+# last number printed says how many pairs are still apart after it. (It varies between machines and may be 0: 60
+# questions cannot bear 276 picks.) The effect of order has been measured on large models, too (Lu et al. 2022,
+# arXiv:2104.08786; Zhao et al. 2021, arXiv:2102.09690).
 #
-# This is a small model that can add and nothing else, and its numbers say nothing of others. What carries over
-# is **what to do**: report the template, the examples and their order with the score; try several orders, report
-# the mean and the range; compare two models by the same prompts.
+# The numbers say nothing of other models. What carries over is **what to do**: report the template, the examples
+# and their order with the score; try several orders, report the mean and the range; compare two models by the
+# same prompts.
 #
 # ## 12 The report
 #
 # **Question.** The numbers are there. How are they handed over so that the reader does not see one number only?
 #
 # **Idea.** A page of HTML, without scripts and without a network: scores with intervals, the comparison of two
-# runs, how they were made, and at the end the texts themselves, question by question. The comparison first;
-# `compare_runs` pairs the questions up:
-# %%
-from tiny_eval.comparison import compare_runs
-
-compared = compare_runs(scores["A"], scores["B"])
-print(compared.metrics["acc"].sentence("A", "B"))
-for change in compared.changes("acc")[:2]:
-    print(f"{change.gain:+.0f} {change.a.id}: wanted {change.a.row['doc']['answer']}")
-# %%
-from tiny_eval.report_page import page
-
-html = page(list(scores.values()), [compared], language="en")
-print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
-      f"items: {html.count('<article')}")  # fmt: skip
-svg = re.search(r"<svg.*?</svg>", html, re.DOTALL)[0]
-print(re.sub(r"<[^>]+>", " ", svg).split())
-# %% [markdown] lang="zh"
-# 页里的条形图是 SVG，把它的形状读出来重画一遍，就是页上的样子：
-# %% [markdown] lang="en"
-# The page's bars are SVG. Read its shapes and draw them again, and this is how they look there:
-# %%
-from xml.etree import ElementTree
-
-fig, ax = figures.canvas(height=2)
-for shape in ElementTree.fromstring(svg).iter():
-    of, kind = shape.attrib, shape.tag.rpartition("}")[2]
-    colours = re.findall("#[0-9a-f]{6}", of.get("fill", "") + of.get("stroke", ""))
-    colour = colours[0] if colours else figures.INK
-    x, y, width = (float(of.get(name, 0)) for name in ("x", "y", "width"))
-    if kind == "rect":
-        ax.barh(y, width, float(of["height"]), x, align="edge", color=colour)
-    elif kind == "line":
-        ax.plot(*([float(of[axis + end]) for end in "12"] for axis in "xy"), colour, linewidth=1)
-    elif kind == "text":
-        side = {"middle": "center", "end": "right"}.get(of.get("text-anchor"), "left")
-        ax.text(x, y, shape.text, ha=side, size=9)
-_ = ax.set(xlim=(-2, 362), ylim=(102, 0), title="acc, as the page draws it"), ax.axis("off")
-# %% [markdown] lang="zh"
-# 细线是 95% 区间，已按登记簿的页聚类。报告里至多列出 100 题，从最差的排起，可以只看“两次运行结果不同”的；全部 120 题在 `predictions.jsonl` 里。**一定要翻一翻原文**：第 5 节的坏尺子、第 6 节的怪回复，只
-# 看一个数是看不出来的。
-#
-# 在命令行里，从打分到报告是三行：
-# %% [markdown] lang="en"
-# The thin lines are 95% intervals, clustered by pages of the register. The report lists at most 100 questions, the worst first, and
-# those alone can be shown on which the two runs differ; all 120 are in `predictions.jsonl`. **Do leaf through the
-# texts**: a number alone shows neither the broken rulers of section 5 nor the odd replies of section 6.
-#
-# On the command line, from scores to the report are three lines:
+# runs, how they were made, and at the end the texts themselves, question by question. On the command line, from
+# scores to the report are three lines (intervals are clustered by pages of the register):
 # %%
 from tiny_eval.cli import main
 
@@ -1634,144 +1562,22 @@ short = [str(run.folder.relative_to(folder)) for run in runs.values()]
 code = tiny_eval("score", *short)
 code = tiny_eval("compare", *short)
 code = tiny_eval("report", *short, "--out", "report.html", "--lang", "zh")
+# %%
+html = (folder / "report.html").read_text("utf-8")
+print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
+      f"items: {html.count('<article')}")  # fmt: skip
 # %% [markdown] lang="zh"
-# ## 13 请一个模型当评委
+# 报告里至多列出 100 题，从最差的排起，可以只看“两次运行结果不同”的；全部 120 题在 `predictions.jsonl` 里。**一定要翻一翻原文**：第 5 节的坏尺子、第 6 节的怪回复，只看一个数是看不
+# 出来的。
 #
-# **问题**　没有标准答案的题（写封信、解释一段代码），谁来判？
+# 没有标准答案的题（写封信、解释一段代码），可以请另一个模型当评委。评委也是一件量具，有它的偏心，先要检定：[第 53 章](53_gaokao.ipynb)第 6 节。
 #
-# **想法**　请另一个模型当评委：给它看同一个问题的两个回答，问哪个好（Zheng 等 2023，arXiv:2306.05685）。评委也是一件**量具**，先要检定。最有名的毛病是**偏爱先看到的那个**。造一个评委：它会加法，
-# 答对算 2 分，先看到的再送 `bonus` 分：
-# %% [markdown] lang="en"
-# ## 13 A model as judge
+# ## 13 真的模型，和对账
 #
-# **Question.** Some questions have no one right answer (write a letter, explain this code). Who marks those?
+# 换上真的模型，只改一行。**一个文件夹**：第 7 节已经用过，`LocalModel("models/Qwen2.5-0.5B")`。**一个网址**：`OpenAIModel("http://127.0.0.1:11434/v1", "模型名")`。服务器太忙（429），它等一等再
+# 问；聊天接口给不出选项的对数似然，遇到失物招领这样的题，它头一问被拒就停下，说清缺什么、换什么题型（[test_openai_model.py](../../tests/tiny_eval/test_openai_model.py)）。API 密钥不进运行的记录。
 #
-# **Idea.** Another model: show it two answers to the question, and ask which is better (Zheng et al. 2023,
-# arXiv:2306.05685). A judge is an **instrument**, and has to be calibrated. Its best-known fault is to **like what
-# it reads first**. We make one: it can add, a right answer has 2 points, and the first seat another `bonus`:
-# %%
-from tiny_eval.agreement import cohen_kappa, summarize_pairs
-from tiny_eval.judge import judge_pairs
-from tiny_eval.models import Reply
-
-
-class FirstSeat:
-    """A judge that can add, and likes what it reads first: a right sum has 2 points."""
-
-    def __init__(self, bonus):
-        self.bonus = bonus
-
-    def generate_until(self, prompts, generation):
-        for place, [message] in enumerate(prompts):
-            asked, *said = re.findall(r"is (\w+ plus \w+)\?|\n=+\n(.*?)\n=+", message["content"])
-            total = sum(map(NUMBERS.index, asked[0].split(" plus ")))
-            first, second = (2 * (reply.strip("? ") == NUMBERS[total]) for _, reply in said)
-            first += self.bonus
-            best = "tie" if first == second else 1 if first > second else 2
-            yield place, Reply(f"I have added it up.\nVerdict: {best}")
-
-
-# %% [markdown] lang="zh"
-# 参赛的是上一节的两套回复：a 用小写模板（差），b 用一行的模板（好）。标准答案在手，正好检定评委：**kappa**（Cohen 1960）是扣掉碰巧之后的一致程度，1 是完全一致，0 是全凭习惯。
-# %% [markdown] lang="en"
-# Two sets of replies of the last section are the contestants: a by the template in small letters (bad), b by the
-# one in one line (good). As the key is known, the judge can be calibrated. **kappa** (Cohen 1960) is agreement
-# beyond chance: 1 is perfect, 0 is what habits alone would give.
-# %%
-weak, strong = (
-    score_run(infer(replace(adding, prompt=templates[name]), tiny, folder / "runs").folder).items
-    for name in ("small letters", "in one line")
-)
-replies = [[item.row["reply"].strip() for item in items] for items in (weak, strong)]
-asked = [f"What is {row['a']} plus {row['b']}?" for row in sums]
-right = [[item.values["exact_match"] for item in items] for items in (weak, strong)]
-truth = ["tie" if x == y else "a" if x else "b" for x, y in zip(*right, strict=True)]
-print("by the key:", dict(sorted(Counter(truth).items())))
-# %%
-for bonus in (0, 1, 3):
-    found = dict(judge_pairs(FirstSeat(bonus), asked, *replies))
-    judged = [found[n] for n in range(len(asked))]
-    once, twice = [each.verdicts[0] for each in judged], [each.winner for each in judged]
-    for label, winners in (("asked once", once), ("both orders", twice)):
-        counts = {side: winners.count(side) for side in ("a", "b", "tie")}
-        print(f"bonus {bonus}, {label:11} {counts!s:29} kappa {cohen_kappa(winners, truth):.2f}")
-    of = summarize_pairs(judged, *replies)
-    print(
-        f"    the same both times {of.consistency.value:.0%}, first seat {of.first_place.value:.0%}"
-    )
-# %% [markdown] lang="zh"
-# - 偏心为 0：问一次就够，与标准答案完全一致；
-# - 偏心为 1：只问一次，平局全判给了先看到的那个，a 白得 16 胜；**交换次序各问一遍**，两次不一致就算平，偏心抵消了；
-# - 偏心为 3：只问一次，**差的那个 60 比 0 全胜**。交换之后全是平局，一致率是 0：救不回来了，但至少**看得出来**，这个评委不能用。
-#
-# 所以每一对都要两种次序各问一遍，一致率和先手胜率同结果一起报。评分细则、长度偏好和真题上的评委，见[第 53 章](53_gaokao.ipynb)；代码在 [judge.py](../../tiny_eval/judge.py) 和
-# [agreement.py](../../tiny_eval/agreement.py)。
-#
-# ## 14 真的模型，和对账
-#
-# **一个文件夹**：第 7 节已经用过，`LocalModel("models/Qwen2.5-0.5B")`，一行。**一个网址**：也是一行。这里没有网，就在本机起一个最小的服务器，头一次回 **429（太忙）**，以后总说选 B；除了聊天，它什
-# 么也不会：
-# %% [markdown] lang="en"
-# - bonus 0: asking once is enough, and agrees with the key;
-# - bonus 1: asked once, all ties go to the first seat, and a has 16 wins for nothing; **asked in both orders**, with
-#   a tie where the two verdicts differ, the bias cancels;
-# - bonus 3: asked once, **the bad one wins 60 to 0**. In both orders all is a tie, and no verdict survives the swap:
-#   nothing can be saved, but at least **it shows** that this judge is of no use.
-#
-# So every pair is asked in both orders, and the consistency and the first seat's share are reported with the result.
-# Marking schemes, a liking for length, and a judge at a real paper: [chapter 53](53_gaokao.ipynb). The code is in
-# [judge.py](../../tiny_eval/judge.py) and [agreement.py](../../tiny_eval/agreement.py).
-#
-# ## 14 A real model, and whom we agree with
-#
-# **A folder** was used in section 7: `LocalModel("models/Qwen2.5-0.5B")`, one line. **A URL** is one line, too. There
-# is no network here, so we run the smallest server there is: it first says **429 (too busy)** and then always B, and
-# it can chat and nothing else:
-# %%
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Server(BaseHTTPRequestHandler):
-    log_message = lambda *_: None  # noqa: E731
-
-    def do_POST(self):
-        seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        there = self.path == "/v1/chat/completions"
-        self.send_response(404 if not there else 429 if len(seen) == 1 else 200)
-        self.send_header("Retry-After", "0")
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        choice = {"message": {"role": "assistant", "content": "The answer is B."}}
-        body = {"choices": [choice | {"finish_reason": "stop"}]}
-        self.wfile.write(json.dumps(body if there else {"error": {"message": "no"}}).encode())
-
-
-# %%
-from tiny_eval.models import ModelError
-from tiny_eval.openai_model import OpenAIModel
-
-seen = []
-with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    remote = OpenAIModel(f"http://127.0.0.1:{server.server_port}/v1", "any-name", concurrency=1)
-    run = infer(letters, remote, folder / "runs", limit=6)  # <- a URL: one line, too
-    tries = len(seen)
-    try:
-        infer(task, remote, folder / "runs")
-    except ModelError as error:
-        refusal = str(error).replace(str(server.server_port), "8000")
-    server.shutdown()
-# %%
-found = score_run(run.folder)
-print(f"{tries} requests for {run.asked} documents, {len(run.failures)} failures; "
-      f"right {found.estimates['exact_match'].value:.1%}")  # fmt: skip
-print({key: value for key, value in seen[0].items() if key != "messages"})
-print(refusal)
-# %% [markdown] lang="zh"
-# 429 之后自动重试，6 题问了 7 次，没有一题丢失；发出去的设置里温度是 0，可以重复。总答 B 的，6 题里对了一题。失物招领要对数似然，这台服务器给不了，于是**一题还没问就停下**，说清了缺什么、换什么题型。
-# API 密钥不进运行的记录。
-#
-# 换成你自己的模型（这几行不在这里运行）：
+# 命令行里也只改 `--model`（这几行不在这里运行）：
 #
 # ```bash
 # python -m tiny_eval run --task lost.yaml --model models/Qwen2.5-0.5B
@@ -1779,26 +1585,24 @@ print(refusal)
 # python -m tiny_eval run --task sample-choice-zh --model ngram
 # ```
 #
-# 最后一行不需要模型，两个 CPU 核上约一秒；前两行的快慢看模型。
-#
 # **对账**　这套评测台的数字同谁对过？[test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py) 让 lm-evaluation-harness 0.4.13 和我们跑同一个模型、同一批题：提示逐字节相同，对数似然相差不到
 # 1e-4，回复、分数和标准误相同；凡有不同的地方，测试里写明哪里不同、为什么。
 #
-# **练习 5**（没有标准答案）　照第 1 节写一个你自己的任务，至少 30 题。先跑 gold 和 random，再跑两个模型，然后写出那句话：谁胜过谁，多少，区间，p 值。如果分不出，算一算还要多少题。
+# **练习 4**（没有标准答案）　照第 1 节写一个你自己的任务，至少 30 题。先跑 gold 和 random，再跑两个模型，然后写出那句话：谁胜过谁，多少，区间，p 值。如果分不出，按第 9 节算一算要多少题。
 #
-# ## 15 带走九句话
+# ## 14 带走九句话
 #
 # 1. 任务是一个文件；改一行就是另一个任务。
 # 2. 问和判分开；问一题写一行，断了接着问。
-# 3. 先跑 gold 和 random；gold 不满分，先修尺子。
+# 3. 先跑 gold 和 random；gold 不满分，先修尺子；gold 满分，尺子也未必好。
 # 4. 字母和似然是两种考试；`acc` 偏爱短选项；提取率低分数不可信，提取率高也不保证可信。
 # 5. 合起来编码，再切开；长文章一窗一窗，从左边补满。
 # 6. 对错题用 Wilson；一页几题要聚类；BLEU 用自助法。
 # 7. 先算要多少题，再跑。
-# 8. 比较要成对；挑过就要校正；“分不出”不等于“一样好”。
-# 9. 模板、例题、次序同分数一起报；评委要交换次序，先检定再上岗。
+# 8. 比较要成对；挑过就要校正，或者换新题再测；“分不出”不等于“一样好”。
+# 9. 模板、例题、次序，同分数一起报。
 #
-# 延伸阅读：Miller 2024（给评测加误差条），Biderman 等 2024（lm-evaluation-harness 的经验，arXiv:2405.14782），Koehn 2004（BLEU 的配对自助法），Holm 1979，Zheng 等 2023（评委）。
+# 延伸阅读：Miller 2024（给评测加误差条），Biderman 等 2024（lm-evaluation-harness 的经验，arXiv:2405.14782），Koehn 2004（BLEU 的成对自助法），Holm 1979。
 #
 # 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)：从提取答案到 150 分的总分。第 33 章和第 43 章用到的区间、成对比较，道理都在这里：
 # [33](33_grounded_answers.ipynb)、[43](43_sops_plans_traces.ipynb)。
@@ -1808,12 +1612,22 @@ print(refusal)
 # [encoding.py](../../tiny_eval/encoding.py)、[batching.py](../../tiny_eval/batching.py)、[stats.py](../../tiny_eval/stats.py)、[paired_tests.py](../../tiny_eval/paired_tests.py)、
 # [comparison.py](../../tiny_eval/comparison.py)、[report_page.py](../../tiny_eval/report_page.py)、[cli.py](../../tiny_eval/cli.py)。
 # %% [markdown] lang="en"
-# After the 429 it tried again by itself, so 6 questions took 7 requests, and none was lost; the temperature it sends
-# is 0, so that a run can be repeated. Always saying B was right once in six. The lost-and-found task wants
-# log-likelihoods, which this server does not have, so it **stopped before the first question**, and said what is
-# missing and what to use instead. An API key is never written into a run.
+# The report lists at most 100 questions, the worst first, and those alone can be shown on which the two runs
+# differ; all 120 are in `predictions.jsonl`. **Do leaf through the texts**: a number alone shows neither the
+# broken rulers of section 5 nor the odd replies of section 6.
 #
-# For a model of your own (these lines are not run here):
+# Where no one answer is right (write a letter, explain this code), another model may be the judge. A judge is an
+# instrument with biases of its own, and has to be calibrated first: section 6 of [chapter 53](53_gaokao.ipynb).
+#
+# ## 13 A real model, and whom we agree with
+#
+# A real model takes one line. **A folder** was used in section 7: `LocalModel("models/Qwen2.5-0.5B")`. **A URL**:
+# `OpenAIModel("http://127.0.0.1:11434/v1", "name")`. Where the server is too busy (429) it waits and asks again; a
+# chat server has no log-likelihoods of choices, so with a task like the lost-and-found it stops at the first refusal,
+# and says what is missing and what to use instead
+# ([test_openai_model.py](../../tests/tiny_eval/test_openai_model.py)). An API key is never written into a run.
+#
+# On the command line it is `--model` (these lines are not run here):
 #
 # ```bash
 # python -m tiny_eval run --task lost.yaml --model models/Qwen2.5-0.5B
@@ -1821,33 +1635,30 @@ print(refusal)
 # python -m tiny_eval run --task sample-choice-zh --model ngram
 # ```
 #
-# The last line needs no model and takes about a second on two CPU cores; how long the others take depends on the
-# model.
-#
 # **Agreement.** With whom do these numbers agree? In
 # [test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py), lm-evaluation-harness 0.4.13 and we put the
 # same questions to the same model: prompts are equal byte by byte, log-likelihoods to 1e-4, replies, scores and
 # standard errors equal; where we differ, a test says in what and why.
 #
-# **Exercise 5.** (No one answer is right.) Write a task of your own as in section 1, with 30 questions or more. Run gold
+# **Exercise 4.** (No one answer is right.) Write a task of your own as in section 1, with 30 questions or more. Run gold
 # and random first, then two models, and write the sentence: who beats whom, by how much, the interval, the p-value. If
-# they cannot be told apart, compute how many more questions it would take.
+# they cannot be told apart, compute how many questions it would take (section 9).
 #
-# ## 15 Nine sentences to take along
+# ## 14 Nine sentences to take along
 #
 # 1. A task is a file; a line changed is another task.
 # 2. Ask and mark apart; a question, a line on the disk, and a run that was cut off goes on.
-# 3. gold and random first; where gold is below 100%, mend the ruler.
+# 3. gold and random first; where gold is below 100%, mend the ruler; at 100% it may still be broken.
 # 4. Letters and likelihoods are two exams; `acc` likes short choices; where few answers are found a score cannot be
 #    trusted, and where all are found it still may not.
 # 5. Encode together, then cut; a long text goes window by window, filled up from the left.
 # 6. Wilson for right and wrong, clusters where questions share a text, the bootstrap for BLEU.
 # 7. Compute how many questions are enough, then run.
-# 8. Compare in pairs; who picks must correct; "cannot tell" is not "equal".
-# 9. Report template, examples and order with the score; ask a judge in both orders, and calibrate it first.
+# 8. Compare in pairs; who picks must correct, or test again on new questions; "cannot tell" is not "equal".
+# 9. Report template, examples and order with the score.
 #
 # Worth reading next: Miller 2024 (error bars for evals), Biderman et al. 2024 (lessons from lm-evaluation-harness,
-# arXiv:2405.14782), Koehn 2004 (paired bootstrap of BLEU), Holm 1979, Zheng et al. 2023 (judges).
+# arXiv:2405.14782), Koehn 2004 (paired bootstrap of BLEU), Holm 1979.
 #
 # Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next: [53 · The gaokao maths paper, marked fairly](53_gaokao.ipynb),
 # from extracting an answer to a total out of 150. Chapters [33](33_grounded_answers.ipynb) and
