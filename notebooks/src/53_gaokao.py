@@ -167,8 +167,8 @@ print("right:", *q["answer"])
 # - 判断过的：B 正确；A 错误、排除 A、不选 A；
 # - 只是提到的，或者根本不是选项：点 A、维生素 C、△ABC。
 #
-# 先看定下来的，再看抄下来的；都没有，才看判断：提到的选项个个有了说法，就取判对的那个。“不对”“等等”一
-# 出现，前面的全部作废。几处定下来的说法不一，又没有“所以”“综上”来收尾，或者还有别的拿不准，就返回
+# 先看定下来的，再看抄下来的；都没有，才看判断：提到的选项个个有了说法，就取判对的那个。句首一出
+# 现“不对”“等等”，前面的全部作废。几处定下来的说法不一，又没有“所以”“综上”来收尾，或者还有别的拿不准，就返回
 # `None`：**宁可说没有，也不猜**。不过在这一切之前，思考过程要先拿掉：
 # %% [markdown] lang="en"
 # Both are right: C. The tidy one has its C behind 【答案】, "answer". The sloppy one first names two letters
@@ -192,9 +192,9 @@ print("right:", *q["answer"])
 # - only mentioned, or no option at all: the point A, vitamin C, △ABC.
 #
 # What is committed counts first, then what is copied. Without either the judgements count, if every option
-# that is mentioned has been judged. "Wait" and 不对 ("no, wrong") take back all that came before. If the
-# commitments differ and no "so" or "hence" settles them, or if any other doubt is left, the result is
-# `None`: **better none than a guess**. But before all that, the thoughts have to go:
+# that is mentioned has been judged. "Wait" and 不对 ("no, wrong"), where a clause begins with them, take back
+# all that came before. If the commitments differ and no "so" or "hence" settles them, or if any other doubt is
+# left, the result is `None`: **better none than a guess**. But before all that, the thoughts have to go:
 # %%
 from tiny_eval.filters import apply_filters, strip_think
 
@@ -1462,7 +1462,7 @@ for gap in (0.1, 0.05):
 # 上对错越相关，成对比较越省题），差五个百分点就是几十张。所以**一张高考卷的分数，可以用来读，不可以用来排名**。
 # 想排名，就把历年的卷子放在一起（第 10 节），成对地比，带上区间。
 #
-# > **教程里常见的错**　“甲模型高考 121 分，乙模型 118 分，甲更强。”换一套卷子，名次很可能就反过来。
+# > **教程里常见的错**　“甲模型高考 121 分，乙模型 118 分，甲更强。”换一套卷子，名次就可能反过来。
 # %% [markdown] lang="en"
 # Eight in ten against nine in ten: one paper shows it with less than two chances in a hundred. To see it with
 # a chance of eight in ten takes nine to eighteen papers (the more the two models are right and wrong together,
@@ -1471,7 +1471,7 @@ for gap in (0.1, 0.05):
 # intervals.
 #
 # > **Where tutorials go wrong.** "Model A has 121 points in the gaokao and model B 118, so A is stronger."
-# > With another paper they may well change places.
+# > With another paper they may change places.
 # %% [markdown] lang="zh"
 # ## 10 别人的题库：GAOKAO-Bench
 #
@@ -1521,14 +1521,14 @@ for n, reply in enumerate(["选B", "A正确，其余错误，选A。", "x=2或x=
     g = grade(read[n], reply)
     print(f"{cut(reply, 26)}{g.points:g}/{g.possible}  read {g.extracted}  ({g.reason})")
 # %% [markdown] lang="zh"
-# 一个警告：公开多年的真题，许多模型训练时见过。分数里有多少是做出来的，多少是背出来的，考卷本身说不清。这也是
+# 一个警告：公开多年的真题，许多模型训练时多半见过。分数里有多少是做出来的，多少是背出来的，考卷本身说不清。这也是
 # 本书自己出一张的缘故。
 #
 # ## 11 换上真的模型
 #
 # 前面做的事，一条命令也做得到。卷子是任务 `gaokao-2024-style`；`script:文件` 让一份写好的答卷代替模型：
 # %% [markdown] lang="en"
-# A warning: what has been public for years has been seen by many models in training. How much of a score
+# A warning: what has been public for years has probably been seen by many models in training. How much of a score
 # was worked out and how much recited, the paper itself cannot tell. This is why the book has one of its
 # own.
 #
