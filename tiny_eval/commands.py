@@ -23,7 +23,7 @@ from .report import markdown
 from .report_page import page
 from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_whole
 from .runner import Inference, Progress, infer, run_folder
-from .scoring import score_run
+from .scoring import Scores, score_run
 from .scripted import script_for
 from .tasks import Task, task_of
 
@@ -65,7 +65,8 @@ def run_score(args: argparse.Namespace) -> int:
 
 def run_compare(args: argparse.Namespace) -> int:
     """Compare two runs."""
-    print_comparison(compare_runs(score_run(args.run_a), score_run(args.run_b)), args.json)
+    folders = args.run_a, args.run_b
+    print_comparison(compare_runs(*map(score_run, folders)), folders, args.json)
     return 0
 
 
@@ -76,7 +77,7 @@ def run_report(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out} must end in .html or .md")
     if ending == ".md" and args.lang != "en":
         raise ValueError("Markdown is in English; for --lang zh give --out FILE.html")
-    scores = [score_run(folder) for folder in args.runs]
+    scores = list(_scored(args.runs).values())
     compared = compare_all(scores)
     text = markdown(scores, compared) if ending == ".md" else page(scores, compared, args.lang)
     if args.out:
@@ -109,12 +110,21 @@ def run_judge(args: argparse.Namespace) -> int:
 
 
 def _print_scores(folders: Sequence[Path], task: Task | None, as_json: bool) -> None:
-    runs = {folder: score_run(folder, task) for folder in folders}
+    runs = _scored(folders, task)
     if not as_json:
         print_scores(runs)
         return
     for folder, scores in runs.items():
         print_json(scores_as_json(folder, scores))
+
+
+def _scored(folders: Sequence[Path], task: Task | None = None) -> dict[Path, Scores]:
+    """By folder, without the runs that have no answers. ValueError if none has any."""
+    empty = [each for each in folders if read_run(each) and not read_rows(each / PREDICTIONS)]
+    left = [folder for folder in folders if folder not in empty]
+    if left and empty:
+        note(f"left out, no predictions to score: {', '.join(map(str, empty))}")
+    return {folder: score_run(folder, task) for folder in left or folders}
 
 
 def _inferences(args: argparse.Namespace) -> Iterator[Inference]:

@@ -75,11 +75,13 @@ def scores_as_json(folder: Path, scores: Scores) -> dict[str, Any]:
     }
 
 
-def print_comparison(comparison: RunComparison, as_json: bool) -> None:
-    """Print whether one of two runs is better, and how sure that is."""
+def print_comparison(comparison: RunComparison, folders: tuple[Path, Path], as_json: bool) -> None:
+    """Print whether one of two runs, which come from these folders, is better, and how surely."""
     names = run_names([comparison.a, comparison.b])
     if not as_json:
         _print_table(comparison_table(comparison, names[0], names[1], "en"))
+        rows = [[name, str(folder)] for name, folder in zip(names, folders, strict=True)]
+        _print_table(Table("Runs", ["Run", "Folder"], rows, [], names=2))
         return
     metrics = {}
     for metric, each in comparison.metrics.items():
@@ -88,7 +90,8 @@ def print_comparison(comparison: RunComparison, as_json: bool) -> None:
         said = {"winner": each.winner, "sentence": each.sentence(*names)}
         metrics[metric] = {**found, "adjusted_p": each.adjusted_p, **said}
     left_out = {"only_a": comparison.only_a, "only_b": comparison.only_b}
-    print_json({"a": names[0], "b": names[1], "metrics": metrics, **left_out})
+    runs = {"a": names[0], "b": names[1], "run_a": str(folders[0]), "run_b": str(folders[1])}
+    print_json({**runs, "metrics": metrics, **left_out})
 
 
 def print_json(value: Any) -> None:

@@ -88,6 +88,8 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     folder = Path(folder)
     run = read_run(folder)
     rows = read_rows(folder / PREDICTIONS)
+    if not rows:
+        raise ValueError(f"{folder}: no predictions to score; run `infer` again")
     if task is None:
         task = task_of(run["task"], Path(), str(folder))
     else:

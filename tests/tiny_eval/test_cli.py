@@ -420,6 +420,21 @@ def test_a_broken_run_is_an_error_with_a_remedy(
     assert told in err
 
 
+@pytest.mark.parametrize("command", ["score", "report"])
+def test_of_many_runs_those_without_answers_are_left_out(command: str, run: Run) -> None:
+    full = infer(run)
+    empty = Path("empty")
+    empty.mkdir()
+    (empty / "run.json").write_bytes((full / "run.json").read_bytes())
+    code, out, err = run(command, empty, full)
+    assert (code, out) == (0, run(command, full)[1])
+    assert err == "note: left out, no predictions to score: empty\n"
+    code, out, err = run(command, empty, empty)
+    assert (code, out) == (1, "")
+    assert err == "error: empty: no predictions to score; run `infer` again\n"
+    assert "error: empty: no pred" in run("compare", full, empty)[2]
+
+
 # --- compare, report, judge ---
 
 
@@ -448,6 +463,21 @@ def test_compare_for_programs(run: Run, two: Any) -> None:
     found = row["metrics"]["exact_match"]
     assert (found["difference"], found["winner"], found["n"]) == (-1, "a", 30)
     assert found["p_value"] <= found["adjusted_p"] < 1e-6
+
+
+def test_compare_says_which_folder_is_which(run: Run, two: Any) -> None:
+    again = Path("again")
+    two[0].rename(again)
+    infer(run)
+    for folders in ((again, two[0]), (two[0], again)):
+        lines = run("compare", *folders)[1].splitlines()
+        assert "gold #2 against gold #1" in lines
+        assert [line.split() for line in lines[-2:]] == [
+            ["gold", "#1", str(folders[0])],
+            ["gold", "#2", str(folders[1])],
+        ]
+        found = json.loads(run("compare", *folders, "--json")[1])
+        assert (found["run_a"], found["run_b"]) == tuple(map(str, folders))
 
 
 def test_compare_refuses_other_questions(run: Run, two: Any) -> None:
