@@ -6,7 +6,6 @@ itself, and sympy's search for the sign of such things as the root of log(arcsin
 """
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,11 +38,7 @@ def apply_function(name: str, value: "Expr", base: "Expr | None" = None) -> "Exp
         if any(number is not None and number <= 0 for number in (size, _real(divisor))):
             raise FormulaError(f"{name} of {value}")
         return sympy.log(value) / sympy.log(divisor)
-    functions: dict[str, Callable[[Expr], Expr]] = {
-        "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan,
-        "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
-    }  # fmt: skip
-    return functions[name](value)
+    return getattr(sympy, name.replace("arc", "a"))(value)
 
 
 def _real(value: "Expr") -> float | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def generators_of(
+def generate_options(
     tokenizer: Any, rows: Sequence[Sequence[int]], width: int, generation: Generation
 ) -> dict[str, Any]:
     """The arguments of generate for prompts of `width` tokens, padding included."""

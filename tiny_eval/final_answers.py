@@ -14,6 +14,8 @@ from .filters import apply_filters
 _MARK = re.compile(
     r"(?:【答案】|答案\s*(?:应|约)?(?:是|为|:|：)|[故应]填|\b[Aa]nswer\s*(?:is|:))\s*[:：]?"
 )
+_ONE = r"[.．、:：]?\s*([^、,，;；\s①-⑳]"  # and not the second of the statements ①、③
+_TWO = re.compile(rf"(?:[(（]1[)）]|①){_ONE}.*?)[;；,，\s]*(?:[(（]2[)）]|②){_ONE}.*)")
 _DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
 _FORMULA = re.compile(r"\$([^$]+)\$")
 _JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
@@ -32,7 +34,7 @@ def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
     if boxes := _boxes(text, blanks):
         return boxes if len(boxes) == blanks else _split(boxes[-1], blanks)
     if marks := list(_MARK.finditer(text)):
-        return _split(text[marks[-1].end() :].strip().split("\n")[0], blanks)
+        return _split(text[marks[-1].end() :].strip(), blanks)
     lines = [line for line in text.splitlines() if line.strip()]
     return _split(_ending(lines[-1]), blanks) if lines else None
 
@@ -44,7 +46,10 @@ def _tidy(reply: str) -> str:
 
 
 def _split(text: str, blanks: int) -> list[str] | None:
-    """The text as that many answers: at semicolons, else at commas."""
+    """The text as that many answers: at (1) and (2), else its first line at semicolons, commas."""
+    if blanks == 2 and (labelled := _TWO.match(text)):
+        return list(labelled.groups())
+    text = text.partition("\n")[0]
     if blanks == 1:
         return [text] if text.strip() else None
     for sign in ("[;；]", "[,，]"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batching import TRUNCATIONS, Scored, batches, rolling_windows, shortened
-from .drawing import generators_of
+from .drawing import generate_options
 from .encoding import Encoder
 from .model_folders import context_of, fingerprint, load_folder
 from .models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
@@ -154,7 +154,7 @@ class LocalModel:
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
                 max_new_tokens=generation.max_tokens,
-                **generators_of(self._tokenizer, rows, width, generation),
+                **generate_options(self._tokenizer, rows, width, generation),
             )
         return made[:, width:].tolist()
 

@@ -53,9 +53,10 @@ _WORDS = [
     (r"(\d+)\s*又\s*(\(\(?\d+\)?/\(?\d+\)?\)|\d+/\d+|\\frac\{\d+\}\{\d+\})", r"(\1+\2)"),
 ]  # fmt: skip
 _LEAD = re.compile(
-    r"^(?:[∴∵]|故|所以|因此|综上所?述?|从而|于是|则|即|解得|答案?|填|最终|最后)+[\s,:是为填]*"
+    r"^(?:[∴∵]|故|所以|因此|综上所?述?|从而|于是|则|即|解得|答案?|填|最终|最后|共有?)+[\s,:是为填]*"
 )
 _LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)")
+_REMARK = re.compile(r"(?<=[^\s(])\s*\([^()]*[\u4e00-\u9fff][^()]*\)[\s.]*$")  # 2 (答案不唯一)
 _CURVE = re.compile(r"^[\u4e00-\u9fff]{0,4}[A-Za-z](?:_\{?\d\}?)?\s*:\s*(?=[^:]*=)")
 _CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
 _MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*(\\frac\{(\d+)\}\{(\d+)\})")
@@ -77,10 +78,8 @@ def plain(text: str) -> str:
 
     $\\dfrac{\\sqrt3}{2}$。 -> \\frac{√3}{2} · 二分之根号三 -> ((√3)/(2)) · {1，2} -> ⦃1,2⦄
     """
-    text = _undressed(text)
-    text = _chinese(text)
-    text = _prefixes_cut(text)
-    text = _braces(text)
+    text = _REMARK.sub("", _chinese(_undressed(text)))
+    text = _braces(_prefixes_cut(text))
     text = re.sub(r"(?<=\d)\.\s+(?=\d)", ".", text)
     text = re.sub(r"\s+", " ", text).rstrip(" .,;:?'\"").lstrip(" ,;:")
     if re.fullmatch(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?:\D.*)?", text):

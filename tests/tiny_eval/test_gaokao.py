@@ -173,6 +173,21 @@ def test_a_box_for_each_blank_or_both_in_one():
     assert final_answers(r"\boxed{1}", 2) is None
 
 
+@pytest.mark.parametrize(
+    "reply",
+    ["【答案】(1) $5$；(2) $6$", "【答案】\n\n(1). 5\n(2). 6\n\n完", "答案：①5，②6", "(1) 5 (2) 6"],
+)
+def test_a_number_before_a_blank_is_its_label_and_no_factor(reply):
+    assert grade(question("fill", ["5", "6"]), reply).points == 5
+
+
+def test_statements_that_are_chosen_are_no_labels():
+    assert final_answers("【答案】①、②、④") == ["①、②、④"]
+    assert final_answers("【答案】①③；②④", 2) == ["①③", "②④"]
+    assert final_answers("【答案】①、②；③", 2) == ["①、②", "③"]
+    assert final_answers("【答案】f(1)=5；f(2)=6", 2) == ["f(1)=5", "f(2)=6"]
+
+
 def test_final_answers_that_stand_anywhere_in_an_open_reply():
     reply = r"$l$ 的方程为 $x+y-2=0$ 或 $y=x-2$，最大值为 $\boxed{4}$"
     assert answers_found(reply, ["x-y-2=0或x+y-2=0", "4", "5"]) == [True, True, False]
