@@ -975,13 +975,9 @@ for name, of in by_hand.items():
 # 造两位偷懒的，都不读推理。一位**只看结果**：几问的答案都能在卷面上找到，就每步满分，否则全 0。一位**只找式
 # 子**：标准的某一步里有几个式子，答卷里找到几成，就给几成的分；那一步没有式子，就算它写了。
 #
-# 衡量两位评卷人合不合拍，光看“给得一样的占几成”不行：要是大部分步骤本来就该给满分，闭着眼睛全给满分也能合上
-# 一大半。**科恩的 $\kappa$**（Cohen 1960）把碰巧合上的部分减掉：
-#
-# $$\kappa = \frac{p_o - p_e}{1 - p_e}$$
-#
-# $p_o$ 是实际一致的比例；$p_e$ 是两位各按自己的习惯随机给分，碰巧一致的比例。1 是完全一致，0 是不比碰巧强。
-# 每一步的得分先归成三档：没有、部分、满分（none、part、full）。
+# 合不合拍，光看“给得一样的占几成”不行：要是大部分步骤本来就该给满分，闭着眼睛全给满分也能合上一大半。所以用[第
+# 51 章](51_metrics.ipynb)的 $\kappa$：从一致的比例里扣掉碰巧的部分，1 是完全一致，0 是不比碰巧强。每一步的得分先归
+# 成三档：没有、部分、满分（none、part、full）。
 # %% [markdown] lang="en"
 # ### How far apart are two judges?
 #
@@ -993,18 +989,11 @@ for name, of in by_hand.items():
 # points; a step without formulas counts as written.
 #
 # "They agree on so many in ten" does not tell how well two judges go together: where most steps deserve full
-# marks, one who always gives full marks, with closed eyes, agrees on most. **Cohen's $\kappa$** (Cohen 1960) takes off
-# what agrees by chance:
-#
-# $$\kappa = \frac{p_o - p_e}{1 - p_e}$$
-#
-# $p_o$ is the share on which they do agree; $p_e$ the share on which they would by chance, each keeping to
-# their habits. 1 is perfect, 0 no better than chance. The points of each step are first sorted into none,
-# part and full.
+# marks, one who always gives full marks, with closed eyes, agrees on most. So take the $\kappa$ of [chapter
+# 51](51_metrics.ipynb): it takes out what agrees by chance; 1 is perfect, 0 no better than chance. The points
+# of each step are first sorted into none, part and full.
 # %%
 from tiny_eval.agreement import cohen_kappa, quadratic_kappa
-
-print(inspect.getsource(cohen_kappa))
 
 
 def results_only(n, reply):
@@ -1032,14 +1021,11 @@ LEVELS = ["none", "part", "full"]
 kinds = {name: [LEVELS[(mark > 0) + (mark == most)] for mark, most in zip(of, worth, strict=True)]
          for name, of in judges.items()}  # fmt: skip
 # %%
-from sklearn.metrics import cohen_kappa_score
-
 fig, axes = figures.canvas(1, 2, height=2.9)
 for ax, name in zip(axes, list(judges)[1:], strict=True):
     both = Counter(zip(kinds["by hand"], kinds[name], strict=True))
     agree = sum(both[kind, kind] for kind in LEVELS) / len(worth)
     kappa = cohen_kappa(kinds["by hand"], kinds[name])
-    assert math.isclose(kappa, cohen_kappa_score(kinds["by hand"], kinds[name]))
     table = [[both[mine, theirs] for theirs in LEVELS] for mine in LEVELS]
     figures.heatmap(ax, table, LEVELS, LEVELS, values=".0f", colorbar=False)
     ax.set(title=f"{name}: {agree:.0%} agree, κ = {kappa:.2f}", xlabel=name, ylabel="by hand")
@@ -1605,7 +1591,7 @@ tiny_eval("score", str(run))
 # 7. 一张卷子是用来读的；要排名，多考几张，成对地比。
 #
 # 延伸阅读：Zhang 等 2023（GAOKAO-Bench，arXiv:2305.12474），Zheng 等 2023（模型当评卷人，arXiv:2306.05685），
-# Cohen 1960（$\kappa$），Miller 2024（评测的误差条，arXiv:2411.00640）。
+# Miller 2024（评测的误差条，arXiv:2411.00640）。
 #
 # 上一章：[52 · 评测台](52_harness.ipynb)；指标怎样骗人，见[第 51 章](51_metrics.ipynb)。
 #
@@ -1650,8 +1636,7 @@ tiny_eval("score", str(run))
 # 7. One paper is for reading; to rank, take many, and compare in pairs.
 #
 # Worth reading next: Zhang et al. 2023 (GAOKAO-Bench, arXiv:2305.12474), Zheng et al. 2023 (models as
-# judges, arXiv:2306.05685), Cohen 1960 ($\kappa$), Miller 2024 (error bars for evaluations,
-# arXiv:2411.00640).
+# judges, arXiv:2306.05685), Miller 2024 (error bars for evaluations, arXiv:2411.00640).
 #
 # Previous: [52 · A harness](52_harness.ipynb); how metrics fool you is in [chapter 51](51_metrics.ipynb).
 #
