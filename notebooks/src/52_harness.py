@@ -5,8 +5,8 @@
 #
 # 这一章从一个 YAML 文件出发，走到一句带 p 值的话为止。路上要弄清这些事：
 #
-# 1. 一个任务里写了什么？同一个模型，换个问法，分数为什么就变了？（第 1、2 节）
-# 2. 为什么要把“问”和“判”拆成两个阶段？机器半路断电怎么办？（第 3、4 节）
+# 1. 一个任务里写了什么？同一个模型，换个问法，分数为什么会变？（第 1、2 节）
+# 2. 为什么要把“问”和“判”拆成两个阶段？半路死了怎么办？（第 3、4 节）
 # 3. 请模型之前，先该跑哪两遍？（第 5 节）
 # 4. 选择题看它写的字母，还是看它给的概率？概率又怎么算才不出错？（第 6、7 节）
 # 5. 一个分数有多准？要多少道题才够？（第 8、9 节）
@@ -26,20 +26,20 @@
 #
 # This chapter starts from a YAML file and ends at a sentence with a p-value. On the way:
 #
-# 1. What is in a task? And why does the same model get another score when it is asked in another way?
+# 1. What is in a task? And why may the same model get another score when it is asked in another way?
 #    (sections 1 and 2)
-# 2. Why are asking and marking two stages? What if the machine goes off in the middle? (sections 3
+# 2. Why are asking and marking two stages? What if the process dies in the middle? (sections 3
 #    and 4)
 # 3. Which two runs come before any model? (section 5)
 # 4. In multiple choice, does the letter count that a model writes, or its probabilities? And how are
 #    those computed without a mistake? (sections 6 and 7)
-# 5. How exact is a score? How many questions are enough? (sections 8 and 9)
+# 5. How precise is a score? How many questions are enough? (sections 8 and 9)
 # 6. A or B? And may one try twenty models and take the best? (section 10)
 # 7. What are the order of examples and a word of the template worth? (section 11)
 # 8. The report, and real models. (sections 12 and 13)
 #
-# **You need**: to read Python, and to know what tokens and a softmax are. [Chapter 51](51_metrics.ipynb) is about the metrics themselves; this one
-# is about **how to ask, how to mark, and how sure the result is**. **Time**: the whole chapter runs in
+# **You need**: to read Python, and to know what tokens and a softmax are. [Chapter 51](51_metrics.ipynb)
+# is about the metrics themselves; this one is about **how to ask, how to mark, and how sure the result is**. **Time**: the whole chapter runs in
 # under a minute on one CPU core; no network, no downloads. A small model is trained in section 7,
 # which takes seconds.
 #
@@ -131,8 +131,8 @@ def write_lines(path, records):
 # %% [markdown] lang="zh"
 # 数据是 JSONL，一行一道题，评测台管它叫一个**文档**（document）。旁边放一个 YAML。`prompt` 是模板，`{{...}}` 处填字段；题目的样子像登记簿的下一行写了一半，等人接着写。
 # %% [markdown] lang="en"
-# The data are JSONL, a question a line; a harness calls it a **document**. The YAML lies beside them. `prompt` is a template, with fields
-# in `{{...}}`: a question looks like one more line of the register, half written, to be gone on with.
+# The data are JSONL, a question a line; a harness calls it a **document**. The YAML lies beside them.
+# `prompt` is a template, with fields in `{{...}}`: a question looks like one more line of the register, half written, to be gone on with.
 # %%
 scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)
@@ -269,7 +269,7 @@ for name, changes in variants.items():
 #
 # **问题**　为什么不一口气问完、判完、报个数？
 #
-# **想法**　问模型又慢又贵，判分又快又便宜，而且判分的规矩总要改（第 6 节会看到）。所以拆开：**推理**（infer）把每个回答写进 `predictions.jsonl`，**打
+# **想法**　问模型又慢又贵，判分又快又便宜，而且判分的规矩总要改（第 5、6 节会看到）。所以拆开：**推理**（infer）把每个回答写进 `predictions.jsonl`，**打
 # 分**（score）只读盘上的文件。改了指标，重新打分就是，不必再问一遍。
 #
 # 先要有模型。评测台只问模型三种问题：接着写（`generate_until`）、这段续写有多可能（`loglikelihood`）、这整段文字有多可能
@@ -289,7 +289,7 @@ for name, changes in variants.items():
 # **Question.** Why not ask, mark and print a number in one go?
 #
 # **Idea.** Asking a model is slow and costs money; marking is quick and free, and its rules keep
-# changing (section 6 will show it). So they are apart: **infer** writes each answer into
+# changing (sections 5 and 6 will show it). So they are apart: **infer** writes each answer into
 # `predictions.jsonl`, **score** reads what is on the disk and asks nobody. With another metric, one scores again
 # and asks nothing.
 #
@@ -349,10 +349,10 @@ for key, value in row.items():
 # %%
 boxes = {"task.yaml": (0, 1), "data": (0, 0), "infer": (2.6, 1), "model": (2.6, 2)}
 boxes |= {"predictions": (5.2, 1), "score": (7.8, 1), "filters, metrics": (7.8, 0)}
-boxes |= {"report, compare": (10.4, 1)}
+boxes |= {"report": (10.4, 1)}
 arrows = [("task.yaml", "infer"), ("data", "infer"), ("infer", "model"), ("model", "infer")]
 arrows += [("infer", "predictions"), ("predictions", "score")]
-arrows += [("filters, metrics", "score"), ("score", "report, compare")]
+arrows += [("filters, metrics", "score"), ("score", "report")]
 fig, ax = figures.canvas(height=2.2)
 colors = {"predictions": figures.GREEN, "model": figures.ROSE}
 ax = figures.diagram(ax, boxes, arrows, size=(2.15, 0.5), colors=colors)
@@ -447,15 +447,14 @@ print(f"once more: kept {third.kept}, asked {third.asked}")
 # %% [markdown] lang="zh"
 # 不多不少：留下 4 题，补问 116 题，464 次回答正好是 116 × 4。结果与一口气跑完的文件**逐字节相同**。再跑一遍，一题也不问。
 #
-# （停电又是一回事：操作系统还没来得及写到盘上的几行会丢。丢了也不过是重问，不会记错。）
+# （停电又是一回事：操作系统还没来得及写到盘上的，可能会丢。）
 #
 # 还有两种“半路变卦”：改了设置，改了标准答案。
 # %% [markdown] lang="en"
 # No more and no less: 4 kept, 116 asked, and 464 answers are 116 × 4. The file is that of an undisturbed
 # run, **byte for byte**. Run once more, nothing is asked.
 #
-# (A power cut is another matter: the last rows, which the operating system had not yet put on the disk, may
-# be gone. Those are asked again, and nothing is counted wrongly.)
+# (A power cut is another matter: what the operating system had not yet put on the disk may be gone.)
 #
 # Two more things can change on the way: a setting, and the answer key.
 # %%
@@ -933,7 +932,7 @@ assert math.isclose(found.total, by_hand, abs_tol=1e-3)
 # %% [markdown] lang="en"
 # ## 8 Error bars
 #
-# ### How exact is a score?
+# ### How precise is a score?
 #
 # **Question.** A's 0.742 is of **these 120 questions**. With 120 others like them, would it be 0.742
 # again?
@@ -1323,21 +1322,23 @@ for place, of in enumerate(sets.values()):
     ax.plot(place, of.difference, "o", color=colour)
 ax.axhline(0, color=figures.INK, linewidth=0.8)
 ax.set_xticks(range(len(sets)), list(sets))
-ax.set(xlabel="seed of the questions; blue: p at most 0.05", ylabel="B - A")
+_ = ax.set(xlabel="seed of the questions; blue: p at most 0.05", ylabel="B - A")
 # %%
 gaps = [of.difference for of, _ in again.values()]
 of = mean_estimate(gaps)
 print(f"B - A on the twelve others: {min(gaps):+.3f} to {max(gaps):+.3f}, "
       f"mean {of.value:+.3f}, 95% interval {of.low:+.3f} to {of.high:+.3f}")  # fmt: skip
-print(f"p <= 0.05 in pairs: {sum(of.p_value <= 0.05 for of, _ in again.values())} of 12, "
-      f"unpaired: {sum(p <= 0.05 for _, p in again.values())} of 12")  # fmt: skip
+found_by = Counter((of.p_value <= 0.05, p <= 0.05) for of, p in again.values())
+for pairs, alone in sorted(found_by, reverse=True):
+    print(f"in pairs {'p <= 0.05' if pairs else 'p >  0.05'}, unpaired "
+          f"{'p <= 0.05' if alone else 'p >  0.05'}: {found_by[pairs, alone]:2} of 12")  # fmt: skip
 print("questions for a difference like the mean:", questions_needed(of.value, stdev, correlation))
 # %% [markdown] lang="zh"
 # 新题不是挑的，它们的话可以信：十二套平均 +0.063，95% 区间 0.028 到 0.098，**B 确实好一些**。但是：
 #
 # - 好的是六个点上下，不是十个。我们那一套偏高，一点不奇怪：**挑出来的数往往偏高**；
 # - 十二套里，成对检验只看出 5 套。120 题本来就不够，这么小的差要三四百题（上面最后一行）。单看没看出的七套，谁要是说“两个一样好”，就错了；
-# - 不成对也看出了 4 套。成对是帮忙，不是魔法；两种算法一个看得出、一个看不出，要挑才碰得上。
+# - 不成对也看出了 4 套。成对是帮忙，不是魔法：成对看得出、不成对看不出的，十二套里只有 1 套。
 #
 # ### 试了二十个，挑最好的
 #
@@ -1353,8 +1354,8 @@ print("questions for a difference like the mean:", questions_needed(of.value, st
 #   too high**;
 # - in pairs, 5 of the twelve sets show it. 120 questions are too few: such a difference takes three or four hundred
 #   (the last line). Who saw one of the other seven and said "they are equal" would be wrong;
-# - unpaired, 4 sets show it, too. Pairing helps and does no wonders; a set on which one test finds and the other
-#   misses has to be looked for.
+# - unpaired, 4 sets show it, too. Pairing helps and does no wonders: of the twelve, 1 is like ours, found in pairs
+#   and missed unpaired.
 #
 # ### The best of twenty
 #
@@ -1362,7 +1363,8 @@ print("questions for a difference like the mean:", questions_needed(of.value, st
 #
 # **Idea.** Where there is no difference, each test is still fooled (at most) 5% of the time; of twenty, at least
 # one is fooled much more often. **Holm's correction** (1979): order the $m$ p-values, multiply the smallest by
-# $m$, the next by $m-1$, and so on, none below the one before it. Simulate 300 times: an old model, and twenty new ones **just as good**, on 120 questions each.
+# $m$, the next by $m-1$, and so on, none below the one before it. Simulate 300 times:
+# an old model, and twenty new ones **just as good**, on 120 questions each.
 # %%
 rng = np.random.default_rng(52)
 smallest, corrected = [], []
@@ -1419,7 +1421,7 @@ attempt(3, judge_sign_flip, my_sign_flip)
 # **问题**　第 2 节说，换个问法，分数可能变。变多少？
 #
 # **想法**　用第 7 节那个小模型来量。它是真的训练出来的，加法从零加到七，64 种组合教材里全有；所以考的**不是**加法，而是“换一种问法，它还认得吗”。拿出四道题留作例题，其余 60 题当试
-# 卷。（训练用的是单精度浮点数，别的机器上，这一节的数字会有些出入。）
+# 卷。（训练用的是单精度浮点数，别的机器上，这一节的数字会有出入。）
 # %% [markdown] lang="en"
 # ## 11 A word of the template, the order of examples
 #
@@ -1428,7 +1430,7 @@ attempt(3, judge_sign_flip, my_sign_flip)
 # **Idea.** Measure it with the small model of section 7. It really was trained, on sums from zero to seven,
 # and all 64 of them are in its book; so this does **not** examine its sums but whether it knows them again
 # when they are put otherwise. Four sums are kept as examples, the other 60 are the exam. (Training is in
-# single precision; on another machine, the numbers of this section come out a little different.)
+# single precision; on another machine, the numbers of this section come out somewhat different.)
 # %%
 from tiny_eval.tasks import task_of
 
@@ -1516,7 +1518,7 @@ print(
     f"{sum(p <= 0.05 for p in p_values)} differ at 0.05, after Holm {sum(p <= 0.05 for p in adjusted)}"
 )
 # %% [markdown] lang="zh"
-# 四道例题让它**变差**了，检验也说不像是运气：教材里，前面的题与后面的题毫无关系，“照着例子做”它从没学过。再看图：同样四道例题，只换**次序**，24 种排法从最左到最右差出几十个点。可是最左和最右是
+# 四道例题让它**变差**了，检验也说不像是运气。大概是因为教材里前一题与后一题毫无关系，“照着例子做”它从没学过。再看图：同样四道例题，只换**次序**，24 种排法从最左到最右差出几十个点。可是最左和最右是
 # 看了结果才挑出来的，等于在 276 对里挑，所以要校正；印出来的最后一个数，是校正之后还分得开的有几对。（它随机器变，也可能是 0：60 道题，经不起挑 276 回。）次序的影响在大模型上也量到
 # 过（Lu 等 2022，arXiv:2104.08786；Zhao 等 2021，arXiv:2102.09690）。
 #
@@ -1528,9 +1530,9 @@ print(
 #
 # **想法**　一页 HTML，没有脚本，不用联网：分数带区间，两次运行的比较，评测设置，最后是一题一题的原文。从打分到报告，命令行里是三行（区间已按登记簿的页聚类）：
 # %% [markdown] lang="en"
-# Four examples made it **worse**, and the test says that this is hardly luck: in its book, no sum has anything
-# to do with the one before, and it has never learned to follow an example. Now the picture: the same four
-# examples, and nothing but their **order** changed, are tens of points apart from the leftmost of the 24 to the
+# Four examples made it **worse**, and the test says that this is hardly luck. Perhaps it is because no sum
+# in its book has anything to do with the one before: it has never learned to follow an example. Now the picture:
+# the same four examples, and nothing but their **order** changed, are tens of points apart from the leftmost of the 24 to the
 # rightmost. But those two were picked after the results were seen, out of 276 pairs, so a correction is due: the
 # last number printed says how many pairs are still apart after it. (It varies between machines and may be 0: 60
 # questions cannot bear 276 picks.) The effect of order has been measured on large models, too (Lu et al. 2022,
@@ -1613,7 +1615,7 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # [comparison.py](../../tiny_eval/comparison.py)、[report_page.py](../../tiny_eval/report_page.py)、[cli.py](../../tiny_eval/cli.py)。
 # %% [markdown] lang="en"
 # The report lists at most 100 questions, the worst first, and those alone can be shown on which the two runs
-# differ; all 120 are in `predictions.jsonl`. **Do leaf through the texts**: a number alone shows neither the
+# differ; all 120 are in `predictions.jsonl`. **Do read the texts**: a number alone shows neither the
 # broken rulers of section 5 nor the odd replies of section 6.
 #
 # Where no one answer is right (write a letter, explain this code), another model may be the judge. A judge is an
