@@ -26,17 +26,17 @@ def scale_of(metric: str) -> Scale:
     return "hundred" if METRICS[metric].best == 100 else "share"
 
 
-def number(metric: str, value: float, signed: bool = False) -> str:
+def number(metric: str, value: float, signed: bool = False, points: str = "pp") -> str:
     """A value as reports show it: 72.5%, 31.2 (BLEU), 12.34 (perplexity); – for NaN.
 
-    signed: a difference; of shares it is in percentage points
+    signed: a difference; of shares it is in percentage points, and `points` is their unit
     """
     if math.isnan(value):
         return "–"
     sign = "+" if signed else ""
     match scale_of(metric):
         case "share":
-            return f"{100 * value:{sign}.1f}" + (" pp" if signed else "%")
+            return f"{100 * value:{sign}.1f}" + (f" {points}" if signed else "%")
         case "hundred":
             return f"{value:{sign}.1f}"
         case "own":

@@ -59,7 +59,7 @@ def tables(*scores: Scores, compared: bool = False) -> dict[str, list[list[str]]
 def test_a_score_stands_beside_its_interval_extraction_rate_and_cut_replies() -> None:
     scores = right("+++-0", cut=[False, False, False, True, True])
     header, row = tables(scores)["Scores"]
-    assert header[2:] == ["Value", "95% interval", "n", "Answer found", "Cut at the limit"]
+    assert header[2:] == ["Value", "95% interval", "n", "Answer found", "Replies cut off"]
     assert row[:3] == ["exact_match", "a", "60.0%"]
     found = scores.estimates["exact_match"]
     assert row[3] == f"{100 * found.low:.1f}% … {100 * found.high:.1f}%"
@@ -88,6 +88,13 @@ def test_of_what_was_not_judged_the_score_says_how_much_is_left() -> None:
 
 def test_a_single_question_has_no_interval() -> None:
     assert tables(texts([-8.0]))["Scores"][1][3] == "–"
+
+
+def test_if_questions_hang_together_the_score_says_in_how_many_groups() -> None:
+    docs = [{"passage": place // 3} for place in range(24)]
+    text = markdown([right("+" * 24, task=task_for(cluster_by="passage"), doc=docs)])
+    assert "questions with the same passage are counted together: 8 groups" in text
+    assert "counted together" not in markdown([right("+" * 24, doc=docs)])
 
 
 def test_how_the_run_was_made_is_said() -> None:
@@ -140,6 +147,12 @@ def test_points_are_added_up_by_type() -> None:
         ["multiple", "1", "4", "6", "0"],
         ["All", "3", "9", "16", "0"],
     ]
+
+
+def test_the_mean_over_questions_is_told_from_the_sum_of_points() -> None:
+    scores = paper(("single", 5, 1.0), ("open", 17, 0.0))
+    assert "gaokao is a mean over questions" in markdown([scores])
+    assert "mean over questions" not in markdown([right("+")])
 
 
 def test_questions_that_nobody_graded_are_not_counted_as_0() -> None:
@@ -222,6 +235,12 @@ def test_the_worst_items_come_first_and_perfect_ones_not_at_all() -> None:
     ]
     assert "Worst items: a" not in tables(right("++"))
     assert len(tables(right("-" * 50))["Worst items: a"][1:]) == SHOWN
+
+
+def test_a_perfect_reply_is_no_worst_item_even_if_longbenchs_epsilon_lowers_it() -> None:
+    scores = run(["yes"], task=task_for(metrics=("rouge_l_longbench",), filters=()))
+    assert scores.items[0].values["rouge_l_longbench"] != 1
+    assert "Worst items: a" not in tables(scores)
 
 
 def test_extraction_failures_are_listed_and_counted() -> None:

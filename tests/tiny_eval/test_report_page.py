@@ -140,9 +140,25 @@ def test_the_comparison_says_who_is_better() -> None:
     runs = right("-" * 12), right("+" * 12, model="b")
     assert any("b beats a" in note.text for note in read(*runs).all("p", "note"))
     chinese = read(*runs, language="zh").all("p", "note")
-    assert [note.text for note in chinese] == ["exact_match：b 优于 a（见上表）。"]
+    size = "b − a = +100.0 百分点，95% 区间 +58.7 百分点 … +100.0 百分点"
+    test = "n = 12，McNemar 精确检验，p < 0.001"
+    assert [note.text for note in chinese] == [f"exact_match：b 优于 a。{size}（{test}）。"]
     equal = read(right("+-"), right("-+", model="b"), language="zh").all("p", "note")
     assert "不能区分" in equal[0].text
+    assert "p = 1.000）" in equal[0].text
+    assert "Holm" not in equal[0].text
+
+
+def test_the_chinese_comparison_corrects_and_doubts_as_the_english_does() -> None:
+    three = [right("-" * 6), right("+" * 6, model="b"), right("+-+-+-", model="c")]
+    notes = [note.text for note in read(*three, language="zh").all("p", "note")]
+    assert "不能区分 a 与 b" in notes[0]
+    assert "p = 0.031，Holm 校正后 p = 0.094" in notes[0]
+    few = read(texts([-8.0] * 2), texts([-9.0] * 2, "b"), language="zh").all("p", "note")
+    assert "配对自助法，未作多重比较校正）。少于 20 个，区间不足以下结论。" in few[0].text
+    lower = read(texts([-9.0] * 20), texts([-8.0] * 20, "b"), language="zh").all("p", "note")
+    assert "b 优于 a" in lower[0].text  # a perplexity is better the lower it is
+    assert "少于" not in lower[0].text
 
 
 # --- Items. ---
@@ -175,7 +191,7 @@ def test_filters_choose_items_by_kind() -> None:
         "All (4)",
         "Below full marks (3)",
         "Nothing extracted (1)",
-        "Cut at the limit (1)",
+        "Reply cut off (1)",
         "Runs differ (1)",
     ]
     assert labels(read(right("++"))) == ["All (2)"]
@@ -276,6 +292,25 @@ def test_the_page_speaks_chinese() -> None:
     }
     shown = {node.text for node in html.all() if node.tag in ("th", "h3", "label", "summary")}
     assert not english & shown
+
+
+def test_types_of_a_papers_questions_and_tests_have_chinese_names() -> None:
+    docs = [{"type": kind, "points": 5} for kind in ("single", "multiple", "fill", "open")]
+    docs = [{**doc, "answer": ["A"], "year": 2024, "rubric": ""} for doc in docs]
+    task = task_for(metrics=("gaokao",), filters=(), group_by="type", cluster_by="type")
+    runs = [run(["A"] * 4, name, task, doc=docs) for name in ("a", "b")]
+    text = read(*runs, language="zh").all("main")[0].text
+    assert "按题型分组" in text
+    assert "符号翻转检验（整组翻转）" in text
+    for word in ("sign-flip", " pp"):
+        assert word not in text
+    cells = [cell.text for cell in read(*runs, language="zh").all("td")]
+    assert cells.count("单选题") == cells.count("解答题") + 2 == 4
+    assert not {"single", "multiple", "fill", "open"} & set(cells)
+    other = right("+", task=task_for(group_by="kind"), doc=[{"kind": "single"}])
+    html = read(other, language="zh")
+    assert "按 kind 分组" in html.text
+    assert "single" in [cell.text for cell in html.all("td")]  # the word of another task stays
 
 
 def test_both_languages_fill_in_the_same() -> None:
