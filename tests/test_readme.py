@@ -12,6 +12,7 @@ import tiny_agent.cli
 import tiny_eval.cli
 import tiny_rag.cli
 import tiny_transformer.cli
+from tiny_eval import score_run
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = (
@@ -84,8 +85,9 @@ def test_the_python_examples_run(
     exec(compile(agent, "README.md", "exec"), {})
     assert capsys.readouterr().out.startswith("50 answered")
     exec(compile(evaluation, "README.md", "exec"), {})
-    rouge, signature, equal, estimate = capsys.readouterr().out.splitlines()
+    rouge, chinese, signature, equal, estimate = capsys.readouterr().out.splitlines()
     assert rouge == "0.75"
+    assert chinese.startswith("0.8")
     assert "tok:zh" in signature
     assert "same=True" in equal
     assert "value=0.75" in estimate
@@ -163,6 +165,19 @@ def test_the_evaluation_examples_print_what_is_said(
     assert f"```\n{points}```" in ENGLISH
     page = Path("runs/gaokao.html").read_text(encoding="utf-8")
     assert "<svg" in page
+
+
+def test_the_task_of_ones_own_works_as_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [task] = blocks(ENGLISH, "yaml")
+    assert blocks(CHINESE, "yaml") == [task]
+    (tmp_path / "lost.yaml").write_text(task, encoding="utf-8")
+    (tmp_path / "lost.jsonl").write_text('{"id": "1", "question": "?", "answers": ["a", "b"]}\n')
+    assert tiny_eval.cli.main(["run", "--task", "lost.yaml", "--model", "gold"]) == 0
+    [run] = (tmp_path / "runs" / "lost").iterdir()
+    assert score_run(run).estimates["f1"].value == 1
 
 
 def test_the_agent_examples_print_what_is_said(

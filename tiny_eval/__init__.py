@@ -38,6 +38,7 @@ from .scoring import Scores, score, score_run
 from .scripted import ScriptedModel
 from .stats import Estimate, bootstrap_estimate, mean_estimate, questions_needed
 from .tasks import Doc, Task, load_task
+from .text import characters, words_of_jieba
 
 __all__ = [
     "BLEU",
@@ -63,6 +64,7 @@ __all__ = [
     "Task",
     "apply_filters",
     "bootstrap_estimate",
+    "characters",
     "choice_letter",
     "choice_letters",
     "choose",
@@ -108,4 +110,5 @@ __all__ = [
     "sentence_chrf",
     "token_f1",
     "verdict",
+    "words_of_jieba",
 ]
