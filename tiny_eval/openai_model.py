@@ -56,7 +56,11 @@ class OpenAIModel:
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency={concurrency} must be at least 1")
-        self._server = Server(base_url, model, api_key, retries, timeout_s, requests_per_minute)
+        # beyond those at once, a few more: the first documents may be worse than the others
+        patience = concurrency + 4
+        self._server = Server(
+            base_url, model, api_key, retries, timeout_s, requests_per_minute, patience
+        )
         self.name, self.concurrency = model, concurrency
         self._echoes = False
 
@@ -68,7 +72,11 @@ class OpenAIModel:
     def generate_until(
         self, prompts: Sequence[Prompt], generation: Generation
     ) -> Iterator[tuple[int, Reply | Failure]]:
-        """Several at once. ModelError if the server cannot be reached, or refuses the key."""
+        """Several at once.
+
+        ModelError if the server cannot be reached, refuses the key, or answers none of the first
+        few
+        """
 
         def ask(place: int, stopped: Event) -> Reply | Failure:
             return self._reply(prompts[place], generation, stopped)

@@ -1,7 +1,8 @@
 """A server that speaks the OpenAI protocol, asked until it answers or it is clear that it will not.
 
 What may go right the next time is tried again: timeouts, broken connections, nonsense, 408, 409,
-429, 5xx. What no request can get past is a ModelError; what is wrong with one alone is its Failure.
+429, 5xx. What no request can get past is a ModelError, also a server that answers none of the first
+few; what is wrong with one request alone is its Failure.
 """
 
 import json
@@ -16,13 +17,14 @@ from .threads import Pace
 Json = dict[str, Any]
 
 _REMEDIES = {
-    400: "the prompt may be longer than the model's context",
+    400: "if it is too long for the model: a shorter prompt (fewer examples: --few-shot), fewer "
+    "--max-tokens, or another model",
     401: "set the API key that this server wants (on the command line: $TINY_API_KEY)",
     402: "there is no credit left",
     403: "the API key may not use this model",
     404: "check the model's name, and that the URL ends as the server wants it (most: /v1)",
-    413: "the prompt is too long for this server",
-    429: "too many requests; lower concurrency, or give requests_per_minute",
+    413: "the prompt is too long for this server: a shorter one, or another server",
+    429: "too many requests; lower concurrency, or give requests_per_minute (--rpm)",
 }
 _FATAL = (401, 402, 403)
 _MISSING = (404, 405, 501)
@@ -45,7 +47,8 @@ class _Again(NamedTuple):
 class Server:
     """`{base_url}/...`, and the model that is meant. All may be called from several threads.
 
-    What the arguments mean is said in OpenAIModel.
+    patience: if so many requests have failed, and none was ever answered, the server is given up;
+    what the other arguments mean is said in OpenAIModel
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Server:
         retries: int,
         timeout_s: float,
         requests_per_minute: float | None = None,
+        patience: int = 5,
     ) -> None:
         _check_url(base_url)
         if retries < 0 or timeout_s <= 0:
@@ -74,12 +78,16 @@ class Server:
         # Retries are ours, for they must keep to the pace, and end when nobody waits for them.
         self._client = OpenAI(base_url=base_url, api_key=key, timeout=timeout_s, max_retries=0)
         self._pace = Pace(requests_per_minute)
-        self._reached = False
+        self._reached = self._answered = False
+        self._patience = patience
+        self._in_vain: list[str] = []  # why, as long as nothing was answered
 
     def ask(self, path: str, body: Json | None, stopped: Event) -> Json | Failure:
         """The server's answer, in the protocol's form; after several attempts, if need be."""
         found = _Again("was not asked")
-        for attempt in range(self.retries + 1):
+        # where one was tried often in vain, and none was answered, once shows whether that goes on
+        attempts = 1 if self._in_vain and not self._answered else self.retries + 1
+        for attempt in range(attempts):
             if attempt and found.after_s is None:
                 stopped.wait(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
             if not self._pace.wait(stopped):
@@ -92,7 +100,17 @@ class Server:
                 self._pace.hold(min(found.after_s, _LONGEST_WAIT_S))
         if found.unreachable:
             raise ModelError(self._told(found.reason, "has it been stopped?"))
-        return self.failure(found.reason, f"given up after {self.retries + 1} attempts")
+        return self._given_up(found.reason, attempts)
+
+    def _given_up(self, reason: str, attempts: int) -> Failure:
+        """A Failure; ModelError if the server has not answered any of the first few."""
+        if not self._answered:
+            self._in_vain.append(reason)
+            if len(self._in_vain) >= self._patience:
+                first = f"the first, in {_times(self.retries + 1)}: it {self._in_vain[0]}"
+                problem = f"answered none of {len(self._in_vain)} requests; {first}"
+                raise ModelError(self._told(problem, "then run again: a run goes on where it was"))
+        return self.failure(reason, f"given up after {_times(attempts)}; run again to ask again")
 
     def _once(self, path: str, body: Json | None) -> Json | Failure | _Again:
         import openai
@@ -114,6 +132,7 @@ class Server:
             return _Again(f"sent no valid JSON ({error})")
         self._reached = True
         if isinstance(answer, dict) and _well_formed(path, answer):
+            self._answered = True
             return answer
         return _Again(f"sent no reply but {excerpt(answer)}")
 
@@ -136,7 +155,8 @@ class Server:
         if status in _MISSING:
             raise NotThereError(self._told(problem, _REMEDIES[404]))
         if status in (408, 409, 429) or status >= 500:
-            return _Again(problem, _retry_after(error.response.headers.get("retry-after")))
+            after_s = _retry_after(error.response.headers.get("retry-after"))
+            return _Again(f"{problem}; {remedy}", after_s)
         return self.failure(problem, remedy)
 
     def failure(self, problem: str, remedy: str) -> Failure:
@@ -144,6 +164,10 @@ class Server:
 
     def _told(self, problem: str, remedy: str) -> str:
         return f"{self.base_url} (model {self.model}) {problem}" + (f"; {remedy}" if remedy else "")
+
+
+def _times(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 def _well_formed(path: str, answer: Json) -> bool:

@@ -205,6 +205,45 @@ def test_what_no_request_can_get_past_ends_the_run(response, remedy):
     assert len(server.requests) <= 4  # those under way when the first came back
 
 
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        (error(500, "no memory"), "500: 'no memory'"),
+        (error(429), "lower concurrency"),
+        (Response("{nonsense"), "no valid JSON"),
+        (Response({"choices": []}), "sent no reply but"),
+    ],
+)
+def test_a_server_that_has_answered_none_of_the_first_few_is_given_up(trouble, cause):
+    """The first few are those at once and four more, which are not tried again and again."""
+    with StubServer(lambda request: trouble) as server:
+        stream = model_of(server, concurrency=3).generate_until(["a"] * 200, GREEDY)
+        with pytest.raises(ModelError, match="none of 7 requests") as caught:
+            list(stream)
+        time.sleep(0.05)
+    assert len(server.requests) <= 3 * 3 + 4 + 2
+    assert cause in str(caught.value)
+    assert "in 3 attempts" in str(caught.value)
+    assert "run again: a run goes on where it was" in str(caught.value)
+
+
+def test_a_server_that_has_once_answered_is_not_given_up():
+    with StubServer(lambda request: say("ok") if request.prompt == "4" else error(500)) as server:
+        found = answers(server, list(map(str, range(20))), concurrency=1)
+    failed = [answer for answer in found.values() if isinstance(answer, Failure)]
+    assert (len(found), len(failed), found[4]) == (20, 19, Reply("ok"))
+    assert all("after 1 attempt;" in found[place].reason for place in (1, 2, 3))
+    assert all("after 3 attempts;" in found[place].reason for place in (0, *range(5, 20)))
+
+
+def test_refused_requests_are_no_sign_that_the_server_is_broken():
+    with StubServer(lambda request: error(400, "too long")) as server:
+        found = answers(server, ["long"] * 20)
+    assert len(found) == 20
+    assert "a shorter prompt" in found[0].reason
+    assert "run again" not in found[0].reason
+
+
 def test_a_server_that_is_not_there_is_said_at_once():
     with StubServer(lambda request: say("ok")) as server:
         pass
