@@ -1,5 +1,5 @@
 """Replies to multiple-choice questions, the letter that each gives, or None, and what other ways of
-reading make of them: chapter 52 prints `tally`.
+reading make of them, counted by `tally`.
 
 The styles are those of real models, of the issues that users of evaluation harnesses filed, and of
 Chinese exam keys; the texts are our own. Options are A to D. Where a person could not say which
