@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ from .printing import (
     print_json,
     print_scores,
     print_tasks,
+    progress_bar,
     scores_as_json,
 )
 from .report import markdown
 from .report_page import page
 from .run_files import JUDGEMENTS, PREDICTIONS, read_rows, read_run, write_whole
-from .runner import Inference, Progress, infer, run_folder
+from .runner import Inference, infer, run_folder
 from .scoring import Scores, score_run
 from .scripted import script_for
 from .tasks import Task, task_of
@@ -101,7 +101,7 @@ def run_judge(args: argparse.Namespace) -> int:
     else:
         task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
         model = make_model(args.model, task, _options(args))
-    with _progress("judge") as progress:
+    with progress_bar("judge") as progress:
         inference = judge_run(args.folder, model, progress)
     _note_inference(inference)
     _note_shortened(model)
@@ -154,7 +154,7 @@ def _options(args: argparse.Namespace) -> ModelOptions:
 
 def _infer(task: Task, model: Model, args: argparse.Namespace) -> Inference:
     try:
-        with _progress(task.name) as progress:
+        with progress_bar(task.name) as progress:
             return infer(task, model, args.out, args.limit, progress)
     except (KeyboardInterrupt, ModelError, OSError):
         folder = run_folder(task, model, args.out)
@@ -162,21 +162,6 @@ def _infer(task: Task, model: Model, args: argparse.Namespace) -> Inference:
             goes_on = "the same command goes on from there"
             note(f"{folder} keeps the answers to {_documents(kept)}; {goes_on}")
         raise
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Progress]:
-    """A bar on stderr, where that is a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(desc=label, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            if bar.total is None:  # what was there before takes no time
-                bar.total, bar.initial, bar.n = total, done, done
-            bar.update(done - bar.n)
-
-        yield show
 
 
 def _note_inference(inference: Inference) -> None:
@@ -195,7 +180,7 @@ def _note_inference(inference: Inference) -> None:
     ]
     total = inference.asked + inference.kept + len(inference.failures)
     failed = f"no answer to {len(inference.failures)} of {_documents(total)}"
-    note(f"{failed}: {'; '.join(reasons)}; run again to ask again")
+    note(f"{failed}: {'; '.join(reasons)}")
 
 
 def _note_shortened(model: Model | None) -> None:

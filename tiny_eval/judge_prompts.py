@@ -12,6 +12,8 @@ from typing import Any
 from .models import Prompt
 
 Question = Mapping[str, Any]
+POINTS_FORM = '{"points": [4, 0, 3]}'
+"""How a judge's reply ends: a number for each step, in order; an example."""
 
 _RUBRIC = {
     "zh": """你是高考数学阅卷老师，按评分标准逐步给一份解答评分。

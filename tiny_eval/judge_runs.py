@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .filters import strip_think
 from .judge import judge_rubric
-from .judge_prompts import rubric_prompt
+from .judge_prompts import POINTS_FORM, rubric_prompt
 from .models import Failure, Model, Prompt
 from .run_files import (
     JUDGEMENTS,
@@ -72,7 +72,7 @@ def _mark(
 ) -> None:
     total = result.kept + len(waiting)
     if progress:
-        progress(result.kept, total)
+        progress(result.kept, total, None)
     docs, replies = [row["doc"] for row in waiting], [row["reply"] for row in waiting]
     with open_for_lines(result.folder / JUDGEMENTS) as file:
         for done, (index, mark) in enumerate(judge_rubric(model, docs, replies), result.kept + 1):
@@ -83,8 +83,9 @@ def _mark(
                 key = {"id": row["id"], "key": judged_key(row), "judge": judge}
                 append(file, {**key, **mark._asdict()})
                 if mark.points is None:
-                    result.failures[row["id"]] = "the judge's reply holds no marks in its form"
+                    problem = f"the judge's reply does not end with {POINTS_FORM}"
+                    result.failures[row["id"]] = f"{problem}, the points of each step"
                 else:
                     result.asked += 1
             if progress:
-                progress(done, total)
+                progress(done, total, result.failures.get(row["id"]))

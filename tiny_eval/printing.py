@@ -2,9 +2,11 @@
 
 import json
 import math
+import shutil
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from .paired_tests import Comparison
 from .report import by_task
 from .report_tables import Table, comparison_table, group_table, points_table, score_table
 from .report_words import words_in
+from .runner import Progress
 from .scoring import Scores
 from .stats import Estimate
 from .tasks import Task
@@ -102,6 +105,29 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """Say something beside the results."""
     print(f"note: {visible(text)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """A bar on stderr, where that is a terminal; the first failure is told as it comes."""
+    from tqdm import tqdm
+
+    size = shutil.get_terminal_size()  # never 0 by 0, which tqdm would believe of a terminal
+    with tqdm(desc=label, disable=None, miniters=1, ncols=size.columns, nrows=size.lines) as bar:
+        failed = False
+
+        def show(done: int, total: int, failure: str | None) -> None:
+            nonlocal failed
+            if bar.total is None:  # what was there before takes no time
+                bar.total, bar.initial, bar.n = total, done, done
+                bar.refresh()
+            bar.update(done - bar.n)
+            if failure and not failed and done < total:
+                failed = True
+                bar.clear()
+                note(f"the first failure: {failure}")
+
+        yield show
 
 
 def _print_table(table: Table) -> None:

@@ -29,7 +29,8 @@ from .run_files import (
 )
 from .tasks import Task, digest
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str | None], None]
+"""What is told as a run goes on: how many are done, of how many, and why this one has no answer."""
 
 
 @dataclass
@@ -55,8 +56,7 @@ def infer(
 ) -> Inference:
     """Ask the model what it has not been asked yet; each answer is on the disk as it comes.
 
-    out: runs go into folders of it · limit: only the first so many documents · progress: called
-    with (done, all)
+    out: runs go into folders of it · limit: only the first so many documents
     ValueError for templates that do not fit the documents, before anything is asked; ModelError
     where nothing can be asked at all, then all rows up to there are kept
     """
@@ -109,7 +109,7 @@ def _ask(
     """Ask about these rows; each is on the disk before the next is awaited."""
     total = result.kept + len(waiting)
     if progress:
-        progress(result.kept, total)
+        progress(result.kept, total, None)
     with open_for_lines(result.folder / PREDICTIONS) as file:
         answers = _answers(task, model, waiting)
         for done, (row, answer) in enumerate(answers, result.kept + 1):
@@ -119,7 +119,7 @@ def _ask(
                 append(file, {**row, **answer})
                 result.asked += 1
             if progress:
-                progress(done, total)
+                progress(done, total, result.failures.get(row["id"]))
 
 
 def _answers(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,11 +208,20 @@ def test_failures_are_told_with_their_reasons_and_exit_code_1(run: Run, model: A
     assert code == 1
     assert "1 of 4" in out  # what there is is scored all the same
     assert err == (
-        "note: no answer to 3 of 4 documents: too busy (3, such as grass); run again to ask again\n"
+        "note: the first failure: too busy\n"
+        "note: no answer to 3 of 4 documents: too busy (3, such as grass)\n"
     )
     model(Echo())
     code, _, err = run("run", "--task", "qa.yaml", "--model", "x")
     assert (code, err) == (0, "note: 1 document answered before, 3 now\n")
+
+
+def test_the_first_failure_is_told_at_once_and_once(run: Run, model: Any) -> None:
+    model(Echo(fail="is", stop_after=3))
+    _, _, err = run("run", "--task", "qa.yaml", "--model", "x")
+    assert err.startswith("note: the first failure: too busy\n")
+    assert err.endswith("error: the server is gone\n")
+    assert err.count("too busy") == 1
 
 
 def test_if_nothing_was_answered_there_is_nothing_to_score(run: Run, model: Any) -> None:
@@ -563,9 +573,11 @@ def test_marks_that_are_missing_are_told(run: Run, paper: Path) -> None:
     write_docs(Path("marks.jsonl"), [{"id": "o1", "reply": "Good!"}])
     code, _, err = run("judge", paper, "--model", "script:marks.jsonl")
     assert code == 1
+    problem = 'the judge\'s reply does not end with {"points": [4, 0, 3]}, the points of each step'
     assert err == (
-        "note: no answer to 2 of 2 documents: the judge's reply holds no marks in its form (1, "
-        "such as o1); the script has no reply to it (1, such as o2); run again to ask again\n"
+        f"note: the first failure: {problem}\n"
+        f"note: no answer to 2 of 2 documents: {problem} (1, such as o1); the script has no reply "
+        "to it (1, such as o2)\n"
     )
 
 
@@ -608,6 +620,23 @@ def slow(*args):
 commands.make_model = slow
 sys.exit(main(sys.argv[1:]))
 """
+
+
+@posix
+def test_a_bar_stands_at_the_start_and_moves() -> None:
+    """On a terminal that does not say how wide it is, too."""
+    write_docs(Path("docs.jsonl"), [{"id": str(n), "q": f"{n}?", "a": "yes"} for n in range(40)])
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", SLOW, "infer", "--task", "qa.yaml", "--model", "gold"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while not re.search(rb"qa: +0%.* 0/40 (?s:.*) [1-9]/40 ", seen):
+        seen += os.read(ours, 4096)  # an OSError if it ends before
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    os.close(ours)
 
 
 @posix

@@ -117,10 +117,10 @@ def test_examples_are_in_every_prompt(tmp_path: Path) -> None:
 
 
 def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, str | None]] = []
     infer(qa_task(tmp_path), Echo(), tmp_path, limit=2)
-    infer(qa_task(tmp_path), Echo("red"), tmp_path, progress=lambda *each: seen.append(each))
-    assert seen == [(2, 4), (3, 4), (4, 4)]
+    infer(qa_task(tmp_path), Echo("is"), tmp_path, progress=lambda *each: seen.append(each))
+    assert seen == [(2, 4, None), (3, 4, None), (4, 4, "too busy")]
 
 
 # --- Once and no more. ---
