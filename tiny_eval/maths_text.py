@@ -59,6 +59,9 @@ _LABEL = re.compile(r"^[^=<>≤≥]*[\u4e00-\u9fff](?:是|为|等于|:)\s*(?=\S)
 _REMARK = re.compile(r"(?<=[^\s(])\s*\([^()]*[\u4e00-\u9fff][^()]*\)[\s.]*$")  # 2 (答案不唯一)
 _CURVE = re.compile(r"^[\u4e00-\u9fff]{0,4}[A-Za-z](?:_\{?\d\}?)?\s*:\s*(?=[^:]*=)")
 _CONDITION = re.compile(r"[,;(\s]*[a-zA-Z](?:_\d)?\s*∈\s*[ZNRQ](?:[*+]|\^[*+]|_[+*])?\s*\)?\s*$")
+_TYPED_MIXED = re.compile(r"(?<![\d.^_}/*])(\d+) +((\d+)/(\d+))(?![\d.])")
+# 2e-3 is 2e - 3 with Euler's number; nobody writes 1e or 1.5e for it, nor E.
+_POWER_OF_TEN = re.compile(r"(?<![\w.])(1(?=e)|\d+\.\d+|\d+(?=E))[eE]([+-]?\d+)(?!\w)")
 _MIXED = re.compile(r"(?<![\d.^_}])(\d+)\s*(\\frac\{(\d+)\}\{(\d+)\})")
 
 
@@ -158,4 +161,6 @@ def _fractions(text: str) -> str:
     text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"\\frac\s*([\dπ])\s*\{", r"\\frac{\1}{", text)
     text = re.sub(r"(\\frac\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})\s*([\da-zA-Zπ])", r"\1{\2}", text)
-    return _MIXED.sub(lambda m: f"({m[1]}+{m[2]})" if int(m[3]) < int(m[4]) else m[0], text)
+    for mixed in (_MIXED, _TYPED_MIXED):
+        text = mixed.sub(lambda m: f"({m[1]}+{m[2]})" if int(m[3]) < int(m[4]) else m[0], text)
+    return _POWER_OF_TEN.sub(r"\1*10^{\2}", text)

@@ -74,6 +74,9 @@ def test_a_unit_is_missed_by_nobody_but_must_not_be_another():
 
 # What math-verify 0.9 says otherwise, each against the plain meaning.
 IT_TAKES_FOR_DIFFERENT = {
+    ("2 1/2", "5/2"),
+    ("-2 1/2", "-2.5"),
+    ("1e-3", "0.001"),
     ("C: x^2/16+y^2/4=1", r"\frac{x^2}{16}+\frac{y^2}{4}=1"),
     ("0. 98", "49/50"),
     ("0. 98.", "0.98"),  # a space in a number, as GAOKAO-Bench has it
@@ -96,6 +99,7 @@ IT_TAKES_FOR_DIFFERENT = {
     ("500 cm", "5 m"),  # units are thrown away
 }
 IT_TAKES_FOR_THE_SAME = {
+    ("1e-3", "e-3"),
     ("5 m", "5 cm"),
     ("0.3333333333", "1/3"),  # numbers are rounded to six places
     ("sin2x", "2sinx"),  # without a backslash s, i, n are letters
