@@ -185,8 +185,9 @@ def test_another_task_scores_the_same_replies_anew(tmp_path: Path) -> None:
 def test_a_run_without_predictions_says_what_to_do(tmp_path: Path) -> None:
     task = qa_task(tmp_path)
     folder = infer(task, Echo(fail=""), tmp_path).folder
-    with pytest.raises(ValueError, match="qa: no predictions to score; run `infer` first"):
+    with pytest.raises(ValueError, match="no predictions to score; run `infer` again") as error:
         score_run(folder)
+    assert str(error.value).startswith(str(folder))
 
 
 def test_a_task_of_another_kind_does_not_fit(tmp_path: Path) -> None:
