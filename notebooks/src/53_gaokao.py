@@ -1541,7 +1541,7 @@ tiny_eval("run", "--task", "gaokao-2024-style", "--model", "script:sloppy.jsonl"
 # %% [markdown] lang="zh"
 # 第一张表按题算平均得分率，带区间；下面一张按分算，没批的 77 分另列。多选的区间从 0 直到 100%：三道
 # 题，等于什么也没说。“Answer found”一列是抽取率：答案由 `gaokao` 指标自己读，没批的解答题不算在内，所以和第 8 节
-# 末尾的一样。“Cut at the limit”数的是撞上长度上限的答卷；剧本没有上限，所以第 6、18 题虽然写到一半，这里也是 0。
+# 末尾的一样。“Replies cut off”数的是撞上长度上限的答卷；剧本没有上限，所以第 6、18 题虽然写到一半，这里也是 0。
 #
 # 再请评卷人（剧本）批完：
 # %% [markdown] lang="en"
@@ -1549,7 +1549,7 @@ tiny_eval("run", "--task", "gaokao-2024-style", "--model", "script:sloppy.jsonl"
 # the 77 that are not marked in a column of their own. The interval of multiple choice goes from 0 to
 # 100%: three questions say next to nothing. "Answer found" is the extraction rate: the metric `gaokao` reads
 # the answers itself, and open questions that are not marked are left out, so it is as at the end of section 8.
-# "Cut at the limit" counts the replies that ran into the length limit; a script has none, so it is 0, though 6
+# "Replies cut off" counts the replies that ran into the length limit; a script has none, so it is 0, though 6
 # and 18 break off.
 #
 # Now let the judge (the script) finish it:
@@ -1575,7 +1575,7 @@ tiny_eval("score", str(run))
 # ```
 #
 # 评卷的最好换一个模型，自己批自己的卷子可能手软。会长考的模型把 `--max-tokens` 放宽，不然第 6 题那样写到一半的会越
-# 来越多，“Cut at the limit”一列数着它们。
+# 来越多，“Replies cut off”一列数着它们。
 #
 # **练习 4**　（没有标准答案）挑一个模型考一遍。先看抽取率和写断的份数，再看分数；然后像第 8 节那样一份一份读完，把
 # 失分归类。除去“形式”和“写断”，它还丢了多少分？改一句提示词再考一次，第 9 节的检验怎么说？
@@ -1614,7 +1614,7 @@ tiny_eval("score", str(run))
 # ```
 #
 # Let another model judge: one that marks its own work may be lenient. Give a model that thinks at length a
-# larger `--max-tokens`, or many replies will break off as that to question 6 does; "Cut at the limit" counts
+# larger `--max-tokens`, or many replies will break off as that to question 6 does; "Replies cut off" counts
 # them.
 #
 # **Exercise 4.** (There is no single right answer.) Give the paper to a model of your choice. First see how many
