@@ -12,9 +12,9 @@ has no letter. Every letter is one of these:
 
 What is committed counts first, then what stands alone, then what is judged right if every option
 that is mentioned has been judged. "Wait" and 不对 take back what came before. Commitments that
-differ are no answer unless the last is a conclusion. Chapter 53 shows it beside
-simpler patterns; its tests count how often each is right. Leaves out: the text of the options, which would find replies that quote
-the right one without its letter.
+differ are no answer unless the last is a conclusion. Chapter 53 shows it beside simpler patterns;
+its tests count how often each is right. Leaves out: the text of the options, which would find
+replies that quote the right one without its letter.
 """
 
 import re
