@@ -13,10 +13,11 @@ from typing import Literal, cast
 from .models import Model
 from .tasks import Task, load_task
 
-MODEL_HELP = (
-    "the URL of an OpenAI-compatible server (.../v1), the folder of a model, script:FILE with "
-    "replies, or ngram, gold, random, which need no model"
+JUDGE_HELP = (
+    "the URL of an OpenAI-compatible server (http://.../v1), the folder of a model, or script:FILE "
+    'with rows {"id", "reply"}'
 )
+MODEL_HELP = f"{JUDGE_HELP}; or ngram, gold, random, which need no model"
 _OPENAI = "https://api.openai.com/"
 _SHIPPED = ("qwen_blog", "weights/tiny-qwen2")  # a package by name, and a folder of its data
 TASK_ENDINGS = (".yaml", ".yml", ".json")
@@ -31,6 +32,8 @@ class ModelOptions:
     concurrency: int = 4
     """Requests to a server at once."""
     requests_per_minute: float | None = None
+    timeout_s: float = 120.0
+    """The longest wait for a server's next byte."""
     batch_size: int = 8
     """Prompts at once in a folder's model."""
     truncation: Literal["left", "middle"] = "left"
@@ -59,6 +62,10 @@ def make_model(model: str | None, task: Task, options: ModelOptions | None = Non
         return _without_weights(choice, task)
     if choice.startswith(("http://", "https://")):
         return _server(choice, options)
+    if not Path(choice).exists():
+        folder = "a model's folder, as `hf download ORGANISATION/NAME --local-dir FOLDER` makes one"
+        others = "a URL, which begins with http:// or https://, or ngram, gold, random, script:FILE"
+        raise FileNotFoundError(f"there is no folder {choice}; give {folder}, {others}")
     from .local_model import LocalModel
 
     return LocalModel(
@@ -110,6 +117,12 @@ def is_about_task(model: str | None) -> bool:
     return choice in ("gold", "random") or choice.startswith("script:")
 
 
+def can_judge(model: str | None) -> bool:
+    """Whether a model reads what it is to mark: those for one task do not, nor does ngram."""
+    choice = model or os.environ.get("TINY_MODEL")
+    return choice != "ngram" and not is_about_task(model)
+
+
 def _without_weights(choice: str, task: Task) -> Model:
     from .scripted import gold_of, random_of, script_of
 
@@ -133,5 +146,6 @@ def _server(url: str, options: ModelOptions) -> Model:
         options.model_name or first_model(url, key),
         key,
         concurrency=options.concurrency,
+        timeout_s=options.timeout_s,
         requests_per_minute=options.requests_per_minute,
     )

@@ -6,6 +6,7 @@ has no answer), 2 wrong usage.
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from . import commands
-from .choices import MODEL_HELP
+from .choices import JUDGE_HELP, MODEL_HELP
+from .judge_prompts import POINTS_FORM
 from .models import ModelError
 
 
@@ -117,10 +119,12 @@ def _add_commands_for_runs(subparsers: Any) -> None:
         "judge",
         commands.run_judge,
         "Let a model mark the open answers of a run. It marks by the points of each solution, and "
-        "`score` then counts them. What is marked already is not marked again.",
+        "`score` then counts them. What is marked already is not marked again. A judge's reply "
+        f"ends with a line as {POINTS_FORM}, the points of each step in order; script:FILE holds "
+        "such replies, by id of the question.",
     )
     judge.add_argument("folder", type=Path, metavar="RUN", help="a run's folder")
-    _model_options(judge)
+    _model_options(judge, JUDGE_HELP)
 
 
 def _command(
@@ -159,12 +163,12 @@ def _infer_options(parser: argparse.ArgumentParser) -> None:
     )
     form.add_argument("--raw", action="store_false", dest="chat", help="ask in plain text")
     parser.add_argument("--max-tokens", type=_count, metavar="N", help="of a free answer")
-    _model_options(parser)
+    _model_options(parser, MODEL_HELP)
 
 
-def _model_options(parser: argparse.ArgumentParser) -> None:
+def _model_options(parser: argparse.ArgumentParser, which: str) -> None:
     parser.add_argument(
-        "--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL, else the shipped one)"
+        "--model", metavar="WHICH", help=f"{which} (default $TINY_MODEL, else the shipped one)"
     )
     server = parser.add_argument_group("if the model is a server")
     server.add_argument("--model-name", metavar="NAME", help="(default: the first that it lists)")
@@ -173,6 +177,14 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     )
     server.add_argument(
         "--rpm", dest="requests_per_minute", type=_count, metavar="N", help="requests a minute"
+    )
+    server.add_argument(
+        "--timeout",
+        dest="timeout_s",
+        type=_seconds,
+        default=120.0,
+        metavar="S",
+        help="seconds of waiting for a reply's next byte (default 120)",
     )
     folder = parser.add_argument_group("if the model is a folder")
     folder.add_argument(
@@ -194,11 +206,20 @@ def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="a line of JSON each, for programs")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
+def _count(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {least} or more")
     return int(text)
 
 
 def _count_or_zero(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+    return _count(text, 0)
+
+
+def _seconds(text: str) -> float:
+    try:
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")

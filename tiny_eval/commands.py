@@ -6,7 +6,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from .choices import ModelOptions, about_task, find_task, is_about_task, make_model, shipped_tasks
+from .choices import (
+    JUDGE_HELP,
+    ModelOptions,
+    about_task,
+    can_judge,
+    find_task,
+    is_about_task,
+    make_model,
+    shipped_tasks,
+)
 from .comparison import compare_all, compare_runs
 from .judge_runs import judge_prompts, judge_run
 from .models import Model, ModelError
@@ -95,9 +104,9 @@ def run_judge(args: argparse.Namespace) -> int:
     if choice.startswith("script:"):  # of the judge's replies, by id of the question
         prompts = judge_prompts(args.folder)
         model: Model = script_for(choice.removeprefix("script:"), prompts)
-    elif is_about_task(args.model):
+    elif not can_judge(args.model):
         named = choice or "$TINY_MODEL"
-        raise ValueError(f"{named} answers the task and cannot judge; give another --model")
+        raise ValueError(f"{named} cannot judge; give as --model {JUDGE_HELP}")
     else:
         task = task_of(read_run(args.folder)["task"], Path(), str(args.folder))
         model = make_model(args.model, task, _options(args))

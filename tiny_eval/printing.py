@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from .comparison import RunComparison, run_names
+from .filters import FILTERS
+from .layouts import LAYOUTS
 from .markup import visible
+from .metrics import metric_names
 from .paired_tests import Comparison
 from .report import by_task
 from .report_tables import Table, comparison_table, group_table, points_table, score_table
@@ -19,13 +22,13 @@ from .report_words import words_in
 from .runner import Progress
 from .scoring import Scores
 from .stats import Estimate
-from .tasks import Task
+from .tasks import KINDS, Task
 
 _WORDS = words_in("en")
 
 
 def print_tasks(tasks: Sequence[tuple[Task, str]], as_json: bool) -> None:
-    """Print each task, with a line about it."""
+    """Print each task, with a line about it, and what a task of one's own may name."""
     counts = [len(task.docs) if task.data.exists() else None for task, _ in tasks]
     if as_json:
         for (task, about), count in zip(tasks, counts, strict=True):
@@ -40,6 +43,11 @@ def print_tasks(tasks: Sequence[tuple[Task, str]], as_json: bool) -> None:
     print()
     for task, about in tasks:
         print(f"{task.name}: {visible(about)}")
+    print("\nA task of your own may name")
+    print(f'Filters: {", ".join(FILTERS)}, {{"regex": "..."}}')
+    metrics = "; ".join(f"{kind}: {', '.join(metric_names(kind))}" for kind in KINDS)
+    print(f"Metrics by kind: {metrics}")
+    print(f"Layouts: {', '.join(LAYOUTS)}")
 
 
 def print_scores(runs: Mapping[Path, Scores]) -> None:

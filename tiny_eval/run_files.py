@@ -50,13 +50,18 @@ def read_run(folder: str | Path) -> Row:
     """What run.json says. FileNotFoundError if the folder is no run."""
     path = Path(folder) / RUN
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is no run: it has no {RUN}; `infer` makes one")
+        inside = next((run for at in ("*", "*/*") for run in path.parent.glob(f"{at}/{RUN}")), None)
+        remedy = (
+            f"give those inside, as {inside.parent}" if inside else "`run` or `infer` makes one"
+        )
+        raise FileNotFoundError(f"{folder} is no run: it has no {RUN}; {remedy}")
+    remedy = "remove it; `run` or `infer` makes it anew"
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); remove it and run `infer` again") from error
+        raise ValueError(f"{path} is no JSON ({error}); {remedy}") from error
     if not isinstance(run, dict) or not isinstance(run.get("task"), dict):
-        raise ValueError(f"{path} names no task; remove it and run `infer` again")
+        raise ValueError(f"{path} names no task; {remedy}")
     return run
 
 

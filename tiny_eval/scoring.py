@@ -89,7 +89,7 @@ def score_run(folder: str | Path, task: Task | None = None) -> Scores:
     run = read_run(folder)
     rows = read_rows(folder / PREDICTIONS)
     if not rows:
-        raise ValueError(f"{folder}: no predictions to score; run `infer` again")
+        raise ValueError(f"{folder}: no predictions to score; `run` or `infer` makes them")
     if task is None:
         task = task_of(run["task"], Path(), str(folder))
     else:
@@ -110,7 +110,7 @@ def _targets(task: Task, row: Row) -> list[str]:
 
 def _check(task: Task, rows: Sequence[Row]) -> None:
     if not rows:
-        raise ValueError(f"{task.name}: no predictions to score; run `infer` first")
+        raise ValueError(f"{task.name}: no predictions to score; `run` or `infer` makes them")
     answer = "reply" if task.kind == "generate" else "loglikelihoods"
     for row in rows:
         if missing := {"id", "key", "prompt", "target", "doc", answer} - set(row):

@@ -85,9 +85,12 @@ def script_of(task: Task, path: str | Path) -> ScriptedModel:
 def script_for(path: str | Path, prompts: Mapping[str, Prompt]) -> ScriptedModel:
     """Replies from a file with rows {"id", "reply"}, to prompts by id.
 
-    ValueError for a row that lacks one of both, a file that has none of the ids, or two replies to
-    the same prompt: it is all that a model is told
+    FileNotFoundError; ValueError for a row that lacks one of both, a file that has none of the ids,
+    or two replies to the same prompt: it is all that a model is told
     """
+    if not Path(path).is_file():
+        form = 'script:FILE names a file with rows {"id", "reply"}'
+        raise FileNotFoundError(f"there is no file {str(path)!r}; {form}")
     replies: dict[str, str] = {}
     for number, record in enumerate(read_records(path), 1):
         if "id" not in record or not isinstance(record.get("reply"), str):

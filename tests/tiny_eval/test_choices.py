@@ -60,11 +60,11 @@ def test_a_url_is_a_server(made: list[Any], tmp_path: Path, monkeypatch: Any) ->
     task = qa_task(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     make_model("http://localhost/v1", task)
-    make_model("https://api.openai.com/v1", task, ModelOptions("gpt", 2, 30.0))
+    make_model("https://api.openai.com/v1", task, ModelOptions("gpt", 2, 30.0, 9.0))
     monkeypatch.setenv("TINY_API_KEY", "mine")
     make_model("https://api.openai.com/v1", task)
-    plain = {"concurrency": 4, "requests_per_minute": None}
-    limits = {"concurrency": 2, "requests_per_minute": 30.0}
+    plain = {"concurrency": 4, "requests_per_minute": None, "timeout_s": 120.0}
+    limits = {"concurrency": 2, "requests_per_minute": 30.0, "timeout_s": 9.0}
     assert made == [
         ("http://localhost/v1", "first with None", None, plain),
         ("https://api.openai.com/v1", "gpt", "secret", limits),
@@ -74,15 +74,38 @@ def test_a_url_is_a_server(made: list[Any], tmp_path: Path, monkeypatch: Any) ->
 
 def test_all_else_is_a_folder(made: list[Any], tmp_path: Path) -> None:
     options = ModelOptions(batch_size=2, truncation="middle", adapter=Path("a"), device="cpu")
-    make_model("some/folder", qa_task(tmp_path), options)
+    make_model(str(tmp_path), qa_task(tmp_path), options)
     given = {"batch_size": 2, "truncation": "middle", "adapter": Path("a"), "device": "cpu"}
-    assert made == [("some/folder", given)]
+    assert made == [(str(tmp_path), given)]
+
+
+@pytest.mark.parametrize("word", ["localhost:11434/v1", "ftp://host/v1", "ngarm"])
+def test_what_is_no_folder_is_told_before_anything_is_loaded(word: str) -> None:
+    script = "import sys\nfrom tiny_eval.cli import main\n"
+    script += f"main(['run', '--task', 'sample-qa-en', '--model', {word!r}])\n"
+    script += "print('torch' in sys.modules or 'transformers' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.stdout == "False\n"
+    assert ran.stderr.startswith(f"error: there is no folder {word}; ")
+    for way in ("a URL, which begins with http:// or https://", "ngram", "script:FILE"):
+        assert way in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["nope.jsonl", "", "."])
+def test_a_script_that_is_no_file_is_named_with_its_form(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error:
+        make_model(f"script:{name}", qa_task(tmp_path))
+    assert f"no file {name!r}; script:FILE " in str(error.value)
+    assert '{"id", "reply"}' in str(error.value)
 
 
 def test_the_option_goes_before_the_variable_and_that_before_the_shipped_model(
     made: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = qa_task(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("shipped", "mine", "other"):
+        Path(name).mkdir()
     monkeypatch.setattr(choices, "shipped_folder", lambda: Path("shipped"))
     make_model(None, task)
     monkeypatch.setenv("TINY_MODEL", "mine")

@@ -173,12 +173,12 @@ def test_options_of_the_model_reach_it(run: Run, monkeypatch: pytest.MonkeyPatch
         return Echo()
 
     monkeypatch.setattr(commands, "make_model", make)
-    options = "--model-name n --concurrency 2 --rpm 9 --batch-size 3 --truncation middle"
-    options += " --adapter a --device cpu"
+    options = "--model-name n --concurrency 2 --rpm 9 --timeout 2.5 --batch-size 3"
+    options += " --truncation middle --adapter a --device cpu"
     run("infer", "--task", "qa.yaml", "--model", "http://x", *options.split())
     choice, task, given = seen[0]
     assert (choice, task.name) == ("http://x", "qa")
-    assert given == choices.ModelOptions("n", 2, 9, 3, "middle", Path("a"), "cpu")
+    assert given == choices.ModelOptions("n", 2, 9, 2.5, 3, "middle", Path("a"), "cpu")
 
 
 def test_prompts_that_were_cut_are_told_of_once(run: Run, model: Any) -> None:
@@ -288,6 +288,9 @@ def test_the_first_command_of_the_help_works_from_cold() -> None:
         ["run", "--task", "x", "--limit", "0"],
         ["run", "--task", "x", "--limit", "many"],
         ["run", "--task", "x", "--few-shot", "-1"],
+        ["run", "--task", "x", "--timeout", "0"],
+        ["run", "--task", "x", "--timeout", "nan"],
+        ["run", "--task", "x", "--timeout", "soon"],
         ["run", "--task", "x", "--chat", "--raw"],
         ["run", "--task", "x", "--truncation", "right"],
         ["score"],
@@ -303,6 +306,22 @@ def test_wrong_usage_is_exit_code_2(args: list[str], capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert out == ""
     assert "usage: tiny_eval" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--few-shot", "-2"), "'-2' must be a whole number, 0 or more"),
+        (("--limit", "0"), "'0' must be a whole number, 1 or more"),
+        (("--timeout", "inf"), "'inf' must be a number of seconds above 0"),
+    ],
+)
+def test_a_wrong_number_is_told_with_the_right_ones(
+    option: tuple[str, str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--task", "x", *option])
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["run", "list", "infer", "score", "compare", "report", "judge"])
@@ -329,6 +348,16 @@ def test_list_shows_the_shipped_tasks(run: Run) -> None:
     assert row.split() == ["sample-qa-en", "generate", "exact_match,", "f1", "24"]
     assert "\nsample-qa-en: Reading: " in out
     assert next(line for line in out.splitlines() if line.startswith("ceval")).endswith("--data")
+
+
+def test_list_ends_with_what_a_task_may_name(run: Run) -> None:
+    filters, metrics, layouts = run("list")[1].splitlines()[-3:]
+    assert filters.startswith("Filters: strip_think, ")
+    assert filters.endswith('{"regex": "..."}')
+    assert metrics.startswith("Metrics by kind: generate: exact_match, ")
+    assert "; choice: acc, acc_norm" in metrics
+    assert "; perplexity: word_perplexity" in metrics
+    assert layouts == "Layouts: plain, sft, longbench, ceval, cmmlu, gsm8k, gaokao-bench"
 
 
 def test_list_for_programs(run: Run) -> None:
@@ -382,6 +411,16 @@ def test_a_corrected_answer_is_scored_without_a_model(run: Run) -> None:
     assert err == "note: 4 documents answered before, 0 now\n"
 
 
+def test_a_folder_of_runs_is_told_apart_from_a_run(run: Run) -> None:
+    folder = infer(run)
+    for outer in (folder.parent, folder.parent.parent):
+        code, _, err = run("score", outer)
+        assert code == 1
+        assert (
+            err == f"error: {outer} is no run: it has no run.json; give those inside, as {folder}\n"
+        )
+
+
 def test_runs_of_a_task_stand_in_one_table(run: Run) -> None:
     folders = [infer(run), infer(run, "--few-shot", 1)]
     code, out, _ = run("score", *folders)
@@ -413,8 +452,11 @@ def test_a_name_cannot_command_the_terminal(run: Run, model: Any) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda run: run.joinpath("run.json").unlink(), "is no run: it has no run.json; `infer`"),
-        (lambda run: run.joinpath("run.json").write_text("{"), "remove it and run `infer` again"),
+        (lambda run: run.joinpath("run.json").unlink(), "is no run: it has no run.json; `run` or"),
+        (
+            lambda run: run.joinpath("run.json").write_text("{"),
+            "remove it; `run` or `infer` makes it",
+        ),
         (lambda run: run.joinpath(PREDICTIONS).write_text("{\n"), "line 1 is no JSON"),
         (lambda run: run.joinpath(PREDICTIONS).write_text(""), "no predictions to score; "),
     ],
@@ -581,11 +623,26 @@ def test_marks_that_are_missing_are_told(run: Run, paper: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("word", ["gold", "random"])
-def test_a_right_answer_is_no_judge(word: str, run: Run, paper: Path) -> None:
-    code, _, err = run("judge", paper, "--model", word)
-    assert code == 1
-    assert err == f"error: {word} answers the task and cannot judge; give another --model\n"
+@pytest.mark.parametrize("word", ["gold", "random", "ngram"])
+def test_what_cannot_judge_is_told_what_can(
+    word: str, run: Run, paper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = (
+        "cannot judge; give as --model the URL of an OpenAI-compatible server (http://.../v1), the "
+        'folder of a model, or script:FILE with rows {"id", "reply"}\n'
+    )
+    assert run("judge", paper, "--model", word) == (1, "", f"error: {word} {told}")
+    monkeypatch.setenv("TINY_MODEL", word)
+    assert run("judge", paper) == (1, "", f"error: $TINY_MODEL {told}")
+
+
+def test_the_help_of_judge_says_what_judges_and_how(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["judge", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert 'reply ends with a line as {"points": [4, 0, 3]}, the points of each step' in said
+    assert 'script:FILE with rows {"id", "reply"}' in said
+    assert "ngram" not in said
 
 
 # --- Signals and pipes. ---

@@ -179,14 +179,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no run: it has no run.json; `infer` makes one"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no run: it has no run.json; `run` or `infer` makes one"
+    ):
         read_run(tmp_path)
 
 
 @pytest.mark.parametrize("text", ['{"task": {', "[]", '{"task": 1}', "\ud83d"])
 def test_a_broken_run_says_how_to_mend_it(text: str, tmp_path: Path) -> None:
     (tmp_path / RUN).write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(ValueError, match=r"run.json.*remove it and run `infer` again"):
+    with pytest.raises(ValueError, match=r"run.json.*remove it; `run` or `infer` makes it anew"):
         read_run(tmp_path)
 
 
