@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +16,16 @@ from typing import Any
 import pytest
 
 from tests.tiny_eval.small_tasks import DOCS, Echo, write_docs
+from tests.tiny_eval.stub_server import Response, StubServer, say
+from tests.tiny_eval.tiny_folder import CONTEXT, tiny_folder
 from tiny_eval import choices, commands
 from tiny_eval.cli import main
 from tiny_eval.models import ModelError
 from tiny_eval.run_files import PREDICTIONS, read_rows, read_run
 
 Run = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).resolve().parents[2]
+URL = "http://127.0.0.1:11434/v1"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 
 QA = """# Four colours
@@ -643,6 +649,66 @@ def test_the_help_of_judge_says_what_judges_and_how(capsys: pytest.CaptureFixtur
     assert 'reply ends with a line as {"points": [4, 0, 3]}, the points of each step' in said
     assert 'script:FILE with rows {"id", "reply"}' in said
     assert "ngram" not in said
+
+
+# --- The README's commands that name a server or a model's folder. ---
+
+
+def of_readme(part: str, instead: dict[str, str]) -> list[str]:
+    """The words of the command with this part, some replaced by what this machine has."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    (line,) = (each for each in lines if each.startswith("python -m tiny_eval") and part in each)
+    for old, new in instead.items():
+        assert old in line
+        line = line.replace(old, new)
+    return shlex.split(line)[3:]
+
+
+def serving(reply: Callable[[str], str]) -> StubServer:
+    """A server with one model, m, that answers a prompt by this function."""
+    models = Response({"data": [{"id": "m"}]})
+    return StubServer(
+        lambda request: models if request.path == "/v1/models" else say(reply(request.prompt))
+    )
+
+
+def test_the_readme_asks_a_server(run: Run) -> None:
+    docs = choices.find_task("sample-qa-en").docs
+    answers = {doc.fields["question"]: doc.fields["answers"][0] for doc in docs}
+    asked = re.compile(r"Question: (.+)\nAnswer:\Z")
+    with serving(lambda prompt: answers[asked.findall(prompt)[0]]) as server:
+        code, out, err = run(*of_readme("sample-qa-en --model http", {URL: server.url}))
+    assert (code, err) == (0, "")
+    assert " ".join(out.split()).count("m 100.0%") == 2  # exact_match and f1
+    assert "24 of 24" in out
+
+
+def test_the_readme_asks_a_folder(run: Run) -> None:
+    shutil.copytree(tiny_folder(), "models/qwen2.5-0.5b")
+    config = Path("models/qwen2.5-0.5b/config.json")
+    config.write_text(config.read_text().replace(f": {CONTEXT}", ": 2048"))
+    sums = [{"question": f"What is {n} plus 1?", "answer": f"#### {n + 1}"} for n in range(7)]
+    write_docs(Path("test.jsonl"), sums)
+    code, out, err = run(*of_readme("models/", {}))
+    assert (code, "note" in err) == (0, False)
+    assert "7 of 7" in out
+    (folder,) = Path("runs/gsm8k").iterdir()
+    prompts = [row["prompt"] for row in read_rows(folder / PREDICTIONS)]
+    assert [len(prompt) for prompt in prompts] == [11] * 7  # five solved examples as turns
+
+
+def test_the_readme_lets_a_server_judge(run: Run) -> None:
+    sloppy = ROOT / "tiny_eval" / "data" / "gaokao_answers_sloppy.jsonl"
+    run("infer", "--task", "gaokao-2024-style", "--model", f"script:{sloppy}")
+    (folder,) = Path("runs/gaokao-2024-style").iterdir()
+    steps = re.compile(r"共 (\d+) 个数")
+    with serving(lambda prompt: f'{{"points": {[1] * int(steps.findall(prompt)[0])}}}') as server:
+        command = of_readme("judge", {URL: server.url, "script-...": folder.name})
+        assert run(*command) == (0, f"{folder / 'judgements.jsonl'}\n", "")
+    rows = [line.split() for line in run("score", folder)[1].splitlines()]
+    (total,) = (row for row in rows if row[:2] == ["All", "19"])
+    assert total[3:] == ["150", "0"]
+    assert int(total[2]) > 31  # what it had without a judge
 
 
 # --- Signals and pipes. ---
