@@ -59,18 +59,18 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # %% [markdown] lang="zh"
 # ## 1　地图
 #
-# 全书计划有五个 Python 包，每个包用一个下午读得完。它们**互不导入**：单独拷走任何一个文件夹，照样能用。
+# 全书有五个 Python 包，都是写来给人读的。它们**互不导入**：单独拷走任何一个文件夹，照样能用。
 # 把它们连起来的不是代码，而是业内通用的格式：
 #
 # - **模型文件夹**：Hugging Face 的布局，`config.json`、`model.safetensors`、`tokenizer.json`；
 # - **对话协议**：OpenAI 的 chat completions，走 HTTP；
 # - **记录**：JSONL，一行一条。
 #
-# 下图由代码现查现画：蓝色的包已经在这里，灰色的还没写。
+# 下图由代码现查现画：蓝色的包就在这里。
 # %% [markdown] lang="en"
 # ## 1. The map
 #
-# The book is planned as five Python packages, each short enough for one afternoon. **None imports another**:
+# The book has five Python packages, written to be read. **None imports another**:
 # copy out any one folder, and it works. What joins them is not code but the formats that
 # everybody in the field uses:
 #
@@ -79,7 +79,7 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # - the **chat protocol** of OpenAI, chat completions over HTTP;
 # - **records** as JSONL, one to a line.
 #
-# The code looks up what exists and draws it: blue packages are here, grey ones are still to come.
+# The code looks up what is here and draws it in blue.
 # %%
 places = {"tiny_transformer\nthe 2017 paper": (0, 1.2), "qwen_blog\nthe Qwen2 decoder": (0, 0)}
 places |= {"tiny_rag\nanswers with sources": (4.2, 1.2)}
@@ -108,6 +108,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [41 · 亲手写 ReAct](41_react_by_hand.ipynb) | 只会写字的模型，怎样一步一步地使用工具？ |
 # | [42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb) | 一段文字怎样变成一次函数调用？写错了怎么办？ |
 # | [43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb) | 换一种走法更省吗？怎样知道它可靠不可靠？ |
+# | [51 · 指标，以及它们怎样骗你](51_metrics.ipynb) | 一个分数量的是什么，又漏掉了什么？ |
+# | [52 · 评测台](52_harness.ipynb) | 这个模型真比那个好，还是碰巧？ |
+# | [53 · 一张高考数学卷](53_gaokao.ipynb) | 怎样从一大段回复里取出答案，公平地给分？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -129,6 +132,9 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [41 · ReAct, by hand](41_react_by_hand.ipynb) | How does a model that only writes come to use tools, step by step? |
 # | [42 · tools and dialects](42_tools_and_dialects.ipynb) | How does a text become a function call, and what if it is written wrongly? |
 # | [43 · SOPs, plans, traces, cost](43_sops_plans_traces.ipynb) | Is another way cheaper, and how reliable is it? |
+# | [51 · metrics, and how they fool you](51_metrics.ipynb) | What does a score measure, and what does it miss? |
+# | [52 · a harness](52_harness.ipynb) | Is this model better than that one, or was it lucky? |
+# | [53 · the gaokao maths paper](53_gaokao.ipynb) | How is an answer found in a long reply, and marked fairly? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
