@@ -110,7 +110,10 @@ class RunComparison:
 
 
 def compare_runs(a: Scores, b: Scores) -> RunComparison:
-    """Two runs, b against a. ValueError says what differs if their questions are not the same."""
+    """Two runs, b against a, on the questions that both were asked.
+
+    ValueError says what differs if a question of the same id is not the same, or they share none
+    """
     compared = _compare(a, b)
     _correct([compared])
     return compared

@@ -24,12 +24,14 @@ class NgramModel:
     """Characters after up to `order - 1` characters, counted in some texts.
 
     prior: how many observations the shorter history is worth
-    ValueError if there is no text, or order < 1
+    ValueError if there is no text, or order < 1; TypeError if texts is one text
     """
 
     name = "ngram"
 
     def __init__(self, texts: Sequence[str], order: int = 6, prior: float = 1.0) -> None:
+        if isinstance(texts, str):
+            raise TypeError("texts is one str, whose letters would be texts; give a list")
         if order < 1 or prior <= 0:
             raise ValueError(f"order={order} must be at least 1 and prior={prior} above 0")
         if not any(texts):

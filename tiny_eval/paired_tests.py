@@ -65,10 +65,9 @@ def compare(
     else:
         test = "sign-flip test" if clusters is None else "sign-flip test over clusters"
         p_value = sign_flip(cluster_sums(differences, clusters), seed)
-        low, high = _student(differences, clusters)
+        margins = _student(differences, clusters)
         if min(first.min(), second.min()) >= 0 and max(first.max(), second.max()) <= 1:
-            low, high = max(low, -1.0), min(high, 1.0)  # no difference of such scores is wider
-        margins = low, high
+            margins = _bounded(*margins, len(cluster_sums(differences, clusters)))
     ties = len(first) - wins - losses
     mean = float(differences.mean())
     return Comparison(mean, *margins, p_value, test, len(first), wins, losses, ties)
@@ -159,6 +158,18 @@ def _student(differences: Array, clusters: Sequence[Hashable] | None) -> tuple[f
     stderr, groups = clustered_stderr(differences, clusters)
     mean, margin = float(differences.mean()), student(groups - 1) * stderr
     return mean - margin, mean + margin
+
+
+def _bounded(low: float, high: float, groups: int) -> tuple[float, float]:
+    """The interval for scores in [0, 1], no difference of which is wider than that.
+
+    Where all groups differ alike it has no width, though what was not seen is not known: then as
+    if each group were a question, won or lost.
+    """
+    if low == high:
+        size, signs = abs(low) or 1.0, (groups * (low > 0), groups * (low < 0))
+        low, high = (size * end for end in _bonett_price(*signs, groups))
+    return max(low, -1.0), min(high, 1.0)
 
 
 def _bonett_price(wins: int, losses: int, n: int) -> tuple[float, float]:

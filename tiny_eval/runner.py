@@ -8,7 +8,7 @@ reply is kept. Nothing is scored here; scoring.py does that, as often as one lik
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from .run_files import (
     tidy,
     write_whole,
 )
-from .tasks import Task, digest
+from .tasks import Task, check_grouping, digest
 
 Progress = Callable[[int, int, str | None], None]
 """What is told as a run goes on: how many are done, of how many, and why this one has no answer."""
@@ -63,6 +63,7 @@ def infer(
     if limit is not None and limit < 1:
         raise ValueError(f"limit={limit} must be at least 1")
     rows = rows_to_ask(task)
+    check_grouping(task, [row["doc"] for row in rows])
     folder = run_folder(task, model, out)
     run = {"model": model.name, "settings": model.settings, "task": task.as_json()}
     with one_writer(folder):
@@ -129,7 +130,8 @@ def _answers(
         return
     prompts = [row["prompt"] for row in rows]
     if task.kind == "generate":
-        for place, reply in model.generate_until(prompts, task.generation):
+        replies = model.generate_until(prompts, task.generation)
+        for place, reply in _once_each(model, replies, len(prompts)):
             if isinstance(reply, Reply):
                 yield rows[place], {"reply": reply.text, "cut": reply.cut}
             else:
@@ -137,8 +139,9 @@ def _answers(
     elif task.kind == "choice":
         yield from _choices(task, model, rows)
     else:
-        for place, found in model.loglikelihood_rolling(prompts):
-            yield rows[place], _together({0: found})
+        found = model.loglikelihood_rolling(prompts)
+        for place, answer in _once_each(model, found, len(prompts)):
+            yield rows[place], _together({0: answer})
 
 
 def _choices(
@@ -153,11 +156,30 @@ def _choices(
             requests.append((row["prompt"], delimiter + choice))
             owners.append((place, number))
     found: dict[int, dict[int, Loglikelihood | Failure]] = defaultdict(dict)
-    for index, answer in model.loglikelihood(requests):
+    answers = model.loglikelihood(requests)
+    for index, answer in _once_each(model, answers, len(requests)):
         place, number = owners[index]
         found[place][number] = answer
         if len(found[place]) == len(rows[place]["choices"]):
             yield rows[place], _together(found.pop(place))
+
+
+def _once_each(model: Model, answers: Iterable[Any], count: int) -> Iterator[tuple[int, Any]]:
+    """The answer to each request, and a Failure where the model gave none.
+
+    TypeError if what it yields is not what models.Model says
+    """
+    waiting = set(range(count))
+    for answer in answers:
+        given = answer if type(answer) is tuple and len(answer) == 2 else (None, answer)
+        if given[0] not in waiting or not isinstance(given[1], Reply | Loglikelihood | Failure):
+            problem = f"the model {model.name} yielded {answer!r:.100}"
+            wanted = "(index, Reply, Loglikelihood or Failure), once for each request"
+            raise TypeError(f"{problem}; it must be {wanted}, of which there are {count}")
+        waiting.remove(given[0])
+        yield given
+    for index in sorted(waiting):
+        yield index, Failure("the model gave no answer to it")
 
 
 def _together(found: dict[int, Loglikelihood | Failure]) -> dict[str, Any] | Failure:

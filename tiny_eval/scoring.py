@@ -18,7 +18,7 @@ from .metrics import METRICS, Item, Metric
 from .prompts import choices_of, targets_of
 from .run_files import JUDGEMENTS, PREDICTIONS, Row, judged_key, read_rows, read_run
 from .stats import Estimate, bootstrap_estimate, mean_estimate
-from .tasks import Doc, Task, task_of
+from .tasks import Doc, Task, check_grouping, task_of
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,7 @@ def _check(task: Task, rows: Sequence[Row]) -> None:
             problem = f"prediction {row.get('id')!r} lacks {', '.join(sorted(missing))}"
             remedy = "they were made for another kind of task, or by hand"
             raise ValueError(f"{task.name}, kind={task.kind!r}: {problem}; {remedy}")
-    for name in ("group_by", "cluster_by"):
-        wanted = getattr(task, name)
-        if wanted and not any(wanted in row["doc"] for row in rows):
-            known = ", ".join(map(str, rows[0]["doc"]))
-            raise ValueError(f"{task.name}: {name}={wanted!r} is no field; there are {known}")
+    check_grouping(task, [row["doc"] for row in rows])
 
 
 def _item(task: Task, row: Row, judgement: Row | None) -> Item:

@@ -16,7 +16,7 @@ groups of tasks, templates that run code.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from .filters import FilterSpec, make_filter
 from .layouts import LAYOUTS, to_documents
 from .metrics import METRICS, metric_names
 from .models import Generation
-from .records import read_records
+from .records import Record, read_records
 
 Kind = Literal["generate", "choice", "perplexity"]
 KINDS = ("generate", "choice", "perplexity")
@@ -190,6 +190,15 @@ def task_of(content: Mapping[str, Any], folder: Path, source: str) -> Task:
         return Task(**values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def check_grouping(task: Task, docs: Sequence[Record]) -> None:
+    """ValueError if group_by or cluster_by is the name of a field that no document has."""
+    for name in ("group_by", "cluster_by"):
+        wanted = getattr(task, name)
+        if wanted and not any(wanted in doc for doc in docs):
+            known = ", ".join(map(str, docs[0]))
+            raise ValueError(f"{task.name}: {name}={wanted!r} is no field; there are {known}")
 
 
 def digest(value: object) -> str:

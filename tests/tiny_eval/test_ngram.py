@@ -158,3 +158,8 @@ def test_the_shipped_one_knows_both_languages() -> None:
     model = NgramModel.shipped()
     assert model.probability("th", "e") > 0.1
     assert model.probability("", "的") > model.probability("", "龘") * 100
+
+
+def test_one_text_is_not_a_list_of_letters() -> None:
+    with pytest.raises(TypeError, match="give a list"):
+        NgramModel("1+1=2\n")

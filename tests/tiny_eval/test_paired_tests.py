@@ -263,3 +263,13 @@ def test_one_question_claims_nothing_and_shows_no_interval():
     assert said.startswith("The data cannot tell")
     assert "nan" not in said
     assert "on 1 question (" in said
+
+
+def test_differences_that_are_all_alike_still_have_a_width():
+    """Four passages of three questions show less than twelve questions."""
+    four = compare([0] * 12, [1] * 12, clusters=[place // 3 for place in range(12)])
+    twelve = compare([0] * 12, [1] * 12, clusters=range(12))
+    assert 0 < four.low < twelve.low < twelve.high == four.high == 1
+    even = compare([0.5] * 12, [0.5] * 12)
+    assert even.low < 0 < even.high
+    assert compare([5.0] * 12, [7.0] * 12).low == 2  # on a scale of its own nothing is known

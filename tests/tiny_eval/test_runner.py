@@ -21,7 +21,7 @@ from tests.tiny_eval.small_tasks import (
     text_task,
     write_docs,
 )
-from tiny_eval.models import Generation, ModelError
+from tiny_eval.models import Generation, ModelError, Reply
 from tiny_eval.run_files import PREDICTIONS, RUN, SUPERSEDED, Row, one_writer, read_rows, read_run
 from tiny_eval.runner import infer, rows_to_ask, run_folder
 from tiny_eval.scoring import score_run
@@ -425,3 +425,39 @@ def test_a_start_that_fails_leaves_no_run(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         infer(task, Refusing("m"), tmp_path / "runs")
     assert not list((tmp_path / "runs" / task.name).iterdir())
+
+
+@pytest.mark.parametrize("yielded", [Reply("x"), (0, "x"), (99, Reply("x")), (None, Reply("x"))])
+def test_a_model_that_yields_something_else_is_told_what_to_yield(
+    yielded: Any, tmp_path: Path
+) -> None:
+    class Odd(ScriptedModel):
+        def generate_until(self, prompts, generation):
+            yield yielded
+
+    with pytest.raises(TypeError, match=r"model odd yielded .*\(index, Reply, Loglikelihood or"):
+        infer(qa_task(tmp_path), Odd("odd"), tmp_path / "runs")
+
+
+def test_an_answer_that_never_comes_is_a_failure_and_a_second_one_an_error(tmp_path: Path) -> None:
+    class Lazy(ScriptedModel):
+        def generate_until(self, prompts, generation):
+            yield 1, Reply("x")
+
+    class Eager(ScriptedModel):
+        def generate_until(self, prompts, generation):
+            yield from [(0, Reply("x"))] * 2
+
+    task = qa_task(tmp_path)
+    found = infer(task, Lazy("lazy"), tmp_path / "runs")
+    assert found.asked == 1
+    assert set(found.failures) == {doc.id for doc in task.docs} - {task.docs[1].id}
+    with pytest.raises(TypeError, match="once for each request"):
+        infer(task, Eager("eager"), tmp_path / "runs")
+
+
+def test_a_cluster_that_is_no_field_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    task = replace(qa_task(tmp_path), cluster_by="passage")
+    with pytest.raises(ValueError, match="cluster_by='passage' is no field"):
+        infer(task, gold_of(task), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
