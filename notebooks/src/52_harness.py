@@ -650,7 +650,7 @@ for name, say in says.items():
 # 所以提取率低，说明分数不可信；提取率高，却**不说明**分数可信：取到了，不等于取对了。两头都要看：报告把提取率摆在每个分数旁边，也把回复一条条列出来给人
 # 看（第 12 节）。
 #
-# **练习 1**　写 `my_filter(reply)`：返回回复里最后一个数，去掉千位的逗号，全角数字变半角，其余照原样；前面紧挨着字母的不算数（`B12`）；前面是数字的减号是减号，不是负
+# **练习 1**　写 `my_filter(reply)`：返回回复里最后一个数，去掉千位的逗号，全角数字变半角，其余照原样；前面紧挨着字母的不算数（`B12`；汉字不是字母）；前面是数字的减号是减号，不是负
 # 号；没有就返回 `None`。裁判是手写的答案。
 # %% [markdown] lang="en"
 # - gold has full marks either way: it does not see that this ruler is broken;
@@ -665,17 +665,23 @@ for name, say in says.items():
 #
 # **Exercise 1.** Write `my_filter(reply)`: the last number in the reply, without commas between
 # thousands, full-width digits made half-width, otherwise as it stands; digits right after a letter are
-# none (`B12`); a minus after a digit is a minus and no sign; `None` if there is no number. The judge is
-# answers written by hand.
+# none (`B12`; a Chinese character is no letter); a minus after a digit is a minus and no sign; `None` if
+# there is no number. The judge is answers written by hand.
 # %%
-def attempt(number, judge, *yours):
-    """Says what the judge says."""
+def attempt(number, judge, yours):
+    """Says what the judge says, and at which question yours went wrong."""
+    asked = []
+
+    def noted(*question):
+        asked[:] = question
+        return yours(*question)
+
     try:
-        print(f"exercise {number}:", judge(*yours))
+        print(f"exercise {number}:", judge(noted))
     except NotImplementedError:
         print(f"exercise {number}: not written yet")
     except Exception as wrong:
-        print(f"exercise {number}: not yet: {type(wrong).__name__}: {wrong}")
+        print(f"exercise {number}: not yet, at {asked}: {type(wrong).__name__}: {wrong}")
 
 
 # %%
@@ -685,9 +691,11 @@ def my_filter(reply):
 
 def judge_filter(yours):
     cases = {"3 and 4 make 7": "7", "约 1,200.50 元": "1200.50", "It is -5.": "-5", "7-3": "3",
-             "no idea": None, "": None, "room B12": None, "１２ 个": "12"}  # fmt: skip
+             "no idea": None, "": None, "room B12": None, "１２ 个": "12",
+             "共5个": "5", "3,4": "4", "答案是-5": "-5"}  # fmt: skip
     for reply, expected in cases.items():
-        assert yours(reply) == expected, f"{reply!r} gave {yours(reply)!r}, not {expected!r}"
+        got = yours(reply)
+        assert got == expected, f"gives {got!r}, should be {expected!r}"
     return "right"
 
 
@@ -1144,7 +1152,7 @@ def judge_interval(yours):
              (81, 263): (0.2553, 0.3662)}  # fmt: skip
     for given, (low, high) in cases.items():
         got = yours(*given)
-        assert np.allclose(got, (low, high), atol=2e-4), f"{given}: {got}, not {(low, high)}"
+        assert np.allclose(got, (low, high), atol=2e-4), f"gives {got}, should be {(low, high)}"
     return "right"
 
 
@@ -1410,7 +1418,7 @@ def judge_sign_flip(yours):
              (1,) * 6: 2 / 64, (2, -1, 1): 6 / 8}  # fmt: skip
     for given, expected in cases.items():
         got = yours(list(given))
-        assert math.isclose(got, expected, abs_tol=1e-9), f"{given}: {got}, not {expected}"
+        assert math.isclose(got, expected, abs_tol=1e-9), f"gives {got}, should be {expected}"
     return "right"
 
 

@@ -350,12 +350,12 @@ def attempt(number, yours, cases):
     try:
         for *question, answer in cases:
             got = yours(*question)
-            assert got == answer, f"{question} gives {got!r}, should be {answer!r}"
+            assert got == answer, f"gives {got!r}, should be {answer!r}"
         print(f"exercise {number}: right, {len(cases)} cases")
     except NotImplementedError:
         print(f"exercise {number}: not written yet")
     except Exception as wrong:
-        print(f"exercise {number}: not yet: {type(wrong).__name__}: {wrong}")
+        print(f"exercise {number}: not yet, at {question}: {type(wrong).__name__}: {wrong}")
 
 
 # %%
@@ -549,6 +549,7 @@ cases += [("", "ABD", 2024, 0), ("BB", "BC", 2024, 3), ("AB", "ABD", 2023, 2)]
 cases += [("A", "ABD", 2022, 2), ("ABD", "ABD", 2021, 5), ("CB", "BC", 2020, 5)]
 cases += [("B", "BC", 2020, 3), ("BCD", "BC", 2020, 0), ("BC", "ABCD", 2024, 3)]
 cases += [("ABC", "ABD", 2022, 0), ("", "BC", 2021, 0), ("AAD", "ABD", 2024, 4)]
+cases += [("A", "ABD", 2021, 2), ("A", "ABD", 2020, 3), ("DA", "ABD", 2020, 3)]
 attempt(2, my_points, cases)
 # %% [markdown] lang="zh"
 # ## 5 填空：长得不一样，却是同一个数
