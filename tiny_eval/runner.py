@@ -171,13 +171,13 @@ def _once_each(model: Model, answers: Iterable[Any], count: int) -> Iterator[tup
     """
     waiting = set(range(count))
     for answer in answers:
-        given = answer if type(answer) is tuple and len(answer) == 2 else (None, answer)
-        if given[0] not in waiting or not isinstance(given[1], Reply | Loglikelihood | Failure):
+        index, given = answer if type(answer) is tuple and len(answer) == 2 else (-1, answer)
+        if index not in waiting or not isinstance(given, Reply | Loglikelihood | Failure):
             problem = f"the model {model.name} yielded {answer!r:.100}"
             wanted = "(index, Reply, Loglikelihood or Failure), once for each request"
             raise TypeError(f"{problem}; it must be {wanted}, of which there are {count}")
-        waiting.remove(given[0])
-        yield given
+        waiting.remove(index)
+        yield index, given
     for index in sorted(waiting):
         yield index, Failure("the model gave no answer to it")
 
