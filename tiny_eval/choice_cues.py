@@ -32,7 +32,7 @@ DECLARED = _before(
     + _OPTION,
     r"(?<![A-Za-z])(?:answers?|ans\.?|solution|choice|option|letter|statement|selection|guess|response"
     r"|verdict|correct|closest)(?![A-Za-z])[\"')\]】]*\s*(?:key\s*|here\s*|(?:to|for|i|that)\s[^.,;:\n]{1,24})?"
-    rf"(?:(?:would|should|must|will|may|might|could|has\sto|seems?\sto)\s+)?{_IS}{_WORDS}:?",
+    rf"(?:(?:would|should|must|will|has\sto)\s+)?{_IS}{_WORDS}:?",
     r"\bans(?:wer)?\.\s*",
     r"\b(?:choose|choosing|chose|pick(?:ed)?|select(?:ed)?|go(?:ing)?\s+with|opt\sfor|lean(?:ing)?\stowards?|selection\sof)"
     rf"{_WORDS}:?",
@@ -49,6 +49,14 @@ CONCLUDED = _before(
 )
 """The same, if the letter ends the clause: what goes on is about something else."""
 
+HEDGED = _before(
+    r"(?:答案|正解)[^\s,。;:A-Za-z]{0,4}(?<!最)(?<!最有)(?:可能|也许|或许|大概|似乎|好像)[会就应该]{0,2}[是为选]\s*:?"
+    + _OPTION,
+    r"(?<!最)(?<!最有)(?:可能|也许|或许|大概|似乎|好像)(?:正确)?答案[是为选]\s*:?" + _OPTION,
+    rf"\b(?:may|might|could|seems?\sto)\s(?:well\s|possibly\s)?be\b{_WORDS}:?",
+)
+"""The letter that follows may be the answer. 可能选B and "probably B" are choices."""
+
 IDENTIFIED = _before(
     r"(?:错误|不正确|不符合\w{0,6}|不成立)的(?:选项|说法|一项)?[是为]\s*:?" + _OPTION,
     r"(?:对应|即)的?选项\s*",
@@ -59,12 +67,16 @@ IDENTIFIED = _before(
 DENIED = _before(
     r"(?:不|并非|非|没有?|无法|误|错|别|勿)[^,。;:]{0,3}[选择是为]" + _OPTION,
     r"(?:排除|不选|而非|并非|除了?)" + _OPTION,
+    r"(?:未|拒绝|避免)选[择定]?" + _OPTION,
+    r"(?:[不难未]|无法)[能够太敢以]{0,2}(?:确定|肯定|确认|断定|判断)(?:是否|正确|答案|就|应该?)*[选择是为]{1,2}"
+    + _OPTION,
+    r"\b(?:wrong|incorrect|(?:a\s)?mistake)\sto\s(?:choose|pick|select|go\swith)\b" + _WORDS,
     r"(?:\bnot|n't|\bcannot|\bneither|\bnor|\brather\sthan|\binstead\sof|\bexcept|\bunlike|\bversus)"
     r"\s*(?:be\b)?" + _WORDS,
     r"\b(?:rul(?:es?|ed|ing)\sout|eliminat\w+|exclud\w+|discard\w*|reject\w*)(?:\s*options)?"
     + _WORDS,
 )
-"""The letter that follows is none."""
+"""The letter that follows is none, or the writer cannot tell."""
 
 NAMES = _before(
     r"(?:[点线面角圆弦边集合件阵量数图组型班站∠△]|方案|计划|命题|维生素)\s*",

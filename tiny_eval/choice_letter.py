@@ -8,11 +8,13 @@ has no letter. Every letter is one of these:
 - committed: 故选B, "the answer is B", \boxed{B}, a line that is a letter and nothing else;
 - an option with its text, alone: "B. a triangle";
 - judged: "B is correct", B正确; or found wrong: "A is wrong", 排除A, "not A";
-- mentioned; or no option at all: 点A, "vitamin C", "A student".
+- mentioned, as in 答案可能是A and "it could be A";
+- no option at all: 点A, "vitamin C", "A student".
 
 What is committed counts first, then what stands alone, then what is judged right if every option
 that is mentioned has been judged. "Wait" and 不对 take back what came before. Commitments that
-differ are no answer unless the last is a conclusion. Chapter 53 shows it beside simpler patterns;
+differ are no answer unless the last is a conclusion. A choice made with little courage is a choice:
+可能选B, 应该选B, "probably B". Chapter 53 shows it beside simpler patterns;
 its tests count how often each is right. Leaves out: the text of the options, which would find
 replies that quote the right one without its letter.
 """
@@ -209,7 +211,7 @@ def _claim(text: str, begin: int, end: int, listed: bool, chosen: str) -> _Claim
         return _Claim("denied", every)
     if every and not cues.NAMES.search(before) and (verdict := _verdict(after)):
         return _Claim("wrong" if cues.NEGATED.search(clause) else verdict, every)
-    if listed:
+    if listed or cues.HEDGED.search(before):
         return _Claim("mentioned", every)
     if _commits(text, begin, end):
         tentative, final = bool(cues.TENTATIVE.search(clause)), bool(cues.FINAL.search(sentence))

@@ -1,7 +1,8 @@
 """The final answers to blanks and open questions, found in a reply. Chapter 53.
 
 What counts as final is a convention of those who train models: a \\boxed{}, the word 答案, the last
-line. Leaves out: answers that are taken back.
+line. What is denied (不是2) or rejected (舍去) is no answer. Leaves out: answers that are taken
+back.
 """
 
 import re
@@ -20,6 +21,19 @@ _DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
 _FORMULA = re.compile(r"\$([^$]+)\$")
 _JOINED = re.compile(r"\$[^$]+\$(?:\s*(?:或|和|及|,|，|、)\s*\$[^$]+\$)*")  # $x=1$ 或 $x=2$
 _CUE = re.compile(r"[是为即≈:：]|得到?|等于|约")
+_REJECTED = re.compile(
+    r"(?:[或和及、,，]|\bor\b|\band\b)?\s*(?:\$[^$\n]{1,80}\$|"
+    r"(?:(?!\b(?:or|and)\b)[^$或和及、,，;；。\n是为:：】得]){1,40}?)\s*"
+    r"[(（][^()（）=$\n]{0,20}(?:舍[去弃]?|rejected|discarded)\s*[)）]",
+    re.IGNORECASE,
+)
+_OTHER_REJECTED = re.compile(  # 3（负值舍去）, 3（x=-1舍去）
+    r"[(（][^()（）=$负\n]{0,20}(?:[=$]|负[值根])[^()（）\n]{0,40}舍[去弃]?\s*[)）]"
+)
+_DENIED = re.compile(
+    r"(?:不[应会能可]{0,2}(?:[是为即]|等于)|并非|\bnot\b|n't\b)(?:\$[^$]*\$|[^$是为即等得:：,，;；。]){0,60}$"
+)
+_DENIAL = re.compile(r"\s*(?:不[是为]|不等于|并非|not\b|n't\b)")  # behind the mark
 _LONGEST_ENDING, _LONGEST_WORD = 40, 10  # characters of an answer in maths, and in words
 _FORMULAS_READ = 60  # of an open reply: an answer stands near its end
 
@@ -40,17 +54,21 @@ def final_answers(reply: str, blanks: int = 1) -> list[str] | None:
 
 
 def _tidy(reply: str) -> str:
-    """Without thoughts; every formula between two $ and on one line."""
+    """Without thoughts and rejected roots; every formula between two $ and on one line."""
     text = (apply_filters(reply, ["strip_think"]) or "").replace("<eoa>", "")
-    return _FORMULA.sub(lambda m: f"${' '.join(m[1].split())}$", _DISPLAY.sub("$", text))
+    text = _FORMULA.sub(lambda m: f"${' '.join(m[1].split())}$", _DISPLAY.sub("$", text))
+    return _REJECTED.sub("", _OTHER_REJECTED.sub("", text))
 
 
 def _split(text: str, blanks: int) -> list[str] | None:
     """The text as that many answers: at (1) and (2), else its first line at semicolons, commas."""
+    if _DENIAL.match(text):
+        return None
     if blanks == 2 and (labelled := _TWO.match(text)):
         return list(labelled.groups())
     text = text.partition("\n")[0]
     if blanks == 1:
+        text = text.lstrip("或和及、,，")  # a rejected root stood before it
         return [text] if text.strip() else None
     for sign in ("[;；]", "[,，]"):
         if len(parts := re.split(sign, text)) == blanks:
@@ -69,6 +87,8 @@ def _boxes(text: str, most: int) -> list[str]:
 
 def _ending(line: str) -> str:
     """The answer that a line ends in: its last formulas, or what a word as 为 or 即 announces."""
+    if _DENIED.search(line.strip(" 。.")):
+        return ""
     formulas = list(_JOINED.finditer(line))
     behind = _CUE.split(line[formulas[-1].end() :] if formulas else line)[-1].strip(" 。.")
     if formulas and not re.search(r"\d", behind):

@@ -7,8 +7,8 @@ letter is meant, the answer is None: a wrong guess is worse than none.
 
 A table that a program was mended on says nothing of the next reply. So there are more: `TABLE` was
 written before the first line of the code, `SECOND` when all of TABLE was right, `THIRD` when SECOND
-was; `FIRST_TRY` is what the code of the day made of each before it had been seen. `LOGS` and
-`MUTANTS` came last.
+was; `FIRST_TRY` is what the code of the day made of each before it had been seen. `LOGS`,
+`MUTANTS` and `DOUBTS` came last.
 """
 
 import re
@@ -1069,6 +1069,39 @@ MUTANTS = [
 ]
 """What versions that were broken on purpose got wrong, though they were right on all the others."""
 
+DOUBTS = [
+    ("未选A", None),
+    ("未选择A", None),
+    ("拒绝选A", None),
+    ("避免选A", None),
+    ("不能确定答案是A", None),
+    ("不能确定是否选A", None),
+    ("无法确定答案是A", None),
+    ("It would be wrong to choose A.", None),
+    ("I would not choose A", None),
+    ("为避免误差，选B", "B"),
+    ("不能确定的话选B", "B"),
+    ("答案也许是A", None),
+    ("答案似乎是A", None),
+    ("答案可能是A", None),
+    ("也许答案是A", None),
+    ("The answer could be A.", None),
+    ("The answer might be A", None),
+    ("The answer seems to be A.", None),
+    ("图像可能在上方，所以选B", "B"),
+    ("The maximum may be 3, so the answer is B", "B"),
+    ("The answer could be A, but the answer is B.", "B"),
+    ("最可能的答案是B", "B"),
+    ("答案最可能是B", "B"),
+    ("I think the answer is B", "B"),
+    ("我认为选B", "B"),
+    ("应该选B", "B"),
+    ("应为B", "B"),
+    ("The answer should be B", "B"),
+    ("The answer is probably B", "B"),
+]
+"""Denials in other words and hedges, which name a letter and choose none; and their neighbours."""
+
 SEVERAL = [
     ("ACD", "ACD"),
     ("A,C,D", "ACD"),
@@ -1149,7 +1182,8 @@ FIRST_TRY = {
 
 def all_rows() -> list[tuple[str, str | None]]:
     """All tables in one."""
-    return [*(row for rows in TABLE.values() for row in rows), *SECOND, *THIRD, *LOGS, *MUTANTS]
+    first = [row for rows in TABLE.values() for row in rows]
+    return [*first, *SECOND, *THIRD, *LOGS, *MUTANTS, *DOUBTS]
 
 
 def tally(extract: Extract, rows: Rows) -> Tally:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_eval.letter_replies import (
+    DOUBTS,
     FIRST_TRY,
     KNOWN_MISSED,
     KNOWN_WRONG,
@@ -33,9 +34,10 @@ def read(reply: str, letters: str = "ABCD") -> str | None:
     return choice_letter(strip_think(reply) or "", letters)
 
 
-@pytest.mark.parametrize("style", [*TABLE, "second", "third", "logs", "mutants"])
+@pytest.mark.parametrize("style", [*TABLE, "second", "third", "logs", "mutants", "doubts"])
 def test_each_reply_gives_the_letter_that_a_reader_finds(style: str) -> None:
     rows = {**TABLE, "second": SECOND, "third": THIRD, "logs": LOGS, "mutants": MUTANTS}
+    rows["doubts"] = DOUBTS
     off = {reply: read(reply) for reply, answer in rows[style] if read(reply) != answer}
     assert set(off) <= KNOWN_WRONG | KNOWN_MISSED, off
 
@@ -52,20 +54,20 @@ def test_several_letters(reply: str, answer: str | None) -> None:
 
 def test_the_table_is_large_and_its_rows_differ() -> None:
     rows = all_rows()
-    assert len(rows) == len({reply for reply, _ in rows}) == 880
-    assert sum(answer is None for _, answer in rows) == 293
+    assert len(rows) == len({reply for reply, _ in rows}) == 909
+    assert sum(answer is None for _, answer in rows) == 309
     assert all(sum(numbers) in (518, 228, 102) for numbers in FIRST_TRY.values())
 
 
 def test_a_wrong_guess_is_rarer_than_with_other_ways_and_so_is_a_miss() -> None:
     ours = tally(choice_letter, all_rows())
-    assert ours == Tally(873, 1, 6)
+    assert ours == Tally(902, 1, 6)
     assert {name: tally(extract, all_rows()) for name, extract in RIVALS.items()} == {
-        "the first letter": Tally(450, 410, 20),
-        "the last letter (GAOKAO-Bench)": Tally(571, 289, 20),
-        "the last letter by itself": Tally(531, 190, 159),
-        "lm-eval's pattern": Tally(319, 26, 535),
-        "a cascade (as OpenCompass)": Tally(528, 332, 20),
+        "the first letter": Tally(462, 427, 20),
+        "the last letter (GAOKAO-Bench)": Tally(584, 305, 20),
+        "the last letter by itself": Tally(547, 195, 167),
+        "lm-eval's pattern": Tally(338, 26, 545),
+        "a cascade (as OpenCompass)": Tally(541, 348, 20),
     }
 
 

@@ -167,6 +167,53 @@ def test_no_answer_is_none():
     assert final_answers("抱歉，" + "这道题的条件不足以让我得到一个确定的结果，" * 3) is None
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "答案不是1/2",
+        "不是1/2",
+        "结果不是 1/2。",
+        "答案不等于1/2",
+        "不为1/2",
+        "结果不是 $1/2$。",
+        "The answer is not 1/2",
+        "the answer isn't 1/2",
+        "答案并非1/2",
+        "【答案】不是1/2",
+        "1/2（舍去）",
+        "$1/2$（不合题意，舍去）",
+        "x=1/2（舍）",
+        "x=1/2 (rejected)",
+        "答案：1/2（舍去）",
+    ],
+)
+def test_what_is_denied_or_rejected_earns_nothing(reply):
+    assert grade(question("fill", ["1/2"]), reply) == (0, 5, None, "no answer found")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "x=3或x=-1（舍去）",
+        "x=-1（舍去）或x=3",
+        "x=3，x=-1（舍去）",
+        "x=3 or x=-1 (rejected)",
+        "解得 $x=3$ 或 $x=-1$（舍去）。",
+        "故 $x=3$（$x=-1$ 舍去）",
+        "答案：3（负值舍去）",
+        "答案不是1，而是3",
+        "答案不是1，答案是3",
+        "因为 a 不为 0，$x=3$",
+    ],
+)
+def test_what_is_left_is_the_answer(reply):
+    assert grade(question("fill", ["3"]), reply).points == 5
+
+
+def test_a_rejected_root_does_not_stand_in_an_open_reply():
+    assert answers_found("$x=3$ 或 $x=-1$（舍去）", ["3", "-1"]) == [True, False]
+
+
 def test_a_box_for_each_blank_or_both_in_one():
     assert final_answers(r"\boxed{1}，\boxed{2}，\boxed{3}", 2) == ["2", "3"]
     assert final_answers(r"\boxed{1, 2}", 2) == ["1", " 2"]
