@@ -151,6 +151,7 @@ def test_an_open_question_takes_a_judge():
         ("解得\n\\[\nx = 2\n\\]", "$x = 2$"),
         ("综上\n$$\n\\frac{1}{2}\n$$\n", "$\\frac{1}{2}$"),
         ("12", "12"),
+        ("x=-1（舍去），x=3", "x=3"),
         ("不存在", "不存在"),
         ("故填 $5$", "$5$"),
         ("Therefore, the answer is 5.", "5."),
