@@ -102,6 +102,10 @@ def _add_commands_for_runs(subparsers: Any) -> None:
     compare.add_argument("run_a", type=Path, metavar="RUN_A", help="a run's folder")
     compare.add_argument("run_b", type=Path, metavar="RUN_B", help="another, of the same task")
     _json_option(compare)
+    _add_report_and_judge(subparsers)
+
+
+def _add_report_and_judge(subparsers: Any) -> None:
     report = _command(
         subparsers,
         "report",
