@@ -1,0 +1,52 @@
+"""Worlds told as text: an article about a thing, and the same facts told again in other words.
+
+An article has the form that a chunk of a real document has: perhaps a title, a first sentence,
+facts in any order, sentences that say nothing of use, paragraphs. Chapter 24.
+"""
+
+from collections.abc import Sequence
+
+from .universe import Fact, Thing, World
+
+PARAGRAPH_SENTENCES = 4
+"""A longer article is cut into paragraphs of about so many sentences."""
+
+
+def article(world: World, thing: Thing, filler: int = 0, facts: Sequence[Fact] = ()) -> str:
+    """All facts of the thing, or only some, as a text of one or more paragraphs.
+
+    filler: how many sentences without a fact stand between them
+    """
+    rng = world.rng
+    told = list(facts or thing.facts.values())
+    rng.shuffle(told)
+    sentences = [statement(world, thing, fact, named=False) for fact in told]
+    for text in rng.sample(thing.type.filler[world.language], min(filler, 12)):
+        sentences.insert(rng.randint(0, len(sentences)), text)
+    title = rng.choice(("", "", f"# {thing.name}\n\n", f"{thing.name}\n"))
+    named = bool(sentences) and thing.name in sentences[0]
+    if not named or rng.random() < 0.4:
+        sentences.insert(0, world.wording(thing.type.intro).replace("{e}", thing.name))
+    return title + "\n\n".join(_paragraphs(world, sentences))
+
+
+def statement(world: World, thing: Thing, fact: Fact, named: bool) -> str:
+    """One sentence that states a fact; named: it must name the thing, not say "it"."""
+    while True:
+        text = world.wording(fact.relation.say)
+        if "{e}" in text or not named:
+            return fill(text, e=thing.name, v=fact.value)
+
+
+def fill(wording: str, **parts: str) -> str:
+    """The wording with {e} and {v} filled in; braces in the parts are left alone."""
+    for name, text in parts.items():
+        wording = wording.replace("{" + name + "}", text)
+    return wording[:1].upper() + wording[1:]
+
+
+def _paragraphs(world: World, sentences: list[str]) -> list[str]:
+    joint = "" if world.language == "zh" else " "
+    size = PARAGRAPH_SENTENCES if len(sentences) > PARAGRAPH_SENTENCES + 1 else len(sentences)
+    starts = range(0, len(sentences), max(1, size))
+    return [joint.join(sentences[start : start + size]) for start in starts]
