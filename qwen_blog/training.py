@@ -1,0 +1,238 @@
+"""Training: predict the next token, step after step, on data that are made as they are needed.
+
+AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with warm-up, a cosine schedule and gradient
+clipping, as Qwen2 and nearly all models of its time. Chapter 24.
+
+A run can be stopped at any moment and started again with the same call: it goes on from its last
+checkpoint and ends with the very numbers of a run that was never stopped (on the same machine, with
+as many threads). For that, nothing random depends on what was drawn before it: row r of step s
+follows from (seed, s, r) alone. So does the share of each process in a distributed run.
+
+Leaves out: dropout, mixed precision in fp16, and sharding of models too large for one machine.
+"""
+
+import dataclasses
+import hashlib
+import math
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .distributed import ProcessGroup, process_group
+from .model import Qwen2ForCausalLM
+from .packing import IGNORED, PackedRows, SampleMaker, pack_row, packed_hidden_states, stack
+from .run_folder import RunFolder
+from .schedule import learning_rate
+from .training_config import TrainingConfig
+
+Record = dict[str, Any]
+Validation = Callable[[Qwen2ForCausalLM], dict[str, float]]
+
+
+def train(
+    model: Qwen2ForCausalLM,
+    config: TrainingConfig,
+    make_sample: SampleMaker,
+    folder: str | Path,
+    validate: Validation | None = None,
+    on_step: Callable[[Record], None] | None = None,
+) -> None:
+    """Train `model` in place; or fill it from the run in `folder`, and go on where that stopped.
+
+    model: with its initial parameters, on the device to train on; left in eval mode
+    make_sample: see `packing.py`; the same at every start of a run
+    folder: see `run_folder.py`
+    validate: called every `validate_every` steps and after the last, with the model in eval mode;
+      its numbers go into the log
+    on_step: called after each step with its record, e.g. to move a progress bar:
+      step, tokens (read so far), loss (nats a labelled token), lr, grad_norm (before clipping),
+      labels (tokens with a loss), dropped (samples longer than a row), validation (where done),
+      seconds
+    ValueError if the folder holds another run, or if the loss is no longer a number.
+    """
+    with process_group(model.device) as group:
+        run = _Run(model, config, make_sample, RunFolder(folder), group)
+        for step in range(run.step + 1, config.steps + 1):
+            record = run.advance(step)
+            if group.is_main:
+                run.note(record, validate)
+                if on_step:
+                    on_step(record)
+        group.wait()  # for the last checkpoint to be on the disk
+    model.eval()
+
+
+def rows_of_step(
+    config: TrainingConfig, step: int, make_sample: SampleMaker, group: ProcessGroup
+) -> tuple[list[PackedRows], int]:
+    """The rows of this process in step 1, 2 ..., and how many samples were dropped as too long."""
+    progress = (step - 1) / config.steps
+    row_tokens = config.row_tokens_at(progress)
+    numbers = range(group.rank, config.tokens_per_step // row_tokens, group.size)
+    packed = [
+        pack_row(random.Random(f"{config.seed}/{step}/{row}"), progress, row_tokens, make_sample)
+        for row in numbers
+    ]
+    return [row for row, _ in packed], sum(dropped for _, dropped in packed)
+
+
+def loss_sum(hidden: Tensor, labels: Tensor, model: Qwen2ForCausalLM) -> Tensor:
+    """The summed cross-entropy, in nats, of all labelled tokens. hidden: (B, T, D).
+
+    labels: (B, T), not shifted. Only the N places before a labelled token are scored: with a loss
+    on replies only, most of the work of the output layer would be for nothing.
+    """
+    targets = labels[:, 1:].flatten()  # (B*(T-1),)
+    places = (targets != IGNORED).nonzero()[:, 0]  # (N,)
+    logits = model.lm_head(hidden[:, :-1].flatten(0, 1)[places])  # (N, D) -> (N, V)
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(wide, targets[places], reduction="sum")
+
+
+def parameter_groups(model: Qwen2ForCausalLM, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices, which decay, and the rest: biases and norms, which do not."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [x for x in parameters if x.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [x for x in parameters if x.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+class _Gradients:
+    """All gradients of a model in one tensor, of which every parameter's .grad is a part.
+
+    What concerns all of them is then one call: setting to 0, adding up over processes, clipping.
+    Behind them lie the sums that the processes share as well.
+    """
+
+    def __init__(self, model: Qwen2ForCausalLM) -> None:
+        parameters = list(model.parameters())
+        sizes = [x.numel() for x in parameters]
+        self.flat = torch.zeros(sum(sizes) + 3, dtype=model.dtype, device=model.device)
+        *parts, self.sums = self.flat.split([*sizes, 3])  # sums: loss, labels, dropped
+        self.values = self.flat[:-3]
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)  # backward adds to it in place
+
+
+class _Run:
+    """What a run holds between two steps."""
+
+    def __init__(
+        self,
+        model: Qwen2ForCausalLM,
+        config: TrainingConfig,
+        make_sample: SampleMaker,
+        folder: RunFolder,
+        group: ProcessGroup,
+    ) -> None:
+        if model.config.attention_dropout:
+            raise ValueError("attention_dropout must be 0: runs with it could not be continued")
+        self.model, self.config, self.make_sample = model, config, make_sample
+        self.folder, self.group = folder, group
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(model, config.weight_decay),
+            betas=config.betas,
+            eps=config.eps,
+            fused=True,  # one pass over the parameters
+        )
+        if group.is_main:
+            folder.claim(_identity(model, config, make_sample))
+            if not folder.checkpoint_file.exists():
+                folder.save(model, self.optimizer, 0)
+        group.wait()
+        self.step = folder.restore(model, self.optimizer)  # all processes from the same file
+        if group.is_main:
+            folder.trim_log(self.step)
+        self.gradients = _Gradients(model)
+        self.hidden_states = packed_hidden_states
+        if config.compile:
+            self.hidden_states = torch.compile(packed_hidden_states, dynamic=False)
+        self.saved_s = time.monotonic()
+
+    def advance(self, step: int) -> Record:
+        """One update of the parameters. ValueError, before it does harm, if the loss is NaN."""
+        started, config = time.perf_counter(), self.config
+        loss, labels, dropped = self._accumulate(step)
+        norm = self.gradients.values.norm().item()
+        if not math.isfinite(loss + norm):
+            raise ValueError(
+                f"step {step}: loss={loss}, grad_norm={norm}. The last checkpoint is whole; start "
+                "a new run with a smaller learning_rate or clip_norm, or more warmup_steps"
+            )
+        if norm > config.clip_norm:
+            self.gradients.values.mul_(config.clip_norm / norm)
+        lr = learning_rate(
+            step, config.steps, config.learning_rate, config.warmup_steps, config.min_lr_ratio
+        )
+        for parameter_group in self.optimizer.param_groups:
+            parameter_group["lr"] = lr
+        self.optimizer.step()
+        self.step = step
+        tokens, seconds = step * config.tokens_per_step, round(time.perf_counter() - started, 3)
+        record = {"step": step, "tokens": tokens, "loss": loss, "lr": lr, "grad_norm": norm}
+        return record | {"labels": labels, "dropped": dropped, "seconds": seconds}
+
+    def _accumulate(self, step: int) -> tuple[float, int, int]:
+        """Leave the gradient of the mean loss over all labelled tokens of the step, everywhere.
+
+        returns that mean, the number of labelled tokens and of dropped samples. Losses are summed
+        and divided in the end: a mean of means would favour the tokens of rows with few labels.
+        """
+        self.model.train()
+        self.gradients.flat.zero_()
+        rows, dropped = rows_of_step(self.config, step, self.make_sample, self.group)
+        row_tokens = self.config.row_tokens_at((step - 1) / self.config.steps)
+        micro_rows = self.config.micro_tokens // row_tokens
+        for start in range(0, len(rows), micro_rows):
+            self._backward(stack(rows[start : start + micro_rows]))
+        self.gradients.sums[2] = dropped
+        self.group.add_up(self.gradients.flat)
+        total, labels, dropped = self.gradients.sums.tolist()
+        if not labels:
+            raise ValueError(f"step {step} has no token with a loss: look at make_sample's flags")
+        self.gradients.values.div_(labels)
+        return total / labels, int(labels), int(dropped)
+
+    def _backward(self, rows: PackedRows) -> None:
+        """Add the rows' gradient, loss and number of labels to those of the step."""
+        if not (labels := int((rows.labels != IGNORED).sum())):
+            return
+        rows, bf16 = rows.to(self.model.device), self.config.precision == "bf16"
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
+            hidden = self.hidden_states(self.model, rows)
+            loss = loss_sum(hidden, rows.labels, self.model)
+        loss.backward()
+        self.gradients.sums[0] += loss.detach()
+        self.gradients.sums[1] += labels
+
+    def note(self, record: Record, validate: Validation | None) -> None:
+        """Validate, log and write a checkpoint, where they are due."""
+        last = self.step == self.config.steps
+        if validate and (last or self.step % self.config.validate_every == 0):
+            self.model.eval()
+            with torch.no_grad():
+                record["validation"] = validate(self.model)
+        self.folder.log(record)  # before the checkpoint: a step is never done without its line
+        if last or time.monotonic() - self.saved_s >= self.config.checkpoint_every_s:
+            self.folder.save(self.model, self.optimizer, self.step)
+            self.saved_s = time.monotonic()
+
+
+def _identity(
+    model: Qwen2ForCausalLM, config: TrainingConfig, make_sample: SampleMaker
+) -> dict[str, dict[str, Any]]:
+    """What must not change between a run and its continuation."""
+    rows, _ = rows_of_step(config, 1, make_sample, ProcessGroup())
+    digest = hashlib.sha256(repr([row.labels.tolist() for row in rows]).encode()).hexdigest()
+    return {
+        "model": model.config.to_dict(),
+        "training": dataclasses.asdict(config),
+        "data": {"sha256 of the first step (other data?)": digest},
+    }
