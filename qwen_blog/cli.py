@@ -1,4 +1,4 @@
-"""The command line: `python -m qwen_blog generate|chat|trace|tokenize|convert`.
+"""The command line: `python -m qwen_blog generate|chat|serve|trace|tokenize|convert`.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 A model is a folder in the Hugging Face layout; `untrained` stands for a small one made of random
@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _generate_parser(subparsers)
     _chat_parser(subparsers)
+    _serve_parser(subparsers)
     _trace_parser(subparsers)
     _tokenize_parser(subparsers)
     _convert_parser(subparsers)
@@ -83,6 +84,24 @@ def _chat_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--system", default=None, help="what the model is told before the talk")
     _sampling_options(parser)
+    _device_options(parser)
+
+
+def _serve_parser(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        commands.run_serve,
+        "serve",
+        "Answer over HTTP, in the OpenAI protocol; the model is called as its folder.",
+        "python -m qwen_blog serve --model FOLDER --port 8000",
+    )
+    text = "who may ask: 127.0.0.1 is this machine alone, 0.0.0.0 everyone (default %(default)s)"
+    parser.add_argument("--host", default="127.0.0.1", help=text)
+    parser.add_argument("--port", type=int, default=8000, help="0: any (default %(default)s)")
+    text = "replies that grow at once (default %(default)s)"
+    parser.add_argument("--max-batch", type=int, default=16, metavar="N", help=text)
+    text = "requests that may wait; more get a 503 (default %(default)s)"
+    parser.add_argument("--max-queue", type=int, default=64, metavar="N", help=text)
     _device_options(parser)
 
 

@@ -119,6 +119,26 @@ def run_convert(args: argparse.Namespace) -> None:
     print(out)
 
 
+def run_serve(args: argparse.Namespace) -> None:
+    """Load, then serve until Ctrl-C."""
+    folder = find_model(args.model)
+    try:
+        from .server import bind, serve
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"serving needs {error.name}: pip install 'tiny-universe[serve]'"
+        ) from error
+    from .engine import Engine
+
+    with bind(args.host, args.port) as door:
+        model, tokenizer = load(args)
+        engine = Engine(model, tokenizer, args.max_batch, args.max_queue)
+        name, port = Path(folder).resolve().name, door.getsockname()[1]
+        host = f"[{args.host}]" if ":" in args.host else args.host
+        print(f"{name} at http://{host}:{port}/v1 (Ctrl-C ends)", file=sys.stderr, flush=True)
+        serve(engine, name, door)
+
+
 def find_model(given: str | None) -> str:
     """The folder to use: --model, else $TINY_MODEL, else the shipped weights.
 
