@@ -224,17 +224,18 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(engine: Engine, name: str, door: socket.socket) -> None:
     """Serve until Ctrl-C; what is under way then ends with an error."""
-    app = create_app(engine, name)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOP_WITHIN_S)
     with suppress(KeyboardInterrupt):  # uvicorn ends in order, then raises it once more
-        _Server(config, engine).run(sockets=[door])
+        Server(engine, name).run(sockets=[door])
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn would wait for the longest reply before it ends."""
 
-    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
-        super().__init__(config)
+    def __init__(self, engine: Engine, name: str) -> None:
+        app = create_app(engine, name)
+        super().__init__(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOP_WITHIN_S)
+        )
         self.engine = engine
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
