@@ -33,9 +33,9 @@ class LoraConfig:
     r: int = 8
     """The rank: rows of A, columns of B. A layer learns r (D_in + D_out) numbers."""
     lora_alpha: float = 8
-    """The change is scaled by lora_alpha / r, so that a new r needs no new learning rate."""
+    """The change is scaled by lora_alpha / r, so that a new r hardly needs a new learning rate."""
     target_modules: tuple[str, ...] = ("q_proj", "v_proj")
-    """Names of layers, or how they end; the paper's choice of two is section 7.1's best."""
+    """Names of layers, or how they end. The paper adapts q and v only, to keep it simple."""
     lora_dropout: float = 0.0
     """Share of x that the pair does not see in training, in [0, 1)."""
 
@@ -127,6 +127,7 @@ def inject(
     return model
 
 
+@torch.no_grad()
 def merge(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
     """Add each pair to its matrix, in place, and return the plain model: same outputs, no pairs.
 
@@ -134,8 +135,8 @@ def merge(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
     """
     for name, layer in lora_layers(model).items():
         base = layer.base_layer
-        merged = merged_weight(base.weight.detach(), layer.lora_A, layer.lora_B, layer.config.scale)
-        base.weight = nn.Parameter(merged.detach())  # a new one: W may be in other hands, or a file
+        merged = merged_weight(base.weight, layer.lora_A, layer.lora_B, layer.config.scale)
+        base.weight = nn.Parameter(merged)  # a new one: W may be in other hands, or be a file
         model.set_submodule(name, base)
     return model.requires_grad_(True)
 

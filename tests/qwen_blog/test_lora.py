@@ -28,8 +28,12 @@ from .lora_reference import ALL, ODD, fresh, logits_of, peft, peft_model, random
 from .reference import batch, hf_greedy, randomise
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)  # torch.manual_seed(...) would be the global one
+
+
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return torch.randn(shape, generator=seeded(seed), dtype=dtype)
 
 
 def injected(config: LoraConfig = ODD, case: str = "GQA", **names: object) -> Qwen2ForCausalLM:
@@ -97,10 +101,7 @@ def test_fresh_b_is_zero_and_a_is_kaiming_uniform() -> None:
 
 
 def test_a_generator_makes_it_repeatable_and_layers_differ() -> None:
-    draws = [
-        [x.clone() for x in lora_parameters(inject(fresh(), LoraConfig(), torch.manual_seed(s)))]
-        for s in (1, 1, 2)
-    ]
+    draws = [lora_parameters(inject(fresh(), LoraConfig(), seeded(seed))) for seed in (1, 1, 2)]
     same, again, other = (torch.stack([x for x in draw if x.shape[1] == 64]) for draw in draws)
     assert torch.equal(same, again)
     assert not torch.equal(same, other)
@@ -337,7 +338,7 @@ def test_a_few_steps_teach_the_style_and_leave_every_base_weight_bit_identical()
     model = Qwen2ForCausalLM(BYTES)
     randomise(model)  # fresh weights of 0.02 leave the pairs nothing to steer
     base = snapshot(model)
-    inject(model, LoraConfig(r=4, lora_alpha=8, target_modules=ALL), torch.manual_seed(1)).train()
+    inject(model, LoraConfig(r=4, lora_alpha=8, target_modules=ALL), seeded(1)).train()
     seen = styled_batch([f"Where is {a}{b}x" for a in "abcd" for b in "efgh"])
     unseen = styled_batch([f"What was {a}{b}x" for a in "klm" for b in "nop"])
     optimiser = torch.optim.AdamW(lora_parameters(model), lr=1e-2)
