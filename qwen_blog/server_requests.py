@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .batching import Request
 from .generation import GenerationConfig, stop_token_ids
@@ -40,6 +40,10 @@ COLDEST = (
     1e-3  # below it, logits / temperature may overflow, and the likeliest token is sure anyway
 )
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _listed(stop: object) -> object:
+    return [stop] if isinstance(stop, str) else stop
 
 
 class ApiError(Exception):
@@ -74,7 +78,7 @@ class Body(BaseModel):
     stream_options: StreamOptions = StreamOptions()
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] = []
+    stop: Annotated[list[Stop], BeforeValidator(_listed)] = Field([], max_length=4)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
 
     def generation_config(self, max_new_tokens: int) -> GenerationConfig:
@@ -83,7 +87,7 @@ class Body(BaseModel):
             max_new_tokens=max_new_tokens,
             temperature=self.temperature if self.temperature >= COLDEST else 0.0,
             top_p=self.top_p,
-            stop_strings=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop),
+            stop_strings=tuple(self.stop),
         )
 
 
@@ -102,7 +106,8 @@ class ChatBody(Body):
 class CompletionBody(Body):
     """POST /v1/completions."""
 
-    prompt: str | list[int] | list[str] | list[list[int]]
+    prompt: object
+    """A text or token ids; or a list that holds one of them."""
     max_tokens: int = Field(16, ge=0)
     echo: bool = False
     logprobs: int | None = Field(None, ge=0, le=20)
@@ -195,13 +200,17 @@ def _body(kind: type[B], raw: object, name: str) -> B:
     return body
 
 
-def _one_prompt(prompt: str | list[int] | list[str] | list[list[int]]) -> str | list[int]:
-    """The only prompt in a list of prompts."""
-    if isinstance(prompt, str) or not prompt or isinstance(prompt[0], int):
-        return prompt  # type: ignore[return-value]  # a list of int, by its first
-    if len(prompt) > 1:
-        raise ApiError(400, f"prompt is a list of {len(prompt)}: send one a request", "prompt")
-    return prompt[0]
+def _one_prompt(prompt: object) -> str | list[int]:
+    """A text, or token ids; out of a list of prompts if it is the only one there."""
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        if len(prompt) > 1:
+            raise ApiError(400, f"prompt is a list of {len(prompt)}: send one a request", "prompt")
+        prompt = prompt[0]
+    if isinstance(prompt, str):
+        return prompt
+    if not isinstance(prompt, list) or not all(type(token) is int for token in prompt):
+        raise ApiError(400, f"prompt={prompt!r:.80} must be a text or token ids", "prompt")
+    return prompt
 
 
 def _with_text(place: int, message: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Continuous batching: every row gets the reply it gets alone, whoever comes and goes beside it."""
 
+import itertools
+
 import pytest
 import torch
 import transformers
@@ -142,7 +144,7 @@ def test_the_cache_is_copied_only_when_rows_change_or_room_runs_out(
     for _ in range(2 * ROOM):
         batch.step()
         caches.append(rows[0].cache)
-    changes = sum(a is not b for a, b in zip(caches, caches[1:], strict=False))
+    changes = sum(a is not b for a, b in itertools.pairwise(caches))
     assert changes == 1
     batch.leave(rows[1])
     batch.step()

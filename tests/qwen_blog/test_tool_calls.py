@@ -1,5 +1,6 @@
 """Tool calls in a reply: what the template writes is found again, anything else stays text."""
 
+import itertools
 import json
 
 import pytest
@@ -64,7 +65,7 @@ def test_calls_are_told_from_text(text: str, expected: list | None) -> None:
 def test_it_is_the_same_wherever_the_reply_was_cut(case: tuple, cuts: list[int]) -> None:
     text = case[0]
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     assert parse(*pieces) == parse(text) == parse(*text)
 
 
