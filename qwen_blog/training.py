@@ -24,9 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .config import Qwen2Config
 from .distributed import ProcessGroup, process_group
 from .model import Qwen2ForCausalLM
-from .packing import IGNORED, PackedRows, SampleMaker, pack_row, packed_hidden_states, stack
+from .packing import IGNORED, PackedForward, PackedRow, SampleMaker, pack_row
 from .run_folder import RunFolder
 from .schedule import learning_rate
 from .training_config import TrainingConfig
@@ -68,18 +69,17 @@ def train(
     model.eval()
 
 
-def rows_of_step(
-    config: TrainingConfig, step: int, make_sample: SampleMaker, group: ProcessGroup
-) -> tuple[list[PackedRows], int]:
-    """The rows of this process in step 1, 2 ..., and how many samples were dropped as too long."""
-    progress = (step - 1) / config.steps
-    row_tokens = config.row_tokens_at(progress)
-    numbers = range(group.rank, config.tokens_per_step // row_tokens, group.size)
-    packed = [
-        pack_row(random.Random(f"{config.seed}/{step}/{row}"), progress, row_tokens, make_sample)
-        for row in numbers
-    ]
-    return [row for row, _ in packed], sum(dropped for _, dropped in packed)
+def row_of_step(
+    model_config: Qwen2Config, config: TrainingConfig, make_sample: SampleMaker, step: int, row: int
+) -> PackedRow:
+    """Row 0, 1 ... of step 1, 2 ...: it depends on nothing else."""
+    return pack_row(
+        random.Random(f"{config.seed}/{step}/{row}"),
+        (step - 1) / config.steps,
+        config.row_tokens,
+        model_config.max_position_embeddings,
+        make_sample,
+    )
 
 
 def loss_sum(hidden: Tensor, labels: Tensor, model: Qwen2ForCausalLM) -> Tensor:
@@ -151,9 +151,7 @@ class _Run:
         if group.is_main:
             folder.trim_log(self.step)
         self.gradients = _Gradients(model)
-        self.hidden_states = packed_hidden_states
-        if config.compile:
-            self.hidden_states = torch.compile(packed_hidden_states, dynamic=False)
+        self.forward = PackedForward(config.compiled)
         self.saved_s = time.monotonic()
 
     def advance(self, step: int) -> Record:
@@ -187,12 +185,10 @@ class _Run:
         """
         self.model.train()
         self.gradients.flat.zero_()
-        rows, dropped = rows_of_step(self.config, step, self.make_sample, self.group)
-        row_tokens = self.config.row_tokens_at((step - 1) / self.config.steps)
-        micro_rows = self.config.micro_tokens // row_tokens
-        for start in range(0, len(rows), micro_rows):
-            self._backward(stack(rows[start : start + micro_rows]))
-        self.gradients.sums[2] = dropped
+        for number in range(self.group.rank, self.config.rows_per_step, self.group.size):
+            self._backward(
+                row_of_step(self.model.config, self.config, self.make_sample, step, number)
+            )
         self.group.add_up(self.gradients.flat)
         total, labels, dropped = self.gradients.sums.tolist()
         if not labels:
@@ -200,17 +196,18 @@ class _Run:
         self.gradients.values.div_(labels)
         return total / labels, int(labels), int(dropped)
 
-    def _backward(self, rows: PackedRows) -> None:
-        """Add the rows' gradient, loss and number of labels to those of the step."""
-        if not (labels := int((rows.labels != IGNORED).sum())):
-            return
-        rows, bf16 = rows.to(self.model.device), self.config.precision == "bf16"
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=bf16):
-            hidden = self.hidden_states(self.model, rows)
-            loss = loss_sum(hidden, rows.labels, self.model)
-        loss.backward()
-        self.gradients.sums[0] += loss.detach()
-        self.gradients.sums[1] += labels
+    def _backward(self, row: PackedRow) -> None:
+        """Add the row's gradient, loss and counts to those of the step."""
+        sums, device = self.gradients.sums, self.model.device
+        labels = int((row.labels != IGNORED).sum())
+        if labels:
+            row, bf16 = row.to(device), self.config.precision == "bf16"
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = loss_sum(self.forward(self.model, row), row.labels, self.model)
+            loss.backward()
+            sums[0] += loss.detach()
+        sums[1] += labels
+        sums[2] += row.dropped
 
     def note(self, record: Record, validate: Validation | None) -> None:
         """Validate, log and write a checkpoint, where they are due."""
@@ -229,8 +226,9 @@ def _identity(
     model: Qwen2ForCausalLM, config: TrainingConfig, make_sample: SampleMaker
 ) -> dict[str, dict[str, Any]]:
     """What must not change between a run and its continuation."""
-    rows, _ = rows_of_step(config, 1, make_sample, ProcessGroup())
-    digest = hashlib.sha256(repr([row.labels.tolist() for row in rows]).encode()).hexdigest()
+    rows = range(config.rows_per_step)
+    ids = [row_of_step(model.config, config, make_sample, 1, row).input_ids for row in rows]
+    digest = hashlib.sha256(torch.cat(ids).numpy().tobytes()).hexdigest()
     return {
         "model": model.config.to_dict(),
         "training": dataclasses.asdict(config),
