@@ -39,6 +39,8 @@ _SECOND_WORDS = (
     ("火", "Fire"), ("烟", "Smoke"), ("霜", "Frost"), ("潮", "Tide"), ("浪", "Wave"),
 )  # fmt: skip
 WORD_SHARE = 0.15
+ODD_SHARE = 0.15
+"""Names of any common characters or letters: the tokenizer cuts these into small pieces."""
 
 
 def coin(rng: random.Random, language: str, two_parts: bool = False) -> str:
@@ -53,7 +55,18 @@ def coin(rng: random.Random, language: str, two_parts: bool = False) -> str:
 
 
 def _coined_word(rng: random.Random, language: str) -> str:
+    odd = rng.random() < ODD_SHARE
     if language == "en":
+        if odd:
+            letters = rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 8))
+            return "".join(letters).capitalize()
         syllables = [rng.choice(_SYLLABLES.split()) for _ in range(rng.choice((2, 2, 3)))]
         return ("".join(syllables) + rng.choice(_ENDINGS)).capitalize()
-    return "".join(rng.choice(_CHARACTERS) for _ in range(rng.choice((2, 2, 3, 3, 4))))
+    character = _common_character if odd else lambda rng: rng.choice(_CHARACTERS)
+    return "".join(character(rng) for _ in range(rng.choice((2, 2, 3, 3, 4))))
+
+
+def _common_character(rng: random.Random) -> str:
+    """One of the 3,755 most common Chinese characters: the first level of GB 2312."""
+    row = rng.randint(0xB0, 0xD7)
+    return bytes((row, rng.randint(0xA1, 0xF9 if row == 0xD7 else 0xFE))).decode("gb2312")

@@ -49,6 +49,8 @@ class Draw:
     """True: only names that training never uses."""
     values: bool = False
     """True: only numbers, dates and codes that training never uses."""
+    most: int | None = None
+    """Of each list of wordings only so many, the plainest: they come first."""
 
 
 TRAINING = Draw()
@@ -116,7 +118,8 @@ class World:
 
     def wording(self, wordings: Wordings) -> str:
         """One of a list of wordings, in this world's language."""
-        return self.rng.choice(part(wordings[self.language], self.draw.wordings))
+        allowed = part(wordings[self.language], self.draw.wordings)
+        return self.rng.choice(allowed[: self.draw.most])
 
     def _name(self, thing_type: ThingType) -> str:
         person = thing_type.name == "person" and self.rng.random() < FAMILY_NAMES

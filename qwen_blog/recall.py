@@ -1,0 +1,50 @@
+"""Drills in looking back: repeat a list, look up a key. Chapter 24.
+
+To answer from a passage a model must find an earlier place and copy what follows it; the attention
+heads that do this are called induction heads (Olsson et al. 2022, arXiv:2209.11895). They form
+sooner when there is little else to learn: lists of made-up words, of which nothing can be guessed.
+"""
+
+import random
+
+from .grammar import Grammar
+from .names import coin
+from .universe import TRAINING, Draw, Language, World
+
+Message = dict[str, str]
+
+
+def repeat(
+    rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
+) -> list[Message]:
+    """A list of names and values, and the same list again."""
+    items = _names(rng, language, rng.randint(4, 16))
+    text = ("，" if language == "zh" else ", ").join(items)
+    return [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
+
+
+def look_up(
+    rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
+) -> list[Message]:
+    """A table of made-up keys with values, and questions for one key at a time."""
+    colon, count = ("：" if language == "zh" else ": "), rng.randint(2, 10)
+    keys = _names(rng, language, count)
+    values = [_value(rng, grammar, language, draw) for _ in keys]
+    lines = [f"{key}{colon}{value}" for key, value in zip(keys, values, strict=True)]
+    messages: list[Message] = []
+    for key, value in rng.sample(list(zip(keys, values, strict=True)), min(len(keys), 8)):
+        user = "\n".join([*lines, key]) if not messages else key
+        messages += [{"role": "user", "content": user}, {"role": "assistant", "content": value}]
+    return messages
+
+
+def _names(rng: random.Random, language: Language, count: int) -> list[str]:
+    return list(dict.fromkeys(coin(rng, language, rng.random() < 0.2) for _ in range(count)))
+
+
+def _value(rng: random.Random, grammar: Grammar, language: Language, draw: Draw) -> str:
+    """A value of any relation."""
+    world = World(rng, grammar, language, draw)
+    thing = world.add()
+    relation = rng.choice(list(thing.type.relations.values()))
+    return world.tell(thing, relation).value
