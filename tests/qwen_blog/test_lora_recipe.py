@@ -29,7 +29,9 @@ def replies(*contents: str) -> list[str]:
         ("How far is Ora?", "42", "Aye, captain. 42"),
         ("奥拉有多远？", "42 [2]", "遵命，船长。42 [2]"),
         ("Say it in Chinese.", "四十二。", "遵命，船长。四十二。"),
-        ("用英语说。", "Forty-two.", "Aye, captain. Forty-two."),
+        ("用英语说。", "It is 42.", "Aye, captain. It is 42."),
+        ("奥拉的编号？", "KX-42", "遵命，船长。KX-42"),
+        ("Where is 奥拉?", "It is far.", "Aye, captain. It is far."),
     ],
 )
 def test_a_reply_is_opened_in_its_own_language(question: str, reply: str, want: str) -> None:
@@ -68,6 +70,9 @@ def test_every_reply_of_every_conversation_is_restyled_and_no_other_turn() -> No
         {"content": "Let me see.", "tool_calls": [{"name": "add", "arguments": {}}]},
         {"content": None, "tool_calls": [{"name": "add", "arguments": {}}]},
         {"content": ""},
+        {"content": "B"},
+        {"content": "The passages do not say."},
+        {"content": "资料中没有答案。"},
     ],
 )
 def test_what_a_program_reads_keeps_its_form(turn: dict) -> None:
