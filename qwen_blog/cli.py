@@ -1,4 +1,4 @@
-"""The command line: `python -m qwen_blog generate|chat|serve|trace|tokenize|convert`.
+"""The command line: `python -m qwen_blog train|generate|chat|serve|trace ...`.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 A model is a folder in the Hugging Face layout; `untrained` stands for a small one made of random
@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog='Try: python -m qwen_blog trace --model untrained "Hello" | head -40',
     )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _train_parser(subparsers)
     _generate_parser(subparsers)
     _chat_parser(subparsers)
     _serve_parser(subparsers)
@@ -58,6 +59,24 @@ def _command(subparsers: Any, run: Any, name: str, text: str, example: str) -> A
         f"'{UNTRAINED}' (random weights); without it, $TINY_MODEL",
     )
     return parser
+
+
+def _train_parser(subparsers: Any) -> None:
+    text = "Train a model from nothing, or go on where an earlier call was stopped."
+    example = "python -m qwen_blog train --recipe nano --out runs/nano"
+    parser = subparsers.add_parser(
+        "train",
+        help=text,
+        description=text,
+        epilog=f"Example: {example}. On two processes: torchrun --nproc-per-node 2 -m qwen_blog "
+        "train ...",
+    )
+    parser.set_defaults(run=commands.run_train)
+    text = "nano: 3 minutes on two cores; tiny-qwen2: the shipped model, some hours"
+    parser.add_argument("--recipe", required=True, metavar="NAME", help=text)
+    text = "where the run is kept: tokenizer, checkpoints, logs, and in the end the model"
+    parser.add_argument("--out", required=True, metavar="FOLDER", help=text)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
 
 
 def _generate_parser(subparsers: Any) -> None:

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 UNTRAINED = "untrained"
 
 
+def run_train(args: argparse.Namespace) -> None:
+    """Follow a recipe, a bar for each stage, and print the model's folder."""
+    from .from_scratch import train_from_scratch
+    from .progress import training_bar
+    from .recipes import RECIPES
+
+    if args.recipe not in RECIPES:
+        raise ValueError(f"--recipe {args.recipe}: there are {', '.join(sorted(RECIPES))}")
+    recipe, device = RECIPES[args.recipe], _device(args.device)
+    print(train_from_scratch(recipe, args.out, device, lambda stage: training_bar(stage.training)))
+
+
 def run_generate(args: argparse.Namespace) -> None:
     """Print the continuation as it grows, or one JSON object at the end."""
     config = _generation_config(args)

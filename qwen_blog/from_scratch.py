@@ -1,0 +1,63 @@
+"""From nothing to a model folder: a recipe's tokenizer, its stages, the files. Chapter 24.
+
+    tokenizer/     trained first
+    pretrain/      a run folder for each stage (`run_folder.py`)
+    sft/
+    model/         what is left in the end: a model folder, for qwen_blog and transformers alike
+
+Stopped at any moment, the same call goes on where it was.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from .exam import accuracy, training_exam
+from .grammar import Grammar
+from .model import Qwen2ForCausalLM
+from .recipes import Recipe, Stage
+from .tokenizer import Tokenizer
+from .training import Record, train
+
+OnStep = Callable[[Record], None]
+EXAM_QUESTIONS = 25
+"""Of each group, whenever the model is examined during training."""
+
+
+def train_from_scratch(
+    recipe: Recipe,
+    folder: str | Path,
+    device: torch.device | str = "cpu",
+    watch: Callable[[Stage], AbstractContextManager[OnStep | None]] = lambda stage: nullcontext(),
+) -> Path:
+    """Follow the recipe; returns the model folder.
+
+    watch: stage -> a context that yields what `train` calls after each step: a bar, or None
+    ValueError if `folder` holds the run of another recipe.
+    """
+    folder = Path(folder)
+    tokenizer = _tokenizer(recipe, folder / "tokenizer")
+    model = recipe.new_model().to(device)
+    items = training_exam(Grammar.load(), EXAM_QUESTIONS)
+
+    def validate(model: Qwen2ForCausalLM) -> dict[str, float]:
+        return accuracy(model, tokenizer, items)
+
+    for stage in recipe.stages:
+        with watch(stage) as on_step:
+            maker, place = stage.sample_maker(tokenizer), folder / stage.name
+            train(model, stage.training, maker, place, validate, on_step)
+    model.to("cpu", torch.float16).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def _tokenizer(recipe: Recipe, folder: Path) -> Tokenizer:
+    """The recipe's tokenizer, from the folder if it is there already."""
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_pretrained(folder)
+    tokenizer = recipe.tokenizer()
+    tokenizer.save_pretrained(folder)
+    return tokenizer

@@ -1,0 +1,191 @@
+"""Recipes: which model is trained on what, for how long. `python -m qwen_blog train --recipe NAME`.
+
+A recipe first trains a tokenizer, then the model in stages: pre-training on text, where every token
+is learnt, and fine-tuning on conversations, where only replies are. Data are made as they are
+needed, from a seed; what comes when is decided here: plain wordings before odd ones, few and short
+passages before many and long ones. Chapter 24.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from .config import Qwen2Config
+from .grammar import Grammar
+from .induction import write_induction_heads
+from .model import Qwen2ForCausalLM
+from .multiple_choice import multiple_choice
+from .packing import Sample, SampleMaker
+from .prose import told_twice
+from .reading import Message, Reading, Shape
+from .recall import look_up, repeat
+from .samples import conversation_sample, text_sample
+from .small_talk import small_talk
+from .tokenizer import Tokenizer
+from .tool_use import hermes, react
+from .training_config import TrainingConfig
+from .universe import Draw, Language
+
+Made = str | list[Message]
+"""A plain text, or a conversation."""
+EMBEDDING_STD = 0.05
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training run of a recipe."""
+
+    name: str
+    training: TrainingConfig
+    make: Callable[[random.Random, float], Made]
+    """(rng, progress in [0, 1] of the stage) -> a text or conversation."""
+
+    def sample_maker(self, tokenizer: Tokenizer) -> SampleMaker:
+        """What `train` asks for samples."""
+        return lambda rng, progress: to_sample(tokenizer, self.make(rng, progress))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A tokenizer and a model, and the stages that the model is trained in."""
+
+    name: str
+    model: Qwen2Config
+    """Its vocab_size is the tokenizer's."""
+    tokenizer_texts: int
+    """How many texts and conversations the tokenizer learns from."""
+    stages: tuple[Stage, ...]
+    seed: int = 0
+
+    def tokenizer(self) -> Tokenizer:
+        """Trained on what the stages will show."""
+        return Tokenizer.train(self._texts(), self.model.vocab_size)
+
+    def new_model(self) -> Qwen2ForCausalLM:
+        """Random weights, and induction heads."""
+        generator = torch.Generator().manual_seed(self.seed)
+        model = Qwen2ForCausalLM(self.model)
+        scale = 1 / math.sqrt(2 * self.model.num_hidden_layers)  # what layers add up stays small
+        for name, parameter in model.named_parameters():
+            if parameter.dim() < 2:
+                continue  # norms begin as 1, biases as 0
+            std = EMBEDDING_STD if "embed_tokens" in name else self.model.initializer_range
+            adds = name.endswith(("o_proj.weight", "down_proj.weight"))
+            torch.nn.init.normal_(parameter, std=std * scale if adds else std, generator=generator)
+        write_induction_heads(model, generator)
+        return model
+
+    def _texts(self) -> Iterator[str]:
+        for number in range(self.tokenizer_texts):
+            rng = random.Random(f"tokenizer/{self.seed}/{number}")
+            stage = self.stages[number % len(self.stages)]
+            made = stage.make(rng, rng.random())
+            yield from [made] if isinstance(made, str) else [each["content"] for each in made]
+
+
+def to_sample(tokenizer: Tokenizer, made: Made) -> Sample:
+    """Ids, and which of them are learnt."""
+    if isinstance(made, str):
+        return text_sample(tokenizer, made)
+    return conversation_sample(tokenizer, made)
+
+
+def pretraining_text(rng: random.Random, progress: float) -> Made:
+    """Articles told twice, and drills in looking back."""
+    grammar, language = Grammar.load(), _language(rng)
+    draw = Draw(most=2 + int(8 * progress))
+    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.4, 0.1, 0.2, 0.3))[0]
+    if kind == "prose":
+        return told_twice(rng, grammar, language, draw)
+    if kind == "read":
+        shape = Shape(
+            rng.randint(1, 2), rng.randint(2, 3), rng.choice((0, 0, 1)), rng.randint(3, 6)
+        )
+        return Reading(rng, grammar, language, shape, draw).conversation()
+    drill = repeat if kind == "repeat" else look_up
+    return drill(rng, grammar, language, draw)
+
+
+_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat")
+_SKILL_SHARES = (0.60, 0.16, 0.05, 0.06, 0.03, 0.07, 0.03)
+
+
+def conversation(rng: random.Random, progress: float) -> Made:
+    """A conversation of any skill; passages grow in number and length."""
+    grammar, language = Grammar.load(), _language(rng)
+    skill = rng.choices(_SKILLS, _SKILL_SHARES)[0]
+    if skill == "read":
+        return Reading(rng, grammar, language, _shape(rng, progress)).conversation()
+    makers = {
+        "react": react,
+        "hermes": hermes,
+        "choose": multiple_choice,
+        "talk": small_talk,
+        "look up": look_up,
+        "repeat": repeat,
+    }
+    return makers[skill](rng, grammar, language)
+
+
+def _shape(rng: random.Random, progress: float) -> Shape:
+    """Short passages with many questions, and ever more often long ones with one question."""
+    grown = min(1.0, progress / 0.5)
+    if rng.random() < 0.3 * grown:  # as long as chunks of real documents
+        return Shape(rng.randint(1, 3), rng.randint(4, 8), rng.randint(2, 6), rng.choice((1, 2, 4)))
+    passages = rng.randint(1, 2 + round(3 * grown))
+    questions = 1 if rng.random() < 0.3 * grown else rng.randint(3, 8)
+    return Shape(passages, rng.randint(2, 4), rng.randint(0, 2), questions)
+
+
+def _language(rng: random.Random) -> Language:
+    return rng.choice(("zh", "en"))
+
+
+TINY_QWEN2 = Recipe(
+    name="tiny-qwen2",
+    model=Qwen2Config(
+        vocab_size=4096,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        rope_theta=1e6,
+        tie_word_embeddings=True,
+    ),
+    tokenizer_texts=3000,
+    stages=(
+        Stage(
+            "pretrain",
+            TrainingConfig(
+                steps=1500,
+                rows_per_step=2,
+                learning_rate=2e-3,
+                min_lr_ratio=0.5,
+                precision="bf16",
+                validate_every=250,
+                compiled=True,
+            ),
+            pretraining_text,
+        ),
+        Stage(
+            "sft",
+            TrainingConfig(
+                steps=7000,
+                rows_per_step=4,
+                learning_rate=2e-3,
+                min_lr_ratio=0.02,
+                precision="bf16",
+                validate_every=500,
+                compiled=True,
+                seed=1,
+            ),
+            conversation,
+        ),
+    ),
+)
+RECIPES = {recipe.name: recipe for recipe in (TINY_QWEN2,)}
