@@ -190,19 +190,21 @@ def test_a_save_that_fails_leaves_the_older_adapter_whole(tmp_path, monkeypatch)
 
 
 def test_until_the_last_file_is_in_place_there_is_no_adapter(tmp_path, monkeypatch) -> None:
-    saved(tmp_path, LoraConfig(r=2))
-    original = qwen_blog.lora_files.os.replace
+    saved(tmp_path)
+    moves: list[Path] = []
 
     def power_cut(source: Path, target: Path) -> None:
-        if target == tmp_path / ADAPTER_CONFIG:
+        moves.extend([target] if target.parent == tmp_path else [])  # not those inside the stage
+        if len(moves) == 2:
             raise KeyboardInterrupt
-        original(source, target)
+        shutil.move(source, target)
 
     monkeypatch.setattr(qwen_blog.lora_files.os, "replace", power_cut)
     with pytest.raises(KeyboardInterrupt):
         saved(tmp_path)
+    monkeypatch.undo()
     with pytest.raises(FileNotFoundError, match=r"adapter_config.json is missing"):
-        load_adapter(fresh(), tmp_path)
+        load_adapter(fresh(), tmp_path)  # rather than one of old and new together
 
 
 def test_nothing_is_saved_without_an_adapter_or_with_nan(tmp_path) -> None:
