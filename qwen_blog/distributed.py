@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -50,3 +50,20 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup]:
         yield ProcessGroup(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
+
+
+class FlatGradients:
+    """All gradients of a model in one tensor, of which every parameter's .grad is a part.
+
+    What concerns all of them is then one call: setting to 0, adding up over processes, clipping.
+    Behind them lie three sums of numbers that the processes share as well.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        parameters = list(model.parameters())
+        sizes = [x.numel() for x in parameters]
+        self.flat = parameters[0].new_zeros(sum(sizes) + 3)
+        *parts, self.sums = self.flat.split([*sizes, 3])  # sums: loss, labels, dropped samples
+        self.values = self.flat[:-3]
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)  # backward adds to it in place

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .config import Qwen2Config
-from .distributed import ProcessGroup, process_group
+from .distributed import FlatGradients, ProcessGroup, process_group
 from .model import Qwen2ForCausalLM
 from .packing import IGNORED, PackedForward, PackedRow, SampleMaker, pack_row
 from .run_folder import RunFolder
@@ -53,8 +53,8 @@ def train(
       its numbers go into the log
     on_step: called after each step with its record, e.g. to move a progress bar:
       step, tokens (read so far), loss (nats a labelled token), lr, grad_norm (before clipping),
-      labels (tokens with a loss), dropped (samples longer than a row), validation (where done),
-      seconds
+      labels (tokens with a loss), dropped (samples that were too long), seconds (without
+      validation), validation (only where done)
     ValueError if the folder holds another run, or if the loss is no longer a number.
     """
     with process_group(model.device) as group:
@@ -66,7 +66,7 @@ def train(
                 if on_step:
                     on_step(record)
         group.wait()  # for the last checkpoint to be on the disk
-    model.eval()
+    model.eval().zero_grad()
 
 
 def row_of_step(
@@ -82,13 +82,14 @@ def row_of_step(
     )
 
 
-def loss_sum(hidden: Tensor, labels: Tensor, model: Qwen2ForCausalLM) -> Tensor:
-    """The summed cross-entropy, in nats, of all labelled tokens. hidden: (B, T, D).
+def loss_sum(model: Qwen2ForCausalLM, hidden: Tensor, labels: Tensor) -> Tensor:
+    """The summed cross-entropy, in nats, of all labelled tokens.
 
-    labels: (B, T), not shifted. Only the N places before a labelled token are scored: with a loss
-    on replies only, most of the work of the output layer would be for nothing.
+    hidden: (B, T, D) · labels: (B, T), not shifted: the state at place t predicts token t + 1.
+    Only the N places before a label are scored: with a loss on replies only, most of the work of
+    the output layer would be for nothing.
     """
-    targets = labels[:, 1:].flatten()  # (B*(T-1),)
+    targets = labels[:, 1:].flatten()  # (B, T) -> (B*(T-1),)
     places = (targets != IGNORED).nonzero()[:, 0]  # (N,)
     logits = model.lm_head(hidden[:, :-1].flatten(0, 1)[places])  # (N, D) -> (N, V)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -104,23 +105,6 @@ def parameter_groups(model: Qwen2ForCausalLM, weight_decay: float) -> list[dict[
     ]
 
 
-class _Gradients:
-    """All gradients of a model in one tensor, of which every parameter's .grad is a part.
-
-    What concerns all of them is then one call: setting to 0, adding up over processes, clipping.
-    Behind them lie the sums that the processes share as well.
-    """
-
-    def __init__(self, model: Qwen2ForCausalLM) -> None:
-        parameters = list(model.parameters())
-        sizes = [x.numel() for x in parameters]
-        self.flat = torch.zeros(sum(sizes) + 3, dtype=model.dtype, device=model.device)
-        *parts, self.sums = self.flat.split([*sizes, 3])  # sums: loss, labels, dropped
-        self.values = self.flat[:-3]
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)  # backward adds to it in place
-
-
 class _Run:
     """What a run holds between two steps."""
 
@@ -133,7 +117,10 @@ class _Run:
         group: ProcessGroup,
     ) -> None:
         if model.config.attention_dropout:
-            raise ValueError("attention_dropout must be 0: runs with it could not be continued")
+            dropout = model.config.attention_dropout
+            raise ValueError(
+                f"attention_dropout={dropout} must be 0: no run with it goes on exactly"
+            )
         self.model, self.config, self.make_sample = model, config, make_sample
         self.folder, self.group = folder, group
         self.optimizer = torch.optim.AdamW(
@@ -150,7 +137,7 @@ class _Run:
         self.step = folder.restore(model, self.optimizer)  # all processes from the same file
         if group.is_main:
             folder.trim_log(self.step)
-        self.gradients = _Gradients(model)
+        self.gradients = FlatGradients(model)
         self.forward = PackedForward(config.compiled)
         self.saved_s = time.monotonic()
 
@@ -203,7 +190,7 @@ class _Run:
         if labels:
             row, bf16 = row.to(device), self.config.precision == "bf16"
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = loss_sum(self.forward(self.model, row), row.labels, self.model)
+                loss = loss_sum(self.model, self.forward(self.model, row), row.labels)
             loss.backward()
             sums[0] += loss.detach()
         sums[1] += labels

@@ -1,0 +1,45 @@
+"""A bar for people who look at a terminal, and silence for everything else."""
+
+import io
+from typing import Any
+
+import pytest
+
+from qwen_blog.progress import training_bar
+
+from .training_runs import settings
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, first: int) -> str:
+    """What is written to stderr by three steps of a run that goes on at `first`."""
+    monkeypatch.setattr("sys.stderr", stderr)
+    with training_bar(settings()) as on_step:
+        for step in range(first, first + 3):
+            record: dict[str, Any] = {"step": step, "loss": 2.5, "seconds": 0.5}
+            on_step(record | ({"validation": {"recall": 0.75}} if step == first + 2 else {}))
+    return stderr.getvalue()
+
+
+def test_the_bar_shows_steps_loss_speed_and_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, Terminal(), first=1)
+    last = text.split("\r")[-1]
+    assert "3/12" in last
+    assert "loss=2.500" in last
+    assert "tokens/s=384" in last  # 3 rows of 64 in half a second
+    assert "recall=0.75" in last
+
+
+def test_a_resumed_run_begins_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = shown(monkeypatch, Terminal(), first=8).split("\r")[-1]
+    assert "10/12" in last
+
+
+def test_where_nobody_looks_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch, io.StringIO(), first=1) == ""
+    monkeypatch.setenv("RANK", "1")
+    assert shown(monkeypatch, Terminal(), first=1) == ""
