@@ -97,7 +97,7 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
     """Articles told twice, and drills in looking back."""
     grammar, language = Grammar.load(), _language(rng)
     draw = Draw(most=2 + int(8 * progress))
-    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.4, 0.1, 0.2, 0.3))[0]
+    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.3, 0.1, 0.2, 0.4))[0]
     if kind == "prose":
         return told_twice(rng, grammar, language, draw)
     if kind == "read":
@@ -118,7 +118,8 @@ def conversation(rng: random.Random, progress: float) -> Made:
     grammar, language = Grammar.load(), _language(rng)
     skill = rng.choices(_SKILLS, _SKILL_SHARES)[0]
     if skill == "read":
-        return Reading(rng, grammar, language, _shape(rng, progress)).conversation()
+        draw = Draw(most=4 + int(20 * progress))
+        return Reading(rng, grammar, language, _shape(rng, progress), draw).conversation()
     makers = {
         "react": react,
         "hermes": hermes,
@@ -162,9 +163,9 @@ TINY_QWEN2 = Recipe(
         Stage(
             "pretrain",
             TrainingConfig(
-                steps=1500,
+                steps=700,
                 rows_per_step=2,
-                learning_rate=2e-3,
+                learning_rate=2.5e-3,
                 min_lr_ratio=0.5,
                 precision="bf16",
                 validate_every=250,
@@ -175,7 +176,7 @@ TINY_QWEN2 = Recipe(
         Stage(
             "sft",
             TrainingConfig(
-                steps=7000,
+                steps=4600,
                 rows_per_step=4,
                 learning_rate=2e-3,
                 min_lr_ratio=0.02,
