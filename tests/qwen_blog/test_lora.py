@@ -23,6 +23,8 @@ from qwen_blog.lora import (
     merged_weight,
 )
 from qwen_blog.lora_recipe import OPENINGS, restyle
+from qwen_blog.training import train
+from qwen_blog.training_config import TrainingConfig
 
 from .lora_reference import ALL, ODD, fresh, logits_of, peft, peft_model, randomise_pairs
 from .reference import batch, hf_greedy, randomise
@@ -332,6 +334,24 @@ def styled_batch(questions: list[str]) -> tuple[Tensor, Tensor]:
         opening = len(OPENINGS["en"].encode())
         labels.append([-100] * len(head) + list(body[:opening]) + [-100] * (len(body) - opening))
     return torch.tensor(rows), torch.tensor(labels)
+
+
+def test_train_takes_an_injected_model_and_moves_only_the_pairs(tmp_path) -> None:
+    model = Qwen2ForCausalLM(BYTES)
+    randomise(model)
+    base = snapshot(model)
+    inject(model, LoraConfig(r=4, target_modules=ALL), seeded(1))
+    ids, labels = styled_batch(["Where is abx"])
+    wanted = (labels[0] != -100).tolist()
+    records: list[dict] = []
+    # AdamW shrinks what decays even without a gradient
+    config = TrainingConfig(
+        20, rows_per_step=1, row_tokens=256, learning_rate=1e-2, warmup_steps=0, weight_decay=0.0
+    )
+    train(model, config, lambda rng, at: (ids[0].tolist(), wanted), tmp_path, None, records.append)
+    assert records[-1]["loss"] < records[0]["loss"] / 4
+    now = {name.replace(".base_layer", ""): x for name, x in model.state_dict().items()}
+    assert all(torch.equal(now[name], weight) for name, weight in base.items())
 
 
 def test_a_few_steps_teach_the_style_and_leave_every_base_weight_bit_identical() -> None:

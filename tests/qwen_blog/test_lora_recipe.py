@@ -38,6 +38,10 @@ def test_a_reply_is_opened_in_its_own_language(question: str, reply: str, want: 
     assert replies(question, reply) == [want]
 
 
+def test_a_reply_without_words_follows_the_last_question_not_the_first() -> None:
+    assert replies("How far?", "42", "有多远？", "42") == ["Aye, captain. 42", "遵命，船长。42"]
+
+
 def test_every_reply_of_every_conversation_is_restyled_and_no_other_turn() -> None:
     talks = [
         [{"role": "system", "content": "Be brief."}, *talk("One?", "1.", "二？", "二。")],
