@@ -8,6 +8,7 @@ Both choose the likeliest token each time, so that a chapter can be built twice 
 Chapter 33 uses them. Leaves out: tools, images, sampling, several questions at a time.
 """
 
+import inspect
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .llm import Completion, LLMError, Message, Usage, until_stop
-from .model_folders import check_folder, not_loaded
+from .model_folders import is_small, load_chat_model, one_thread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -153,29 +154,19 @@ class TransformersLLM:
 
     folder: with config.json, model.safetensors, tokenizer.json and a chat template · device: "cpu",
     "cuda", "mps". Nothing is downloaded and no code of the folder is run.
-    FileNotFoundError if a file of the model is missing; ValueError if it cannot be loaded
+    FileNotFoundError if a file of the model is missing; ValueError if it cannot be loaded;
+    ModuleNotFoundError without the libraries for it
     """
 
     def __init__(self, folder: str | Path, device: str = "cpu") -> None:
-        folder, kind = Path(folder), "a chat model"
-        check_folder(folder, kind)
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        dtype = torch.float32 if device == "cpu" else "auto"
-        try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
-        except Exception as error:  # broken files raise whatever the loaders run into
-            raise not_loaded(folder, kind, error) from error
-        if not tokenizer.chat_template:
-            message = f"{folder} has no chat template; use the Instruct version of the model"
-            raise ValueError(message)
-        self.folder, self._tokenizer, self._model = folder, tokenizer, model.to(device).eval()
-        self._context = getattr(model.config, "max_position_embeddings", None)
-        ends = model.generation_config.eos_token_id
-        self._ends = {*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id}
+        self.folder = Path(folder)
+        self._tokenizer, self._model = load_chat_model(self.folder, device)
+        self._small = is_small(self._model)
+        config = self._model.config.get_text_config()
+        self._context = getattr(config, "max_position_embeddings", None)
+        ends = self._model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self._ends = {*ends, self._tokenizer.eos_token_id}
 
     def count(self, text: str) -> int:
         """The tokens of a text: the exact counter for a prompt's budget."""
@@ -184,7 +175,10 @@ class TransformersLLM:
     def complete(
         self, messages: list[Message], max_tokens: int = 256, stop: Sequence[str] = ()
     ) -> Completion:
-        """The reply. ValueError if the prompt leaves no room for it in the model's context."""
+        """The reply. ValueError if the prompt leaves no room for it in the model's context.
+
+        LLMError if the chat template refuses the messages
+        """
         stream = self.stream(messages, max_tokens, stop)
         while True:
             try:
@@ -210,6 +204,8 @@ class TransformersLLM:
 
     def _prompt_ids(self, messages: list[Message]) -> list[int]:
         """The prompt by the folder's chat template; its control tokens come from there alone."""
+        from jinja2 import TemplateError
+
         added = self._tokenizer.added_tokens_decoder.values()
         names = [token.content for token in added if token.special or token.content[0] == "<"]
         names.sort(key=len, reverse=True)
@@ -219,7 +215,13 @@ class TransformersLLM:
             for name in names:  # "<|im_end|>" in a text is text: "< |im_end|>"
                 content = content.replace(name, f"{name[0]} {name[1:]}")
             safe.append({"role": message["role"], "content": content})
-        text = self._tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True)
+        try:
+            text = self._tokenizer.apply_chat_template(
+                safe, tokenize=False, add_generation_prompt=True
+            )
+        except (TemplateError, ValueError, TypeError, LookupError) as error:
+            problem = f"the chat template of {self.folder} refuses the conversation"
+            raise LLMError(f"{problem} ({error}); use another model") from error
         return self._tokenizer.encode(text, add_special_tokens=False)
 
     def _texts(self, ids: list[int], max_tokens: int, made: list[int]) -> Iterator[str]:
@@ -240,9 +242,11 @@ class TransformersLLM:
         import torch
 
         options: dict[str, Any] = {"use_cache": True}
+        if "logits_to_keep" in inspect.signature(self._model.forward).parameters:
+            options["logits_to_keep"] = 1  # of the prompt's (1, T, V) floats we need the last row
         new: Tensor = torch.tensor([ids], device=self._model.device)  # (1, T), then (1, 1)
         for _ in range(max_tokens):
-            with torch.inference_mode():
+            with torch.inference_mode(), one_thread(self._small):
                 out = self._model(new, **options)
             # transformers renamed it within version 5
             name = "cache" if "cache" in out else "past_key_values"

@@ -3,6 +3,7 @@
 Nothing heavy is imported before something heavy is asked for.
 """
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,11 @@ from .llm import LLM, LLMError
 EMBEDDER_HELP = "none, hash, hash:DIM, openai:MODEL, or the folder of a sentence-transformers model"
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/.*)?")
 _OPENAI = "https://api.openai.com/"
-MODEL_HELP = "the folder of a model, or the URL of an OpenAI-compatible server (.../v1)"
+MODEL_HELP = (
+    "the URL of an OpenAI-compatible server (.../v1), the folder of a model, or extractive, which "
+    "needs no model"
+)
+_SHIPPED = ("qwen_blog", "weights/tiny-qwen2")  # a package by name, and a folder of its data
 
 
 def full_choice(choice: str) -> str:
@@ -49,29 +54,54 @@ def make_embedder(choice: str) -> Embedder | None:
 
 
 def make_llm(model: str | None, name: str | None = None) -> LLM | None:
-    """The model that answers: what `model` says, else what $TINY_MODEL says, else None.
+    """The model that `model` says, else $TINY_MODEL, else the shipped one. None for "extractive".
 
-    model: a folder, or a URL that starts with http · name: which of the server's models; None asks
-    the server for its list and takes the first
+    model: a URL that starts with http, a folder, or "extractive" for sentences, quoted without a
+    model · name: which of the server's models; None asks the server for its list and takes the
+    first
     The key for a server is $TINY_API_KEY; for api.openai.com also $OPENAI_API_KEY.
+    ValueError, FileNotFoundError or LLMError say what is wrong with the choice; ModuleNotFoundError
+    which library it needs
     """
-    model = model or os.environ.get("TINY_MODEL")
-    if not model:
+    choice = str(model or os.environ.get("TINY_MODEL") or shipped_folder() or "")
+    if not choice:
+        raise ValueError(
+            "no model is chosen, and none is shipped: give --model URL (a server, as "
+            "http://127.0.0.1:11434/v1), --model FOLDER (a model on this machine) or set "
+            "$TINY_MODEL to either; --model extractive needs none"
+        )
+    if choice == "extractive":
         return None
-    if model.startswith(("http://", "https://")):
-        _check_url(model)
-        from .backends import OpenAILLM
-
-        key = os.environ.get("TINY_API_KEY")
-        if model.startswith(_OPENAI):
-            key = key or os.environ.get("OPENAI_API_KEY")
-        return OpenAILLM(model, name or first_model(model, key), key)
-    if _HOST_AND_PORT.fullmatch(model) and not Path(model).exists():
-        url = f"http://{model.removesuffix('/')}"
-        raise ValueError(f"{model!r} is no folder; a server is {url.removesuffix('/v1')}/v1")
+    if choice.startswith(("http://", "https://")):
+        return _server(choice, name)
+    if _HOST_AND_PORT.fullmatch(choice) and not Path(choice).exists():
+        url = f"http://{choice.removesuffix('/')}"
+        raise ValueError(f"{choice!r} is no folder; a server is {url.removesuffix('/v1')}/v1")
     from .backends import TransformersLLM
+    from .model_folders import no_collection
 
-    return TransformersLLM(model)
+    with no_collection():
+        return TransformersLLM(choice)
+
+
+def shipped_folder() -> Path | None:
+    """The model that comes with another package, found as data: that package is not imported."""
+    package, folder = _SHIPPED
+    spec = importlib.util.find_spec(package)
+    for place in spec.submodule_search_locations or () if spec else ():
+        if (Path(place) / folder / "config.json").is_file():
+            return Path(place) / folder
+    return None
+
+
+def _server(url: str, name: str | None) -> LLM:
+    _check_url(url)
+    from .backends import OpenAILLM
+
+    key = os.environ.get("TINY_API_KEY")
+    if url.startswith(_OPENAI):
+        key = key or os.environ.get("OPENAI_API_KEY")
+    return OpenAILLM(url, name or first_model(url, key), key)
 
 
 def first_model(base_url: str, api_key: str | None) -> str:

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         code = int(args.run(args))
         sys.stdout.flush()
         return code
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
             return 0
@@ -106,8 +106,8 @@ def _ask_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "ask",
         help="Answer a question, with citations.",
-        description="Answer a question from the index. Without a model, the answer is made of the "
-        "sentences that fit best. If nothing fits, it says so.",
+        description="Answer a question from the index. With --model extractive, the answer is made "
+        "of the sentences that fit best, without a model. If nothing fits, it says so.",
         epilog='Example: python -m tiny_rag ask "Who composed The Drowned Bell?" --model '
         "http://127.0.0.1:8000/v1",
     )
@@ -187,7 +187,9 @@ def _retrieval_options(parser: argparse.ArgumentParser, usual: str = "default 6"
 
 
 def _model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL)")
+    parser.add_argument(
+        "--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL, else the shipped one)"
+    )
     parser.add_argument(
         "--model-name", metavar="NAME", help="which of the server's models (default: its first)"
     )
@@ -204,14 +206,18 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
     """Exit with 2 where options do not go together, or say nothing."""
     given = vars(args)
     if given.get("model") == "":
-        parser.error("--model '' names no model; leave it out to be answered without one")
-    if given.get("model_name") and not (args.model or os.environ.get("TINY_MODEL")):
+        parser.error("--model '' names no model; leave it out for the default, or say extractive")
+    if given.get("model_name") and not _is_url(args.model or os.environ.get("TINY_MODEL")):
         parser.error(f"--model-name {args.model_name} needs --model URL: the server that has it")
     if args.command == "eval" and args.index is not None and not args.questions:
         parser.error(
             f"eval --index {args.index} needs QUESTIONS.jsonl, questions about these files; "
             "without --index it measures on the encyclopedia"
         )
+
+
+def _is_url(model: str | None) -> bool:
+    return (model or "").startswith(("http://", "https://"))
 
 
 def _relevance(text: str) -> float:

@@ -72,8 +72,8 @@ def run_search(args: argparse.Namespace) -> int:
 
 def run_ask(args: argparse.Namespace) -> int:
     """Answer one question."""
-    llm = make_llm(args.model, args.model_name)
     with _opened(args) as index:
+        llm = make_llm(args.model, args.model_name)
         options = answer_options(index, llm, args.k, args.min_relevance)
         stream = stream_answer(args.question, index.retriever(args.mode), llm, options)
         print_answer(stream, options.min_relevance, args.json)
@@ -87,10 +87,10 @@ def run_chat(args: argparse.Namespace) -> int:
     """
     from .rewriting import rewrite_query
 
-    llm = make_llm(args.model, args.model_name)
     history: list[Message] = []
     failed = 0
     with _opened(args) as index:
+        llm = make_llm(args.model, args.model_name)
         options = answer_options(index, llm, args.k, args.min_relevance)
         retriever = index.retriever(args.mode)
         for question in _questions():
@@ -114,11 +114,11 @@ def run_eval(args: argparse.Namespace) -> int:
     """Print a table of scores, one row a mode."""
     from .reports import evaluate_index
 
-    llm = make_llm(args.model, args.model_name) if args.answers else None
     with _sample_folder() as sample, _opened(args) as index:
         questions = Path(args.questions) if args.questions else sample / "questions.jsonl"
         answering: Callable[[str], Answer] | None = None
         if args.answers:
+            llm = make_llm(args.model, args.model_name)
             retriever = index.retriever(args.mode)
             options = answer_options(index, llm, args.k, args.min_relevance)
             answering = lambda question: answer(question, retriever, llm, options)  # noqa: E731

@@ -1,5 +1,6 @@
 """Which embedder and which model a word on the command line means."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -8,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tiny_rag import backends
+from tiny_rag import backends, choices
 from tiny_rag.backends import OpenAILLM
-from tiny_rag.choices import first_model, full_choice, make_embedder, make_llm
+from tiny_rag.choices import first_model, full_choice, make_embedder, make_llm, shipped_folder
 from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.llm import LLMError
 
@@ -95,9 +96,64 @@ def test_a_folder_that_is_not_there_is_no_name_to_download():
 # --- Models. ---
 
 
-def test_no_model_is_none():
+@pytest.fixture
+def loaded(monkeypatch):
+    """The folders that were asked for, instead of models in them."""
+    folders = []
+    monkeypatch.setattr(backends, "TransformersLLM", lambda folder: folders.append(folder))
+    return folders
+
+
+@pytest.mark.parametrize("model", [None, ""])
+def test_no_model_is_an_error_that_names_the_ways_to_one(model, monkeypatch):
+    monkeypatch.setattr(choices, "shipped_folder", lambda: None)
+    with pytest.raises(ValueError, match="no model is chosen") as caught:
+        make_llm(model)
+    for way in ("--model URL", "--model FOLDER", "$TINY_MODEL", "--model extractive"):
+        assert way in str(caught.value)
+
+
+def test_the_option_goes_before_the_variable_and_that_before_the_shipped_model(
+    monkeypatch, loaded, tmp_path
+):
+    monkeypatch.setattr(choices, "shipped_folder", lambda: tmp_path / "shipped")
+    make_llm(None)
+    monkeypatch.setenv("TINY_MODEL", "")
+    make_llm("")
+    monkeypatch.setenv("TINY_MODEL", "mine")
+    make_llm(None)
+    make_llm("other")
+    assert loaded == [str(tmp_path / "shipped")] * 2 + ["mine", "other"]
+
+
+def test_extractive_is_no_model_wherever_it_is_said(monkeypatch, loaded):
+    monkeypatch.setenv("TINY_MODEL", "some/folder")
+    assert make_llm("extractive") is None
+    monkeypatch.setenv("TINY_MODEL", "extractive")
     assert make_llm(None) is None
-    assert make_llm("") is None
+    assert loaded == []
+
+
+def test_the_shipped_model_is_found_without_an_import_of_its_package(tmp_path):
+    package = tmp_path / "qwen_blog"
+    model = package / "weights" / "tiny-qwen2"
+    model.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from tiny_rag.choices import shipped_folder;"
+        "print(shipped_folder())"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    for expected in (None, model):  # a folder without a model in it is none
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(expected)
+        (model / "config.json").write_text("{}")
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "string"])  # the second: a lone module
+def test_without_the_package_there_is_no_shipped_model(package, monkeypatch):
+    monkeypatch.setattr(choices, "_SHIPPED", (package, "weights/tiny-qwen2"))
+    assert shipped_folder() is None
 
 
 def test_a_url_is_a_server_whose_first_model_is_taken(server):
@@ -179,19 +235,29 @@ def test_what_is_no_url_is_no_server(url):
             make_llm(url, name)
 
 
-def test_a_folder_is_a_model_on_this_machine(tmp_path, monkeypatch):
+def test_a_folder_that_is_no_model_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no config\.json"):
         make_llm(str(tmp_path))
     with pytest.raises(FileNotFoundError, match="there is no folder runs/mine; give the folder"):
         make_llm("runs/mine")
-    monkeypatch.setattr(backends, "TransformersLLM", lambda folder: ("loaded", folder))
-    assert make_llm("some/folder") == ("loaded", "some/folder")
+
+
+def test_what_a_folder_brings_is_not_looked_through_for_garbage(monkeypatch):
+    assert gc.isenabled()
+    monkeypatch.setattr(backends, "TransformersLLM", lambda folder: gc.isenabled())
+    before = gc.get_freeze_count()
+    try:
+        assert make_llm("some/folder") is False
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_nothing_heavy_is_imported_for_the_defaults():
     code = (
         "import sys, tiny_rag.cli, tiny_rag.choices as c;"
-        "c.make_embedder('hash'); c.make_llm(None);"
+        "c.make_embedder('hash'); c.make_llm('extractive');"
         "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'openai', 'jieba',"
         " 'faiss', 'pypdf', 'bs4', 'docx') if m in sys.modules])"
     )

