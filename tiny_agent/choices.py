@@ -23,7 +23,8 @@ def make_model(model: str | None, name: str | None = None, dialect: Dialect | No
     which of the server's models; None asks the server for its list and takes the first · dialect:
     what "rules" speaks
     The key for a server is $TINY_API_KEY; for api.openai.com also $OPENAI_API_KEY.
-    ValueError, FileNotFoundError or ModelError say what is wrong with the choice
+    ValueError, FileNotFoundError or ModelError say what is wrong with the choice;
+    ModuleNotFoundError which library it needs
     """
     choice = model or os.environ.get("TINY_MODEL") or shipped_folder()
     if not choice:
@@ -39,8 +40,10 @@ def make_model(model: str | None, name: str | None = None, dialect: Dialect | No
     if str(choice).startswith(("http://", "https://")):
         return _server(str(choice), name)
     from .local_model import TransformersModel
+    from .model_folders import no_collection
 
-    return TransformersModel(choice)
+    with no_collection():
+        return TransformersModel(choice)
 
 
 def shipped_folder() -> Path | None:

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         code = int(args.run(args))
         sys.stdout.flush()
         return code
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
             return 0
@@ -178,7 +178,9 @@ def _agent_options(parser: argparse.ArgumentParser) -> None:
         help=f"see `tools` (default {DEFAULT_TOOLS})",
     )
     _source_options(parser)
-    parser.add_argument("--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL)")
+    parser.add_argument(
+        "--model", metavar="WHICH", help=f"{MODEL_HELP} (default $TINY_MODEL, else the shipped one)"
+    )
     parser.add_argument(
         "--model-name", metavar="NAME", help="which of the server's models (default: its first)"
     )

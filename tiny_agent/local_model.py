@@ -10,11 +10,11 @@ several replies at a time, keeping the KV cache from one call to the next.
 import inspect
 import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .messages import Message, Reply, Usage
+from .model_folders import is_small, load_chat_model, one_thread
 from .models import ModelError, ToolSpec, until_stop
 
 if TYPE_CHECKING:
@@ -26,35 +26,21 @@ class TransformersModel:
 
     folder: with config.json, model.safetensors, tokenizer.json and a chat template · device: "cpu",
     "cuda", "mps" · max_new_tokens: of a reply. Nothing is downloaded, no code of the folder is run.
-    FileNotFoundError if there is no model in the folder; ValueError if it cannot be loaded
+    FileNotFoundError if a file of the model is missing; ValueError if it cannot be loaded;
+    ModuleNotFoundError without the libraries for it
     """
 
     def __init__(self, folder: str | Path, device: str = "cpu", max_new_tokens: int = 512) -> None:
-        folder = Path(folder)
-        _check_folder(folder)
         if max_new_tokens < 1:
             raise ValueError(f"max_new_tokens={max_new_tokens} must be at least 1")
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        dtype = torch.float32 if device == "cpu" else "auto"
-        try:
-            with _no_progress_bar():
-                tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-                model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
-        except Exception as error:  # broken files raise whatever the loaders run into
-            cause = " ".join(str(error).split())[:200]
-            problem = f"{folder} cannot be loaded ({type(error).__name__}: {cause})"
-            raise ValueError(f"{problem}; download it again, or give another folder") from error
-        if not tokenizer.chat_template:
-            message = f"{folder} has no chat template; use the Instruct version of the model"
-            raise ValueError(message)
-        self.folder, self.max_new_tokens = folder, max_new_tokens
-        self._tokenizer, self._model = tokenizer, model.to(device).eval()
-        self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        ends = model.generation_config.eos_token_id
-        self._ends = {*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id}
+        self.folder, self.max_new_tokens = Path(folder), max_new_tokens
+        self._tokenizer, self._model = load_chat_model(self.folder, device)
+        self._small = is_small(self._model)
+        config = self._model.config.get_text_config()
+        self._context = getattr(config, "max_position_embeddings", None)
+        ends = self._model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self._ends = {*ends, self._tokenizer.eos_token_id}
 
     def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), stop: Sequence[str] = ()
@@ -126,7 +112,7 @@ class TransformersModel:
             options["logits_to_keep"] = 1  # of the prompt's (1, T, V) floats we need the last row
         new: Tensor = torch.tensor([ids], device=self._model.device)  # (1, T), then (1, 1)
         for _ in range(limit):
-            with torch.inference_mode():
+            with torch.inference_mode(), one_thread(self._small):
                 out = self._model(new, **options)
             # Older versions of transformers have the longer name.
             name = "cache" if "cache" in out else "past_key_values"
@@ -140,31 +126,6 @@ class TransformersModel:
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """transformers draws one for the weights, even where nobody looks."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        there = (
-            f"{folder} has no config.json" if folder.is_dir() else f"there is no folder {folder}"
-        )
-        raise FileNotFoundError(
-            f"{there}; give the folder of a chat model, as `hf download ORGANISATION/NAME "
-            "--local-dir FOLDER` makes one"
         )
 
 

@@ -99,7 +99,7 @@ def load_chat_model(folder: Path, device: str) -> tuple[Any, Any]:
 
 def is_small(model: Any) -> bool:
     """Whether a second thread would wait longer than it works."""
-    return bool(model.num_parameters() < _SMALL)
+    return sum(weights.numel() for weights in model.parameters()) < _SMALL
 
 
 @contextmanager

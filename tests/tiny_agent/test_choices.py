@@ -1,5 +1,6 @@
 """Which model a word on the command line means."""
 
+import gc
 import subprocess
 import sys
 
@@ -68,6 +69,18 @@ def test_a_url_is_a_server_whose_first_model_is_taken():
 def test_a_folder_is_a_model_on_this_machine(loaded):
     make_model("some/folder", "ignored")
     assert loaded == ["some/folder"]
+
+
+def test_what_a_folder_brings_is_not_looked_through_for_garbage(monkeypatch):
+    assert gc.isenabled()
+    monkeypatch.setattr(local_model, "TransformersModel", lambda folder: gc.isenabled())
+    before = gc.get_freeze_count()
+    try:
+        assert make_model("some/folder") is False
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_a_folder_that_is_no_model_says_so(tmp_path):

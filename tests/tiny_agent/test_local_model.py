@@ -7,6 +7,7 @@ from itertools import islice
 
 import pytest
 
+from tiny_agent import model_folders
 from tiny_agent.local_model import TransformersModel
 from tiny_agent.messages import Reply, ToolCall, Usage
 from tiny_agent.models import ModelError
@@ -172,18 +173,51 @@ def test_no_more_is_computed_than_is_asked_for(local, monkeypatch):
     assert len(made) < 12
 
 
-def test_each_token_is_computed_once_and_only_the_last_row_of_logits(local, monkeypatch):
-    shapes = []
+@pytest.fixture
+def forwards(local, monkeypatch):
+    """Of each call of the model: tokens read, rows of logits made, threads used."""
+    import torch
+
+    seen = []
     real = local._model.forward
 
     def forward(input_ids, logits_to_keep=0, **options):
         out = real(input_ids, logits_to_keep=logits_to_keep, **options)
-        shapes.append((input_ids.shape[1], out.logits.shape[1]))
+        seen.append((input_ids.shape[1], out.logits.shape[1], torch.get_num_threads()))
         return out
 
     monkeypatch.setattr(local._model, "forward", forward)
+    return seen
+
+
+def test_each_token_is_computed_once_and_only_the_last_row_of_logits(local, forwards):
     prompt = local.generate(HELLO).usage.prompt_tokens
-    assert shapes == [(prompt, 1)] + [(1, 1)] * 23
+    assert [call[:2] for call in forwards] == [(prompt, 1)] + [(1, 1)] * 23
+
+
+@pytest.mark.parametrize(("small", "threads"), [(True, 1), (False, 2)])
+def test_a_small_model_has_one_thread_and_who_asks_it_keeps_theirs(
+    local, forwards, monkeypatch, small, threads
+):
+    import torch
+
+    assert local._small
+    monkeypatch.setattr(local, "_small", small)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in local.stream(HELLO):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert {call[2] for call in forwards} == {threads}
+
+
+def test_what_is_small_is_counted_in_parameters(local, monkeypatch):
+    size = sum(weights.numel() for weights in local._model.parameters())
+    for limit in (size, size + 1):
+        monkeypatch.setattr(model_folders, "_SMALL", limit)
+        assert model_folders.is_small(local._model) == (limit > size)
 
 
 def test_an_empty_stop_string_is_refused(local):
@@ -271,7 +305,7 @@ def test_a_conversation_that_the_template_refuses_is_an_error_that_says_why(loca
 
 
 def test_what_is_no_chat_model_is_refused(folder, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no config\.json; give the folder"):
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json and no weights .*; give the"):
         TransformersModel(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"there is no folder Qwen/Qwen2; give"):
         TransformersModel("Qwen/Qwen2")
@@ -282,9 +316,19 @@ def test_what_is_no_chat_model_is_refused(folder, tmp_path):
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ValueError, match="has no chat template; use the Instruct version"):
         TransformersModel(tmp_path)
+    (tmp_path / "tokenizer.json").rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"has no tokenizer \(tokenizer\.json\); give"):
+        TransformersModel(tmp_path)
+    (tmp_path / "elsewhere").rename(tmp_path / "tokenizer.json")
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ValueError, match=r"cannot be loaded .*; download it again"):
         TransformersModel(tmp_path)
+
+
+def test_a_library_that_is_not_there_is_named_with_the_remedy(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModuleNotFoundError, match=r"torch.*: pip install torch transformers jin"):
+        TransformersModel(folder)
 
 
 def test_a_folders_own_code_is_not_run(folder, tmp_path):
