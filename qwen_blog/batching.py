@@ -24,12 +24,12 @@ from torch import Tensor
 
 from .cache import KVCache
 from .generation import FinishReason, GenerationConfig, _Reply
+from .logprobs import TokenScore, score_prompt, score_tokens
 from .model import Qwen2ForCausalLM
 from .sampling import sample
 from .tokenizer import Tokenizer
 
 ROOM = 64  # columns behind the newest one; a copy of all every so many steps is hardly felt
-SCORED_AT_ONCE = 256  # places of a prompt; their logits are the largest thing a step holds
 
 
 class ContextLengthError(ValueError):
@@ -56,17 +56,6 @@ class Request:
             raise ValueError("repetition_penalty must be 1: a batch of requests has none")
         if self.score_prompt and self.top_logprobs is None:
             raise ValueError("score_prompt=True needs top_logprobs=0 or more")
-
-
-@dataclass(frozen=True)
-class TokenScore:
-    """How likely a token was, by the model itself: before temperature and top-p."""
-
-    token: int
-    logprob: float | None
-    """In nats; None for the first token of a prompt, which nothing stands before."""
-    top: tuple[tuple[int, float], ...]
-    """The likeliest tokens of that place and their logprobs, the best first."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +143,8 @@ class Batch:
         output = self.model(ids, cache=row.cache, logits_to_keep=1)
         row.cached = len(prompt)
         if request.score_prompt:
-            row.scores = self._score_prompt(row, output.last_hidden_state[0])
+            hidden, top = output.last_hidden_state[0], request.top_logprobs or 0
+            row.scores = score_prompt(self.model, prompt, hidden, top, self.known)
         if request.config is None:
             row.finish()
         else:
@@ -208,16 +198,6 @@ class Batch:
                 row.scores += score_tokens(logits[i : i + 1], [token], count, self.known)
             row.push(token)
 
-    def _score_prompt(self, row: Row, hidden: Tensor) -> list[TokenScore]:
-        """hidden: (T, D), of which place t is asked about token t + 1."""
-        prompt, count = row.request.prompt, row.request.top_logprobs or 0
-        scores = [TokenScore(prompt[0], None, ())]
-        for start in range(0, len(prompt) - 1, SCORED_AT_ONCE):
-            tokens = prompt[1:][start : start + SCORED_AT_ONCE]
-            logits = self.model.lm_head(hidden[start : start + len(tokens)])  # (N, D) -> (N, V)
-            scores += score_tokens(logits, tokens, count, self.known)
-        return scores
-
 
 def gather_rows(model: Qwen2ForCausalLM, rows: Sequence[Row]) -> KVCache:
     """A cache in which all these rows end in the same column, with `ROOM` for more."""
@@ -233,16 +213,3 @@ def gather_rows(model: Qwen2ForCausalLM, rows: Sequence[Row]) -> KVCache:
                 target[layer][place, :, gap:longest] = kept
     new.advance(longest)
     return new
-
-
-def score_tokens(logits: Tensor, tokens: Sequence[int], top: int, known: int) -> list[TokenScore]:
-    """The log-probabilities of N tokens, and of the `top` likeliest of the `known` ids each.
-
-    logits: (N, V)
-    """
-    logprobs = logits.float().log_softmax(dim=-1)  # (N, V)
-    chosen = logprobs.gather(1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0].tolist()
-    best = logprobs[:, :known].topk(min(top, known))
-    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    tops = [tuple(zip(ids, values, strict=True)) for ids, values in pairs]
-    return [TokenScore(*score) for score in zip(tokens, chosen, tops, strict=True)]

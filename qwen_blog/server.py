@@ -30,7 +30,7 @@ from .engine import Engine, EngineClosedError, EngineError, QueueFullError, Tick
 from .server_replies import ChatShaper, CompletionShaper, Shaper, joined
 from .server_requests import ApiError, Call, parse_chat, parse_completion
 
-MAX_BODY_BYTES = 4 * 2**20  # a context of 32k tokens is some 100 kB of text
+MAX_BODY_BYTES = 2**21  # 131,072 tokens of Chinese, escaped, are some 1.2 MB
 RETRY_AFTER_S = 1
 STOP_WITHIN_S = 3
 CLIENT_GONE = 499  # nginx's own; no client ever sees it

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from .batching import TokenScore, Update
+from .batching import Update
+from .logprobs import TokenScore
 from .server_requests import Call
 from .tokenizer import StreamDecoder, Tokenizer
 from .tool_calls import ToolCall, ToolCallParser

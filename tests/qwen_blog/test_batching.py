@@ -7,7 +7,8 @@ import torch
 import transformers
 
 from qwen_blog import GenerationConfig, KVCache, Qwen2Config, Qwen2ForCausalLM, Tokenizer, generate
-from qwen_blog.batching import ROOM, SCORED_AT_ONCE, Batch, ContextLengthError, Request, Row
+from qwen_blog.batching import ROOM, Batch, ContextLengthError, Request, Row
+from qwen_blog.logprobs import SCORED_AT_ONCE
 from tests.qwen_blog.reference import config_json, hf_config, models, randomise
 
 LENGTHS = (5, 60, 17, 1, 33)  # of the prompts; each reply is 20 tokens longer than the last

@@ -1,6 +1,5 @@
 """The server, asked by OpenAI's own client over a real socket."""
 
-import asyncio
 import http.client
 import json
 import socket
@@ -20,6 +19,7 @@ from qwen_blog import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Tokenizer
 from qwen_blog.batching import Batch, Row
 from qwen_blog.engine import Engine
 from qwen_blog.server import MAX_BODY_BYTES, Server, bind
+from qwen_blog.server_requests import ApiError, parse_chat
 from tests.qwen_blog.reference import hf_config, randomise
 
 TEXTS = ["the red star", "a blue star and a red one", "你好，世界", "x", "one two three", "星"]
@@ -533,6 +533,25 @@ def test_a_large_request_that_is_let_in_does_not_stop_the_others(server) -> None
     assert server.health()["status"] == "ok"
 
 
+def test_a_folders_own_template_renders_the_messages_or_says_why_not(model) -> None:
+    template = (
+        "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}"
+        "{% endif %}{{ m.content + 1 if m.content == 'add' else m.content }};{% endfor %}"
+    )
+    tokenizer = Tokenizer.train([], vocab_size=259)
+    tokenizer.chat_template = template
+
+    def parse(role: str, content: str) -> tuple[int, ...]:
+        raw = {"model": NAME, "messages": [{"role": role, "content": content}]}
+        return parse_chat(raw, model, tokenizer, NAME).request.prompt
+
+    assert tokenizer.decode(parse("critic", "你好")) == "你好;"
+    for role, content, words in (("tool", "x", "no tools"), ("user", "add", "template failed")):
+        with pytest.raises(ApiError, match=words) as error:
+            parse(role, content)
+        assert (error.value.status, error.value.param) == (400, "messages")
+
+
 # --- Load, and clients that leave. ---
 
 
@@ -624,13 +643,3 @@ def test_a_port_that_is_taken_is_an_error_that_names_it() -> None:
             bind("127.0.0.1", port)
     with pytest.raises(OSError, match="port 70000"):
         bind("127.0.0.1", 70000)
-
-
-def test_an_engine_needs_no_server(model, tokenizer) -> None:
-    """Nothing of HTTP is in it."""
-
-    async def work() -> None:
-        async with Engine(model, tokenizer):
-            pass
-
-    asyncio.run(work())
