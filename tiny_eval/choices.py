@@ -47,7 +47,8 @@ def make_model(model: str | None, task: Task, options: ModelOptions | None = Non
     """The model that `model` says, else $TINY_MODEL, else the shipped one.
 
     The key for a server is $TINY_API_KEY; for api.openai.com also $OPENAI_API_KEY.
-    ValueError, FileNotFoundError or ModelError say what is wrong with the choice
+    ValueError, FileNotFoundError or ModelError say what is wrong with the choice;
+    ModuleNotFoundError which library it needs
     """
     choice = model or os.environ.get("TINY_MODEL") or shipped_folder()
     options = options or ModelOptions()
@@ -67,14 +68,16 @@ def make_model(model: str | None, task: Task, options: ModelOptions | None = Non
         others = "a URL, which begins with http:// or https://, or ngram, gold, random, script:FILE"
         raise FileNotFoundError(f"there is no folder {choice}; give {folder}, {others}")
     from .local_model import LocalModel
+    from .model_folders import no_collection
 
-    return LocalModel(
-        choice,
-        device=options.device,
-        batch_size=options.batch_size,
-        truncation=options.truncation,
-        adapter=options.adapter,
-    )
+    with no_collection():
+        return LocalModel(
+            choice,
+            device=options.device,
+            batch_size=options.batch_size,
+            truncation=options.truncation,
+            adapter=options.adapter,
+        )
 
 
 def shipped_folder() -> Path | None:

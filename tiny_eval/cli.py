@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         code = int(args.run(args))
         sys.stdout.flush()
         return code
-    except (ValueError, OSError, RuntimeError, ModelError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError, ModelError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
             return 0

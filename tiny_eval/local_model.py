@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .batching import TRUNCATIONS, Scored, batches, rolling_windows, shortened
 from .drawing import generate_options
 from .encoding import Encoder
-from .model_folders import context_of, fingerprint, load_folder
+from .model_folders import context_of, fingerprint, is_small, load_folder, one_thread
 from .models import Failure, Generation, Loglikelihood, ModelError, Prompt, Reply
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class LocalModel:
     prompt cut off the "left", or cut out the "middle" as LongBench does; a continuation to be
     scored is never cut · adapter: a PEFT adapter's folder · dtype: by default float32 on the CPU,
     elsewhere that of the weights
-    FileNotFoundError if a file is missing; ValueError if one is broken, or the device not there
+    FileNotFoundError if a file is missing; ValueError if one is broken, or the device not there;
+    ModuleNotFoundError without the libraries for it
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class LocalModel:
         self.folder, self.batch_size, self.truncation = Path(folder), batch_size, truncation
         self._adapter = None if adapter is None else Path(adapter)
         self._tokenizer, self._model = load_folder(self.folder, device, dtype, self._adapter)
+        self._small = is_small(self._model)
         self.max_length = max_length or context_of(self._model, self._tokenizer)
         self._encoder = Encoder(self._tokenizer, str(folder))
         self._too_long: set[tuple[int, ...]] = set()
@@ -149,7 +151,7 @@ class LocalModel:
         # On the left, so that all answers start at the same place.
         ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])  # (B, T)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread(self._small):
             made = self._model.generate(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),

@@ -3,6 +3,7 @@
 Leaves out: quantised weights, several devices.
 """
 
+import gc
 import hashlib
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ _ADAPTER: dict[str, tuple[str, ...]] = {
     "adapter_config.json": ("adapter_config.json",),
     "adapter_model.safetensors": ("adapter_model.*",),
 }
+_LIBRARIES = "pip install torch transformers jinja2"
+_SMALL = 50_000_000
+"""Parameters of a model that one thread computes sooner than several."""
 _PIECE = 1 << 16
 
 
@@ -30,14 +34,18 @@ def load_folder(
     """The tokenizer and the model, ready to answer.
 
     FileNotFoundError if a file is missing; ValueError if one is broken, or the device not there;
-    ModuleNotFoundError for an adapter without the library that it needs
+    ModuleNotFoundError without the libraries for it
     """
     _check(folder, _PARTS, "a language model", "hf download ORGANISATION/NAME --local-dir FOLDER")
     if adapter is not None:
         _check(adapter, _ADAPTER, "a PEFT adapter", "model.save_pretrained(FOLDER)")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-
+    try:
+        import jinja2  # noqa: F401  # the language of chat templates
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    except ImportError as error:
+        message = f"{folder} needs libraries to run in ({error}): {_LIBRARIES}"
+        raise ModuleNotFoundError(message) from error
     device = _device(device)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     precision = dtype or ("float32" if device == "cpu" else "auto")
@@ -62,6 +70,46 @@ def context_of(model: Any, tokenizer: Any) -> int:
     length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     length = length or tokenizer.model_max_length
     return int(length) if length < 1 << 40 else 2048
+
+
+def is_small(model: Any) -> bool:
+    """Whether a second thread would wait longer than it works."""
+    return sum(weights.numel() for weights in model.parameters()) < _SMALL
+
+
+@contextmanager
+def one_thread(if_small: bool) -> Iterator[None]:
+    """Compute a small model on one thread, and leave the setting as it was.
+
+    Two that share busy cores wait for each other in every layer: at 3 million parameters a token
+    then takes ten times as long and more, and is no sooner there on idle ones.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if if_small:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """For the command line: what is loaded here is not looked through for garbage, now or later.
+
+    The imports make half a million objects that all stay; to look at them again and again is a
+    quarter of the time that a short answer takes.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def fingerprint(folder: Path) -> str:

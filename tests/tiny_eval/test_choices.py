@@ -1,5 +1,6 @@
 """Words on the command line: which model, which task."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_all_else_is_a_folder(made: list[Any], tmp_path: Path) -> None:
     make_model(str(tmp_path), qa_task(tmp_path), options)
     given = {"batch_size": 2, "truncation": "middle", "adapter": Path("a"), "device": "cpu"}
     assert made == [(str(tmp_path), given)]
+
+
+def test_what_a_folder_brings_is_not_looked_through_for_garbage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gc.isenabled()
+    monkeypatch.setattr("tiny_eval.local_model.LocalModel", lambda *_, **__: gc.isenabled())
+    before = gc.get_freeze_count()
+    try:
+        assert make_model(str(tmp_path), qa_task(tmp_path)) is False
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("word", ["localhost:11434/v1", "ftp://host/v1", "ngarm"])

@@ -10,6 +10,7 @@ import pytest
 
 import tiny_eval.local_model
 from tests.tiny_eval.tiny_folder import CONTEXT, tiny_folder
+from tiny_eval import model_folders
 from tiny_eval.batching import batches, rolling_windows, shortened
 from tiny_eval.drawing import GumbelNoise, StopTexts
 from tiny_eval.local_model import LocalModel
@@ -346,6 +347,36 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     assert torch.allclose(shares, probabilities, atol=0.032)
 
 
+@pytest.mark.parametrize(("small", "threads"), [(True, 1), (False, 2)])
+def test_a_small_model_writes_on_one_thread_and_who_asks_it_keeps_theirs(
+    local, monkeypatch, small, threads
+):
+    import torch
+
+    used = set()
+    real = local._model.generate
+    monkeypatch.setattr(
+        local._model, "generate", lambda **o: (used.add(torch.get_num_threads()), real(**o))[1]
+    )
+    assert local._small
+    monkeypatch.setattr(local, "_small", small)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in local.generate_until(["天空"], Generation(max_tokens=2)):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert used == {threads}
+
+
+def test_what_is_small_is_counted_in_parameters(local, monkeypatch):
+    size = sum(weights.numel() for weights in local._model.parameters())
+    for limit in (size, size + 1):
+        monkeypatch.setattr(model_folders, "_SMALL", limit)
+        assert model_folders.is_small(local._model) == (limit > size)
+
+
 def test_temperature_and_top_p_narrow_what_is_drawn(local):
     greedy = dict(local.generate_until(PROMPTS, Generation(max_tokens=10)))
     for narrow in ({"temperature": 1e-4}, {"temperature": 2.0, "top_p": 1e-6}):
@@ -494,6 +525,12 @@ def test_a_missing_or_broken_file_is_named_with_a_remedy(copy, name, named):
     (copy / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"no .*{named}.*hf download"):
         LocalModel(copy)
+
+
+def test_a_library_that_is_not_there_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModuleNotFoundError, match=r"torch.*: pip install torch transformers jin"):
+        LocalModel(tiny_folder())
 
 
 def test_a_folder_that_is_none(tmp_path):
