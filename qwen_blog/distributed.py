@@ -53,14 +53,14 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup]:
 
 
 class FlatGradients:
-    """All gradients of a model in one tensor, of which every parameter's .grad is a part.
+    """All gradients of a model in one tensor, of which each parameter's .grad is a part.
 
     What concerns all of them is then one call: setting to 0, adding up over processes, clipping.
     Behind them lie three sums of numbers that the processes share as well.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        parameters = list(model.parameters())
+        parameters = [x for x in model.parameters() if x.requires_grad]
         sizes = [x.numel() for x in parameters]
         self.flat = parameters[0].new_zeros(sum(sizes) + 3)
         *parts, self.sums = self.flat.split([*sizes, 3])  # sums: loss, labels, dropped samples

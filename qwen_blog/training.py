@@ -46,7 +46,8 @@ def train(
 ) -> None:
     """Train `model` in place; or fill it from the run in `folder`, and go on where that stopped.
 
-    model: with its initial parameters, on the device to train on; left in eval mode
+    model: with its initial parameters, on the device to train on; left in eval mode. Parameters
+      that ask for no gradient stay as they are.
     make_sample: see `packing.py`; the same at every start of a run
     folder: see `run_folder.py`
     validate: called every `validate_every` steps and after the last, with the model in eval mode;
@@ -97,8 +98,8 @@ def loss_sum(model: Qwen2ForCausalLM, hidden: Tensor, labels: Tensor) -> Tensor:
 
 
 def parameter_groups(model: Qwen2ForCausalLM, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices, which decay, and the rest: biases and norms, which do not."""
-    parameters = list(model.parameters())
+    """Matrices, which decay, and the rest: biases and norms, which do not. Frozen ones: nowhere."""
+    parameters = [x for x in model.parameters() if x.requires_grad]
     return [
         {"params": [x for x in parameters if x.dim() >= 2], "weight_decay": weight_decay},
         {"params": [x for x in parameters if x.dim() < 2], "weight_decay": 0.0},

@@ -109,6 +109,15 @@ def test_biases_and_norms_do_not_decay_and_each_parameter_is_in_one_group() -> N
     assert sorted(map(id, matrices["params"] + rest["params"])) == sorted(names)
 
 
+def test_frozen_parameters_neither_learn_nor_decay(tmp_path: Path) -> None:
+    model = tiny_model()
+    model.model.layers[0].requires_grad_(False)
+    before = copy.deepcopy(model)
+    run(tmp_path, model, steps=2)
+    assert same_parameters(model.model.layers[0], before.model.layers[0])
+    assert not same_parameters(model.model.layers[1], before.model.layers[1])
+
+
 def test_it_learns(tmp_path: Path) -> None:
     """To repeat what it read: who doesn't look back loses 2.6 nats a token at best."""
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
