@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .exam import accuracy, training_exam
-from .grammar import Grammar
+from .exam import accuracy
 from .model import Qwen2ForCausalLM
 from .recipes import Recipe, Stage
 from .tokenizer import Tokenizer
@@ -40,7 +39,7 @@ def train_from_scratch(
     folder = Path(folder)
     tokenizer = _tokenizer(recipe, folder / "tokenizer")
     model = recipe.new_model().to(device)
-    items = training_exam(Grammar.load(), EXAM_QUESTIONS)
+    items = recipe.exam(EXAM_QUESTIONS)
 
     def validate(model: Qwen2ForCausalLM) -> dict[str, float]:
         return accuracy(model, tokenizer, items)

@@ -8,16 +8,18 @@ passages before many and long ones. Chapter 24.
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from .config import Qwen2Config
+from .exam import Item, training_exam
 from .grammar import Grammar
 from .induction import write_induction_heads
 from .model import Qwen2ForCausalLM
 from .multiple_choice import multiple_choice
+from .nano_data import nano_conversation, nano_exam, nano_text
 from .packing import Sample, SampleMaker
 from .prose import told_twice
 from .reading import Message, Reading, Shape
@@ -58,6 +60,8 @@ class Recipe:
     tokenizer_texts: int
     """How many texts and conversations the tokenizer learns from."""
     stages: tuple[Stage, ...]
+    exam: Callable[[int], Sequence[Item]]
+    """How many questions of each group -> what the model is asked while it learns."""
     seed: int = 0
 
     def tokenizer(self) -> Tokenizer:
@@ -141,6 +145,11 @@ def _shape(rng: random.Random, progress: float) -> Shape:
     return Shape(passages, rng.randint(2, 4), rng.randint(0, 2), questions)
 
 
+def full_exam(count: int) -> Sequence[Item]:
+    """Of the whole grammar."""
+    return training_exam(Grammar.load(), count)
+
+
 def _language(rng: random.Random) -> Language:
     return rng.choice(("zh", "en"))
 
@@ -188,5 +197,52 @@ TINY_QWEN2 = Recipe(
             conversation,
         ),
     ),
+    exam=full_exam,
 )
-RECIPES = {recipe.name: recipe for recipe in (TINY_QWEN2,)}
+
+NANO = Recipe(
+    name="nano",
+    model=Qwen2Config(
+        vocab_size=1024,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        rope_theta=1e6,
+        tie_word_embeddings=True,
+    ),
+    tokenizer_texts=2000,
+    stages=(
+        Stage(
+            "pretrain",
+            TrainingConfig(
+                steps=100,
+                rows_per_step=2,
+                row_tokens=1536,
+                learning_rate=3e-3,
+                warmup_steps=40,
+                min_lr_ratio=0.7,
+                validate_every=50,
+            ),
+            nano_text,
+        ),
+        Stage(
+            "sft",
+            TrainingConfig(
+                steps=600,
+                rows_per_step=2,
+                row_tokens=1536,
+                learning_rate=3e-3,
+                warmup_steps=40,
+                min_lr_ratio=0.05,
+                validate_every=100,
+                seed=1,
+            ),
+            nano_conversation,
+        ),
+    ),
+    exam=nano_exam,
+)
+RECIPES = {recipe.name: recipe for recipe in (TINY_QWEN2, NANO)}
