@@ -1,0 +1,97 @@
+"""Drills in looking back: everything in a reply has been said before."""
+
+import random
+import re
+from importlib.resources import files
+
+import pytest
+
+from qwen_blog.grammar import Grammar
+from qwen_blog.recall import look_up, repeat
+from qwen_blog.universe import Draw, Language, is_held_out
+
+GRAMMAR = Grammar.load()
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+JOINT = {"zh": "，", "en": ", "}
+COLON = {"zh": "：", "en": ": "}
+
+
+def table_of(messages: list[dict[str, str]], language: Language) -> dict[str, str]:
+    """The keys and values of the first message; its last line is the first question."""
+    *lines, _ = messages[0]["content"].split("\n")
+    pairs = [line.split(COLON[language], 1) for line in lines]
+    assert len({key for key, _ in pairs}) == len(pairs)
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_list_is_repeated_as_it_was(language: Language) -> None:
+    for seed in range(100):
+        user, assistant = repeat(random.Random(seed), GRAMMAR, language)
+        assert (user["role"], assistant["role"]) == ("user", "assistant")
+        assert user["content"] == assistant["content"]
+        items = user["content"].split(JOINT[language])
+        assert 3 <= len(items) <= 16
+        assert len(set(items)) == len(items)  # after one item there is one that comes next
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_key_is_answered_by_its_value(language: Language) -> None:
+    for seed in range(150):
+        messages = look_up(random.Random(seed), GRAMMAR, language)
+        table = table_of(messages, language)
+        questions = [m["content"].rpartition("\n")[2] for m in messages[::2]]
+        answers = [m["content"] for m in messages[1::2]]
+        assert [m["role"] for m in messages] == ["user", "assistant"] * len(questions)
+        assert [table[question] for question in questions] == answers
+        assert len(set(questions)) == len(questions) == min(len(table), 8)
+
+
+def test_keys_are_asked_for_in_any_order() -> None:
+    firsts = set()
+    for seed in range(200):
+        messages = look_up(random.Random(seed), GRAMMAR, "en")
+        keys = list(table_of(messages, "en"))
+        firsts.add(keys.index(messages[0]["content"].rpartition("\n")[2]))
+    assert firsts == set(range(10))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values_come_from_the_part_that_is_asked_for(language: Language) -> None:
+    """Numbers and dates, which have digits; a name or a word is no value that training lacks."""
+    for held_out in (False, True):
+        for seed in range(60):
+            draw = Draw(values=held_out)
+            messages = look_up(random.Random(seed), GRAMMAR, language, draw)
+            numbers = [m["content"] for m in messages[1::2] if re.search(r"\d", m["content"])]
+            assert {is_held_out(number) for number in numbers} <= {held_out}
+
+
+@pytest.mark.parametrize("drill", [repeat, look_up])
+def test_the_same_seed_gives_the_same_drill(drill: type(repeat)) -> None:  # type: ignore[valid-type]
+    first, second, other = (drill(random.Random(seed), GRAMMAR, "zh") for seed in (1, 1, 2))
+    assert first == second != other
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="keys are coined without a look at the reserved names: one drill in some 700 has one",
+)
+def test_no_key_is_a_name_of_the_encyclopedia() -> None:
+    lines = (files("qwen_blog") / "data" / "reserved.txt").read_text("utf-8").splitlines()
+    reserved = {line for line in lines if line and not line.startswith("#")}
+    keys: set[str] = set()
+    for seed in range(1500):
+        (user, _) = repeat(random.Random(seed), GRAMMAR, "zh")
+        keys.update(part for key in user["content"].split("，") for part in key.split("·"))
+    assert not keys & reserved
+
+
+@pytest.mark.xfail(
+    strict=True, reason="keys are coined without a look at whether their names are held out"
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_keys_come_from_the_part_that_is_asked_for(language: Language) -> None:
+    for seed in range(30):
+        (user, _) = repeat(random.Random(seed), GRAMMAR, language)
+        assert not any(map(is_held_out, user["content"].split(JOINT[language])))
