@@ -45,7 +45,8 @@ class Lookup:
         question = self._question(fact.relation, thing.name)
         place = shelf.place(self._paths[0], question, HITS)
         step = _search(shelf, self._think("look", e=thing.name), question, HITS)
-        thought = self._think("found", n=str(place))
+        phrase = _of(fact.relation, thing, self.language)
+        thought = self._think("found", n=str(place), x=phrase, v=fact.value)
         return self._task("search", question, [step], thought, fact.value, shelf, place)
 
     def absent(self) -> Task | None:
@@ -78,7 +79,9 @@ class Lookup:
             _search(shelf, self._think("first", x=phrase), queries[0], 1),
             _search(shelf, self._think("hop", x=phrase, v=link.value), queries[1], 1),
         ]
-        thought, found = self._think("found", n="1"), self._found(shelf, queries)
+        asked = _of(fact.relation, link.thing, self.language)
+        thought = self._think("found", n="1", x=asked, v=fact.value)
+        found = self._found(shelf, queries)
         return self._task("two-hop", question, steps, thought, fact.value, shelf, found)
 
     def then(self) -> Task | None:
@@ -97,7 +100,7 @@ class Lookup:
         expression = kind["expression"].format(v=number, n=n)
         steps = [
             _search(shelf, self._think("look", e=thing.name), query, 1),
-            self._reckon(expression, fact.value),
+            self._reckon(expression, _of(fact.relation, thing, self.language), fact.value),
         ]
         found = shelf.place(self._paths[0], query, 1)
         return self._reckoned("search-sum", query + gap + said, steps, unit, shelf, found)
@@ -120,7 +123,7 @@ class Lookup:
         steps = [
             _search(shelf, self._think("first", x=x), queries[0], 1),
             _search(shelf, self._think("next", x=x, v=values[0], y=y), queries[1], 1),
-            self._reckon(expression, values[1]),
+            self._reckon(expression, y, values[1]),
         ]
         unit = split_value(values[0])[1] if kind["unit"] else ""
         question = fill(self._say(kind["say"]), x=x, y=y)
@@ -161,8 +164,8 @@ class Lookup:
         answer = with_unit(result, unit, self.language)
         return self._task(kind, question, steps, thought, answer, shelf, found)
 
-    def _reckon(self, expression: str, value: str) -> Step:
-        thought = self._think("compute", v=value, x=expression)
+    def _reckon(self, expression: str, phrase: str, value: str) -> Step:
+        thought = self._think("compute", q=phrase, v=value, x=expression)
         return Step(thought, "calculator", {"expression": expression}, evaluate(expression))
 
     def _think(self, name: str, **parts: str) -> str:

@@ -28,11 +28,13 @@ def told_twice(
 
 
 def _questions(world: World, thing: Thing) -> str:
-    """Every fact of the thing as a line: a question and its answer."""
+    """Every fact of the thing as a line: a question, and the answer as a sentence."""
     facts = list(thing.facts.values())
     world.rng.shuffle(facts)
-    joint = " " if world.language == "en" else ""
-    lines = [
-        fill(world.wording(fact.relation.ask), e=thing.name) + joint + fact.value for fact in facts
-    ]
+    form = "{q}{o}是{v}。" if world.language == "zh" else "{q} {o} is {v}."
+    lines = []
+    for fact in facts:
+        question = fill(world.wording(fact.relation.ask), e=thing.name)
+        phrase = fill(fact.relation.of[world.language], e=thing.name)
+        lines.append(form.format(q=question, o=phrase, v=fact.value))
     return "\n".join(lines)

@@ -59,7 +59,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, its answer, and the passages that it rests on."""
+    """A question, its answer, and the sentences that give it.
+
+    A reply says the question's words again before the answer: "The crew size of Kalon is 200 hands
+    [1]." So when the model comes to the answer, what it has to look for stands just before it; and
+    of a two-hop question it writes the first hop down before it needs it for the second.
+    """
 
     kind: str
     """One of `KINDS`."""
@@ -67,14 +72,18 @@ class Asked:
     answer: str
     """The bare value; "" where the passages do not say."""
     cited: tuple[int, ...] = ()
-    """Passage numbers from 1; of a two-hop question, in the order of the hops."""
+    """Passage numbers from 1, in the order of the sentences."""
+    sentences: tuple[str, ...] = ()
+    """What each cited passage says, without citation and full stop."""
 
     def reply(self, language: Language) -> str:
         """What the assistant says."""
         if not self.answer:
             return FRAMES[language].refusal
-        marks = "".join(f"[{number}]" for number in self.cited)
-        return f"{self.answer}{marks}。" if language == "zh" else f"{self.answer} {marks}."
+        form = "{}[{}]。" if language == "zh" else "{} [{}]."
+        joint = "" if language == "zh" else " "
+        pairs = zip(self.sentences, self.cited, strict=True)
+        return joint.join(form.format(sentence, number) for sentence, number in pairs)
 
 
 KINDS = ("fact", "holder", "two-hop", "absent")
@@ -136,7 +145,8 @@ class Reading:
         thing = self.rng.choice(self.things)
         fact = self.rng.choice(list(thing.facts.values()))
         question = self._question(fact.relation, thing.name)
-        return Asked("fact", question, fact.value, (self.number_of(thing),))
+        sentence = self._states(fact, thing)
+        return Asked("fact", question, fact.value, (self.number_of(thing),), (sentence,))
 
     def _holder(self) -> Asked | None:
         """Which ship has this captain?"""
@@ -147,7 +157,9 @@ class Reading:
             return None
         thing, fact = self.rng.choice(pairs)
         question = fill(self.world.wording(fact.relation.who), v=fact.value)
-        return Asked("holder", question, thing.name, (self.number_of(thing),))
+        form = "{v}是{o}" if self.language == "zh" else "{v} is {o}"
+        sentence = fill(form, v=fact.value, o=self._of(fact, thing))
+        return Asked("holder", question, thing.name, (self.number_of(thing),), (sentence,))
 
     def _two_hop(self) -> Asked | None:
         """When was the captain of Kalon born? One passage says who, another one when."""
@@ -158,7 +170,8 @@ class Reading:
         fact = self.rng.choice(list(second.facts.values()))
         question = self._question(fact.relation, self._of(link, first))
         numbers = (self.number_of(first), self.number_of(second))
-        return Asked("two-hop", question, fact.value, numbers)
+        sentences = (self._states(link, first), self._states(fact, second))
+        return Asked("two-hop", question, fact.value, numbers, sentences)
 
     def _absent(self) -> Asked:
         """Of a thing that is not there, or a relation that is not told; half of each."""
@@ -183,8 +196,13 @@ class Reading:
         ]
         return self.rng.choice(hops) if hops else None
 
+    def _states(self, fact: Fact, thing: Thing) -> str:
+        """The captain of Kalon is Bosun"""
+        form = "{o}是{v}" if self.language == "zh" else "{o} is {v}"
+        return fill(form, o=self._of(fact, thing), v=fact.value)
+
     def _of(self, fact: Fact, thing: Thing) -> str:
-        """The captain of Kalon."""
+        """the captain of Kalon"""
         return fact.relation.of[self.language].replace("{e}", thing.name)
 
     def _any(self, relations: Sequence[Relation]) -> Relation:

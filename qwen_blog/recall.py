@@ -26,15 +26,18 @@ def repeat(
 def look_up(
     rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
 ) -> list[Message]:
-    """A table of made-up keys with values, and questions for one key at a time."""
+    """A table of made-up keys with values, and questions for the line of one key at a time."""
     colon, count = ("：" if language == "zh" else ": "), rng.randint(2, 10)
     keys = _names(rng, language, count)
     values = [_value(rng, grammar, language, draw) for _ in keys]
-    lines = [f"{key}{colon}{value}" for key, value in zip(keys, values, strict=True)]
+    lines = {key: f"{key}{colon}{value}" for key, value in zip(keys, values, strict=True)}
     messages: list[Message] = []
-    for key, value in rng.sample(list(zip(keys, values, strict=True)), min(len(keys), 8)):
-        user = "\n".join([*lines, key]) if not messages else key
-        messages += [{"role": "user", "content": user}, {"role": "assistant", "content": value}]
+    for key in rng.sample(keys, min(len(keys), 8)):
+        user = "\n".join([*lines.values(), key]) if not messages else key
+        messages += [
+            {"role": "user", "content": user},
+            {"role": "assistant", "content": lines[key]},
+        ]
     return messages
 
 
