@@ -133,17 +133,8 @@ def parse_chat(raw: object, model: Qwen2ForCausalLM, tokenizer: Tokenizer, name:
     body = _body(ChatBody, raw, name)
     if body.top_logprobs and not body.logprobs:
         raise ApiError(400, "top_logprobs needs logprobs: true", "top_logprobs")
-    messages = [_with_text(i, message) for i, message in enumerate(body.messages)]
     use_tools = bool(body.tools) and body.tool_choice == "auto"
-    try:
-        prompt = tokenizer.apply_chat_template(
-            messages,
-            body.tools if use_tools else None,
-            add_generation_prompt=True,
-            sanitize=tokenizer.chat_template is None,
-        )
-    except (ValueError, KeyError, TypeError) as error:  # a template meets what it cannot render
-        raise ApiError(400, f"these messages cannot be rendered: {error}", "messages") from error
+    prompt = _render(body.messages, body.tools if use_tools else None, tokenizer)
     room = max(model.config.max_position_embeddings - len(prompt), 1)  # 0 is refused later
     config = body.generation_config(body.max_completion_tokens or body.max_tokens or room)
     ends = {*stop_token_ids(model, config)}
@@ -211,6 +202,20 @@ def _one_prompt(prompt: object) -> str | list[int]:
     if not isinstance(prompt, list) or not all(type(token) is int for token in prompt):
         raise ApiError(400, f"prompt={prompt!r:.80} must be a text or token ids", "prompt")
     return prompt
+
+
+def _render(
+    messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, tokenizer: Tokenizer
+) -> list[int]:
+    """The conversation as tokens, up to where the reply begins."""
+    messages = [_with_text(place, message) for place, message in enumerate(messages)]
+    sanitize = tokenizer.chat_template is None  # where it can be done, nobody forges a turn
+    try:
+        return tokenizer.apply_chat_template(
+            messages, tools, add_generation_prompt=True, sanitize=sanitize
+        )
+    except (ValueError, KeyError, TypeError) as error:  # a template meets what it cannot render
+        raise ApiError(400, f"these messages cannot be rendered: {error}", "messages") from error
 
 
 def _with_text(place: int, message: dict[str, Any]) -> dict[str, Any]:

@@ -67,24 +67,31 @@ def test_more_requests_than_rows_all_get_the_reply_they_get_alone(model, tokeniz
         assert reasons == [None] * 11 + ["length"]
 
 
+@pytest.fixture
+def stepped(monkeypatch) -> list[int]:
+    """How many rows each step had."""
+    rows: list[int] = []
+    step = Batch.step
+
+    def watched(batch: Batch) -> object:
+        rows.append(len(batch.rows))
+        return step(batch)
+
+    monkeypatch.setattr(Batch, "step", watched)
+    return rows
+
+
 def test_no_more_rows_than_allowed_and_first_come_first_served(
-    model, tokenizer, monkeypatch
+    model, tokenizer, monkeypatch, stepped
 ) -> None:
     joined: list[int] = []
-    most = 0
-    join, step = Batch.join, Batch.step
+    join = Batch.join
 
-    def watched_join(batch: Batch, request: Request) -> object:
+    def watched(batch: Batch, request: Request) -> object:
         joined.append(len(request.prompt))
         return join(batch, request)
 
-    def watched_step(batch: Batch) -> object:
-        nonlocal most
-        most = max(most, len(batch.rows))
-        return step(batch)
-
-    monkeypatch.setattr(Batch, "join", watched_join)
-    monkeypatch.setattr(Batch, "step", watched_step)
+    monkeypatch.setattr(Batch, "join", watched)
 
     async def work() -> None:
         async with Engine(model, tokenizer, max_batch=2) as engine:
@@ -93,7 +100,7 @@ def test_no_more_rows_than_allowed_and_first_come_first_served(
 
     run(work())
     assert joined == [len(prompt) for prompt in PROMPTS]
-    assert most == 2
+    assert max(stepped) == 2
 
 
 def test_a_late_request_does_not_wait_for_an_early_one(model, tokenizer) -> None:
@@ -126,7 +133,7 @@ def test_beyond_the_queue_nobody_is_let_in(model, tokenizer) -> None:
 
 
 @pytest.mark.parametrize("started", [True, False])
-def test_a_cancelled_request_makes_room(model, tokenizer, started: bool) -> None:
+def test_a_cancelled_request_makes_room(model, tokenizer, stepped, started: bool) -> None:
     async def work() -> None:
         async with Engine(model, tokenizer, max_batch=1, max_queue=1) as engine:
             first, second = (engine.submit(Request(PROMPTS[0], LONG)) for _ in range(2))
@@ -141,12 +148,13 @@ def test_a_cancelled_request_makes_room(model, tokenizer, started: bool) -> None
             assert engine.running == 0
 
     run(work())
+    assert max(stepped) == 1
 
 
 def test_a_step_that_fails_ends_its_rows_and_not_the_engine(
-    model, tokenizer, monkeypatch, caplog
+    model, tokenizer, monkeypatch, caplog, stepped
 ) -> None:
-    step = Batch.step
+    step = Batch.step  # the watched one
     failures = iter([False, True])
 
     def sometimes(batch: Batch) -> object:
@@ -164,6 +172,7 @@ def test_a_step_that_fails_ends_its_rows_and_not_the_engine(
             return errors
 
     assert run(work()) == ["EngineError", "EngineError", "none"]
+    assert stepped[-1] == 1  # those that failed are gone
     assert "a step of 2 rows failed" in caplog.text
     assert "out of memory" in caplog.text
 
