@@ -82,7 +82,7 @@ def one_thread(if_small: bool) -> Iterator[None]:
     """Compute a small model on one thread, and leave the setting as it was.
 
     Two that share busy cores wait for each other in every layer: at 3 million parameters a token
-    then takes ten times as long and more, and is no sooner there on idle ones.
+    took ten to fifty times as long.
     """
     import torch
 
