@@ -12,11 +12,13 @@ from dataclasses import replace
 from .exam import Item, reading_items
 from .grammar import Grammar
 from .prose import told_twice
-from .reading import Message, Reading, Shape
+from .reading import FRAMES, Message, Reading, Shape
 from .recall import look_up, repeat
 from .universe import Draw, Language
 
-TYPES = ("person", "ship", "town")
+TYPES = ("person", "ship")
+QUESTIONS = 6
+"""About each passage."""
 PLAIN = Draw(most=1)
 UNSEEN = Draw(most=1, names=True, values=True)
 
@@ -50,11 +52,22 @@ def nano_text(rng: random.Random, progress: float) -> str | list[Message]:
 def nano_conversation(rng: random.Random, progress: float) -> list[Message]:
     """Questions about a passage, or a drill."""
     language: Language = rng.choice(("zh", "en"))
-    kind = rng.choices(("read", "repeat", "look up"), (0.7, 0.1, 0.2))[0]
+    kind = rng.choices(("read", "repeat", "look up"), (0.6, 0.15, 0.25))[0]
     if kind == "read":
-        shape = Shape(1, rng.randint(2, 4), 0, rng.randint(3, 6))
-        return Reading(rng, nano_grammar(), language, shape, PLAIN).conversation()
+        return _questions(Reading(rng, nano_grammar(), language, Shape(1, 3, 0), PLAIN))
     return (repeat if kind == "repeat" else look_up)(rng, nano_grammar(), language, PLAIN)
+
+
+def _questions(reading: Reading) -> list[Message]:
+    """A few about facts that the passage states."""
+    asked = [reading.ask("fact") for _ in range(QUESTIONS)]
+    opening = FRAMES[reading.language].question
+    messages = reading.prompt(asked[0].question)
+    for each in asked:
+        if each is not asked[0]:
+            messages.append({"role": "user", "content": opening + each.question})
+        messages.append({"role": "assistant", "content": each.reply(reading.language)})
+    return messages
 
 
 def nano_exam(count: int) -> list[Item]:
@@ -62,8 +75,7 @@ def nano_exam(count: int) -> list[Item]:
     items: list[Item] = []
     for language in ("zh", "en"):
         items += _drill_items(language, count)
-        for kind in ("fact", "absent"):
-            items += reading_items(nano_grammar(), language, kind, 1, count, UNSEEN)
+        items += reading_items(nano_grammar(), language, "fact", 1, count, UNSEEN)
     return items
 
 
