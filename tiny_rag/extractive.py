@@ -1,8 +1,8 @@
 """An answer without a model: the sentences of the hits that say most about the question, quoted.
 
-It invents nothing and cites exactly, so it is the default until a model is given, and what a model
-is measured against. It does not reason: who asks for a sum, or for what two sentences say together,
-gets the sentences. Chapter 33 compares the two.
+It invents nothing and cites exactly, so it answers where no model is given, and is what a model is
+measured against; the command line calls it `--model extractive`. It does not reason: who asks for a
+sum, or for what two sentences say together, gets the sentences. Chapter 33 compares the two.
 
 A sentence scores as in BM25 with tf 0 or 1, over the sentences of the hits:
 
