@@ -101,6 +101,7 @@ def test_only_the_right_option_answers_and_it_stands_in_the_passage(language: La
     for choice in choices(language, 300):
         assert len(set(choice.options)) == len(LETTERS)
         assert choice.options[choice.right] in choice.passage
+        assert choice.asked().split("\n\n")[-1] == choice.question
         assert choice.options[choice.right] not in choice.question
 
 

@@ -232,7 +232,7 @@ def test_a_comparison_is_right_by_the_facts_of_the_world(language: Language) -> 
     }
     file = files("qwen_blog") / "data" / "lookups.toml"
     texts = tomllib.loads(file.read_text("utf-8"))["both"]
-    seen = set()
+    seen, smaller_first = set(), 0
     for seed in range(200):
         lookup = Lookup(random.Random(seed), GRAMMAR, language, TRAINING)
         if not (task := lookup.both()):
@@ -253,10 +253,15 @@ def test_a_comparison_is_right_by_the_facts_of_the_world(language: Language) -> 
             for kind, raw in texts.items()
             if task.question in [fill(w, x=x, y=y) for w in raw["say"][language]]
         )
+        units = [re.sub(r"[\d,]+", "", facts[phrase]) for phrase in (x, y)]
+        assert units[0] == units[1]
         values = [int("".join(re.findall(r"\d", facts[phrase]))) for phrase in (x, y)]
+        assert values[0] > values[1] or kind in ("difference", "sum")
+        smaller_first += kind == "difference" and values[0] < values[1]
         assert abs(float(task.steps[-1].observation) - right[kind](*values)) < 1e-5
         seen.add(kind)
     assert seen == right.keys()
+    assert smaller_first > 10
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -289,7 +294,7 @@ def test_most_conversations_have_the_tools_of_the_command_line() -> None:
     ]
     share = offered.count(DEFAULT_TOOLS) / len(offered)
     assert abs(share - DEFAULT_SHARE) < 0.1  # three standard deviations of 300 draws
-    assert len(set(offered)) > 50
+    assert len({names[0] for names in offered}) > 30  # in any order
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -303,14 +308,17 @@ def test_the_tools_that_are_called_are_offered_once_each(kind: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_invented_tool_is_told_by_its_description_and_has_no_rival(language: Language) -> None:
     """By the relation, which is the noun of its name: nothing else can tell it."""
-    for seed, task in enumerate(tasks("own-tool", language, 150)):
+    for seed, task in enumerate(tasks("own-tool", language, 300)):
         (tool,), (step,) = task.tools, task.steps
         offered = choose_tools(random.Random(seed), GRAMMAR, task)
         assert tool in offered
         assert "{" not in tool.description
         assert not re.search(r"\bthe an? |\ba [aeiou]", tool.description)
         assert list(step.arguments) == list(tool.parameters["properties"])
-        assert [each.description for each in offered].count(tool.description) == 1
+        common = {"find", "get", "of", "lookup", *GRAMMAR.types}
+        own = set(tool.name.split("_")) - common
+        others = [each.name.split("_") for each in offered if each is not tool]
+        assert not any(own & set(words) for words in others)
         assert step.observation == task.answer
 
 
