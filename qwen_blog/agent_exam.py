@@ -57,19 +57,21 @@ def agent_tasks(seed: int, grammar: Grammar, count: int) -> tuple[list[AgentTask
 def agent_record(each: AgentTask) -> dict[str, Any]:
     """A line of the agent package's file of tasks."""
     task, last = each.task, each.task.steps[-1]
-    reckoned = last.tool == "calculator"
-    record = {
+    record: dict[str, Any] = {
         "id": each.id,
         "lang": each.language,
-        "kind": "unanswerable" if task.kind == "absent" else task.kind,
+        "kind": task.kind,
         "question": task.question,
-        "answers": [_rounded(last.observation) if reckoned else task.answer],
+        "answers": [task.answer],
         "tools": list(DEFAULT_TOOLS),
         "calls": len(task.steps),
     }
-    if reckoned:
+    if task.kind == "absent":
+        return record | {"kind": "unanswerable", "answers": []}
+    if last.tool == "calculator":
+        record["answers"] = [_rounded(last.observation)]
         record["expression"] = last.arguments["expression"]
-    return record if task.kind != "absent" else record | {"answers": []}
+    return record
 
 
 def _sums(seed: int, grammar: Grammar, language: Language, count: int) -> list[Task]:

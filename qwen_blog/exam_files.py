@@ -47,7 +47,6 @@ FACTS, FILLER = 4, 2
 """Of each passage, as in the exams during training."""
 _LAST_WORDS = {"zh": r"(?s)^(?:.*是)?(.+)$", "en": r"(?s)^(?:.* is )?(.+)$"}
 """Of "The crew size of Kalon is 200 hands [1].", "200 hands [1]."; other replies as they are."""
-
 _EXACT = {"zh": "exact_match_zh", "en": "exact_match"}
 
 
@@ -170,8 +169,8 @@ group_by: skill
 
 def _refusal_task(language: Language) -> str:
     return f"""\
-# Which replies refuse: all of the kind "absent" should, and none of the others. It asks nothing new:
-# python -m tiny_eval score RUN --task refusals-{language}.yaml, for a run of a reading task.
+# Which replies refuse: all of the kind "absent" should, and none of the others.
+# For the run of a reading task: python -m tiny_eval score RUN --task refusals-{language}.yaml
 data: reading-{language}-seen.jsonl
 chat: true
 prompt: question
