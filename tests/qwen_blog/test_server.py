@@ -1,10 +1,12 @@
 """The server, asked by OpenAI's own client over a real socket."""
 
+import asyncio
 import http.client
 import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,11 +16,12 @@ import openai
 import pytest
 import torch
 import transformers
+from starlette.requests import Request
 
 from qwen_blog import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Tokenizer, generate
 from qwen_blog.batching import Batch, Row
 from qwen_blog.engine import Engine
-from qwen_blog.server import MAX_BODY_BYTES, Server, bind
+from qwen_blog.server import MAX_BODY_BYTES, Server, _read_json, bind
 from qwen_blog.server_requests import ApiError, parse_chat
 from tests.qwen_blog.reference import hf_config, randomise
 
@@ -542,6 +545,21 @@ def test_a_huge_body_is_refused_with_an_answer(server) -> None:
     with pytest.raises(openai.APIStatusError) as error:
         server.client.chat.completions.create(model=NAME, messages=[message])
     assert error.value.status_code == 413
+
+
+def test_of_a_huge_body_no_more_is_kept_than_is_allowed() -> None:
+    pieces = iter([True] * 40 + [False])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": bytes(2**20), "more_body": next(pieces)}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    tracemalloc.start()
+    with pytest.raises(ApiError, match="42,991,616 bytes"):
+        asyncio.run(_read_json(request))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * MAX_BODY_BYTES
 
 
 def test_a_large_request_that_is_let_in_does_not_stop_the_others(server) -> None:
