@@ -10,10 +10,12 @@ Stopped at any moment, the same call goes on where it was.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from .chat import IM_END
 from .exam import accuracy
 from .model import Qwen2ForCausalLM
 from .recipes import Recipe, Stage
@@ -48,6 +50,8 @@ def train_from_scratch(
         with watch(stage) as on_step:
             maker, place = stage.sample_maker(tokenizer), folder / stage.name
             train(model, stage.training, maker, place, validate, on_step)
+    # Not in the recipe, whose model exists before its tokenizer: a reply ends here
+    model.config = replace(model.config, eos_token_id=tokenizer.token_to_id(IM_END))
     model.to("cpu", torch.float16).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     return folder / "model"

@@ -209,7 +209,7 @@ NANO = Recipe(
         num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=1024,
         rope_theta=1e6,
         tie_word_embeddings=True,
     ),

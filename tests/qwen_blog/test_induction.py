@@ -69,10 +69,10 @@ def test_random_weights_with_the_heads_repeat_lists_and_without_they_do_not(list
 
 
 def test_the_previous_token_head_looks_at_the_token_before(lists: Tensor) -> None:
-    first = attentions(new_model(), lists)[0][:, 0]  # (B, T, T)
-    before = first.diagonal(-1, 1, 2)
-    assert before.mean() > 0.85
-    most = first[:, 1:].argmax(-1) == torch.arange(2 * LENGTH - 1)  # (B, T - 1)
+    """So does the other head of its group, whose output is not used yet."""
+    first = attentions(new_model(), lists)[0][:, : HEADS // GROUPS]  # (B, 2, T, T)
+    assert first.diagonal(-1, 2, 3).mean((0, 2)).min() > 0.85
+    most = first[:, :, 1:].argmax(-1) == torch.arange(2 * LENGTH - 1)  # (B, 2, T - 1)
     assert most.double().mean() > 0.99
 
 
@@ -82,7 +82,7 @@ def test_all_heads_of_layer_1_look_at_the_token_after_the_earlier_occurrence(
     second = attentions(new_model(), lists)[1]  # (B, H, T, T)
     places = torch.arange(LENGTH, 2 * LENGTH)
     on_the_next = second[:, :, places, places - LENGTH + 1]  # (B, H, n)
-    assert on_the_next.mean((0, 2)).min() > 0.6
+    assert on_the_next.mean((0, 2)).min() > 0.67
     blind = attentions(new_model(written=False), lists)[1][:, :, places, places - LENGTH + 1]
     assert blind.mean() < 0.05
 
@@ -118,15 +118,15 @@ def test_the_biases_score_a_distance_by_its_cosines(theta: float, head_dim: int)
     assert scores.masked_fill(distance < 0, -math.inf)[1:].argmax(-1).tolist() == [*range(T - 1)]
 
 
-def test_the_heads_work_wherever_the_list_stands(lists: Tensor) -> None:
-    """The same list 60 tokens further on: only distances count, as long as pairs are slow."""
+def test_induction_looks_as_far_back_as_it_must(lists: Tensor) -> None:
+    """With other tokens between the two tellings: it uses none of the pairs that turn."""
     generator = torch.Generator().manual_seed(6)
-    before = torch.randint(100, 128, (len(lists), 60), generator=generator)
-    once = lists[:, :LENGTH] % 100  # none of the tokens before
-    moved = torch.cat([before, once, once], dim=1)
-    with torch.no_grad():
-        likeliest = new_model()(moved).logits[:, 60 + LENGTH : -1].argmax(-1)
-    assert (likeliest == moved[:, 60 + LENGTH + 1 :]).double().mean() > 0.4
+    between = torch.randint(100, 128, (len(lists), 50), generator=generator)
+    once = lists[:, :LENGTH] % 100  # none of the tokens between
+    far = torch.cat([once, between, once], dim=1)
+    second = attentions(new_model(), far)[1]  # (B, H, T, T)
+    places = torch.arange(LENGTH)
+    assert second[:, :, LENGTH + 50 + places, places + 1].mean() > 0.55
 
 
 def test_only_two_layers_are_written_and_of_the_first_only_one_group() -> None:

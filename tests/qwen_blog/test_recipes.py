@@ -131,6 +131,14 @@ def test_transformers_loads_the_folder_and_says_the_same(whole: Path) -> None:
         assert after[: len(mine)] == mine
 
 
+def test_replies_of_the_shipped_model_end_with_the_turn(whole: Path) -> None:
+    """Here and in transformers, without anybody asking for it."""
+    end = Tokenizer.from_pretrained(whole / "model").token_to_id("<|im_end|>")
+    assert Qwen2ForCausalLM.from_pretrained(whole / "model").config.eos_token_id == end
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(whole / "model")
+    assert theirs.generation_config.eos_token_id == end
+
+
 def test_a_stage_begins_with_what_the_one_before_has_learnt(whole: Path, tmp_path: Path) -> None:
     """Alone, it would have another loss from its first step on."""
     alone = replace(MICRO, stages=MICRO.stages[1:])
@@ -288,13 +296,11 @@ def test_a_nano_conversation_about_a_passage_has_the_frame_once_and_several_answ
             continue  # a drill
         roles = [message["role"] for message in made]
         assert roles == ["system", *["user", "assistant"] * QUESTIONS]
-        assert all(
-            made[1]["content"].count(m["content"].split("[1]")[0].strip()) for m in made[2::2]
-        )
+        assert all("[1]" in message["content"] for message in made[2::2])
 
 
 def test_most_of_nanos_rows_are_full() -> None:
-    tokenizer = NANO.tokenizer()
+    tokenizer = replace(NANO, tokenizer_texts=200).tokenizer()
     stage = NANO.stages[-1]
     rows = [
         row_of_step(NANO.model, stage.training, stage.sample_maker(tokenizer), step, 0)
