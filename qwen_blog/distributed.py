@@ -6,9 +6,8 @@ Hand-written, where torch has DistributedDataParallel: it is one line, once all 
 one tensor. Chapter 24. Leaves out: hiding the exchange behind the backward pass.
 """
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -39,17 +38,18 @@ class ProcessGroup:
             dist.barrier()
 
 
-@contextmanager
-def process_group(device: torch.device) -> Iterator[ProcessGroup]:
-    """Join the processes that torchrun has started; alone, a group of one."""
+def process_group(device: torch.device) -> ProcessGroup:
+    """Join the processes that torchrun has started; alone, a group of one.
+
+    The group lasts as long as the process: leaving it and joining again, as a run of several
+    stages would, can wait for ever for a process that still leaves while another joins.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield ProcessGroup()
-        return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield ProcessGroup(dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
+        return ProcessGroup()
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    return ProcessGroup(dist.get_rank(), dist.get_world_size())
 
 
 class FlatGradients:

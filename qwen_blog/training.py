@@ -58,15 +58,15 @@ def train(
       validation), validation (only where done)
     ValueError if the folder holds another run, or if the loss is no longer a number.
     """
-    with process_group(model.device) as group:
-        run = _Run(model, config, make_sample, RunFolder(folder), group)
-        for step in range(run.step + 1, config.steps + 1):
-            record = run.advance(step)
-            if group.is_main:
-                run.note(record, validate)
-                if on_step:
-                    on_step(record)
-        group.wait()  # for the last checkpoint to be on the disk
+    group = process_group(model.device)
+    run = _Run(model, config, make_sample, RunFolder(folder), group)
+    for step in range(run.step + 1, config.steps + 1):
+        record = run.advance(step)
+        if group.is_main:
+            run.note(record, validate)
+            if on_step:
+                on_step(record)
+    group.wait()  # for the last checkpoint to be on the disk
     model.eval().zero_grad()
 
 

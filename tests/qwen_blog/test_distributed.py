@@ -37,6 +37,8 @@ validate = lambda _: validated.append(1) or {"score": 1.0}
 train(model, CONFIG, repetitions, sys.argv[1], validate, heard.append)
 assert (len(heard), len(validated)) == ((6, 2) if rank == 0 else (0, 0))
 torch.save(model.state_dict(), f"{sys.argv[1]}/rank{rank}.pt")
+for number in (1, 2):  # as a recipe of several stages does
+    train(model, settings(steps=1), repetitions, f"{sys.argv[1]}/stage{number}")
 """
 
 
@@ -69,13 +71,13 @@ def test_two_processes_give_the_parameters_and_the_log_of_one(tmp_path: Path) ->
 
 
 def test_alone_a_process_is_a_group_of_one() -> None:
-    with process_group(torch.device("cpu")) as group:
-        assert group == ProcessGroup(rank=0, size=1)
-        assert group.is_main
-        numbers = torch.ones(3)
-        group.add_up(numbers)
-        group.wait()
-        assert numbers.tolist() == [1, 1, 1]
+    group = process_group(torch.device("cpu"))
+    assert group == ProcessGroup(rank=0, size=1)
+    assert group.is_main
+    numbers = torch.ones(3)
+    group.add_up(numbers)
+    group.wait()
+    assert numbers.tolist() == [1, 1, 1]
 
 
 def test_all_gradients_lie_in_one_tensor_and_add_up_there() -> None:
