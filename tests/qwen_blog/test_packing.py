@@ -199,3 +199,27 @@ def test_under_autocast_attention_stays_in_float32_on_a_cpu() -> None:
         want = PackedForward()(ours, row)
     error = (got - want).norm() / want.norm()
     assert 0 < error < 0.05  # bf16 has three digits, and errors grow from layer to layer
+
+
+def test_what_is_compiled_is_compiled_once_for_all_layers_and_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a compiler that only counts: a real one takes half a minute for each of the two."""
+    ours, _ = models("GQA")
+    graphs, real = [], torch.compile
+
+    def counting(function: Callable, dynamic: bool) -> Callable:
+        def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable:
+            graphs.append(graph)
+            return graph.forward
+
+        return real(function, backend=backend, dynamic=dynamic, fullgraph=True)
+
+    monkeypatch.setattr(torch, "compile", counting)
+    forward = PackedForward(compiled=True)
+    for seed in (0, 1):
+        row = pack_row(random.Random(seed), 0.0, 200, 99, random_samples)
+        with torch.autocast("cpu", torch.bfloat16):
+            got, want = forward(ours, row), PackedForward()(ours, row)
+        assert torch.equal(got, want)
+    assert len(graphs) == 2  # before and after attention
