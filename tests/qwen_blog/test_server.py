@@ -302,6 +302,15 @@ def test_a_reply_of_calls_alone_has_no_content(server, tokenizer, monkeypatch) -
     assert server.chat("x", tools=[TOOL], max_tokens=200).choices[0].message.content is None
 
 
+def test_half_a_surrogate_pair_that_the_model_wrote_comes_through(
+    server, tokenizer, monkeypatch
+) -> None:
+    call = '<tool_call>{"name": "f", "arguments": {"a": "\\ud83e"}}</tool_call>'
+    scripted(monkeypatch, [*tokenizer.encode(call), tokenizer.eos_token_id])
+    (made,) = server.chat("x", tools=[TOOL], max_tokens=200).choices[0].message.tool_calls
+    assert json.loads(made.function.arguments) == {"a": "\ud83e"}
+
+
 def test_a_call_that_is_cut_off_is_text(server, tokenizer, calling) -> None:
     choice = server.chat("x", tools=[TOOL], max_tokens=30).choices[0]
     assert (choice.finish_reason, choice.message.tool_calls) == ("length", None)
