@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from .cache import KVCache
-from .generation import FinishReason, GenerationConfig, _Reply
+from .generation import FinishReason, GenerationConfig, Reply
 from .logprobs import TokenScore, score_prompt, score_tokens
 from .model import Qwen2ForCausalLM
 from .sampling import sample
@@ -80,7 +80,7 @@ class Row:
         self.room = model.config.max_position_embeddings - len(request.prompt)
         self.generator = torch.Generator(model.device)
         self.generator.seed() if request.seed is None else self.generator.manual_seed(request.seed)
-        self.reply = _Reply(model, self.config, tokenizer)
+        self.reply = Reply(model, self.config, tokenizer)
         self.scores: list[TokenScore] = []
         self.made = 0
         self.newest = request.prompt[-1]

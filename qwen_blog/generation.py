@@ -2,8 +2,8 @@
 
 Prefill runs the whole prompt through the model once; after it, each step runs one token against the
 KV cache. Chapter 23. Prompts of unequal length are padded on the left, so that the newest token of
-every row is in the last column. Leaves out: beam search, speculative decoding, and letting rows
-join and leave a running batch.
+every row is in the last column. `batching.py` lets rows join and leave a running batch. Leaves out: beam
+search, speculative decoding.
 """
 
 import math
@@ -88,7 +88,7 @@ def generate(
     ValueError: an empty prompt, one that fills the context, ids the model does not have
     """
     config = config or GenerationConfig()
-    rows = [_Reply(model, config, tokenizer) for _ in prompts]
+    rows = [Reply(model, config, tokenizer) for _ in prompts]
     for tokens in generate_ids(model, prompts, config, tokenizer, generator):
         for row, token in zip(rows, tokens.tolist(), strict=True):
             if row.finish_reason is None:
@@ -110,7 +110,7 @@ def stream(
     The pieces joined are the `text` that `generate` returns.
     """
     config = config or GenerationConfig()
-    row = _Reply(model, config, tokenizer)
+    row = Reply(model, config, tokenizer)
     for token in generate_ids(model, [prompt], config, tokenizer, generator):
         row.push(int(token))
         if piece := row.take():
@@ -203,7 +203,7 @@ def stop_token_ids(model: Qwen2ForCausalLM, config: GenerationConfig) -> tuple[i
     return () if eos is None else (eos,) if isinstance(eos, int) else eos
 
 
-class _Reply:
+class Reply:
     """One row while it grows: its tokens, its text, and whether it has ended."""
 
     def __init__(
