@@ -102,6 +102,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [21 · 词元、嵌入、RMSNorm、RoPE](21_tokens_to_rope.ipynb) | 文字怎样变成向量，向量怎样知道自己的位置？ |
 # | [22 · GQA、掩码、KV 缓存](22_attention_and_cache.ipynb) | 词元之间怎样互通消息？读过的为什么不必重算？ |
 # | [23 · 完整的解码器](23_the_whole_decoder.ipynb) | 零件怎样装成 Qwen2？怎样证明装对了？ |
+# | [24 · 训练自己的小 Qwen2](24_training_your_own.ipynb) | 数据从哪来？小模型怎样学会在资料里查答案？ |
 # | [31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb) | 一堆文件怎样变成可以检索的东西？ |
 # | [32 · 把检索量出来](32_measuring_retrieval.ipynb) | 按词找、按向量找、合起来找，哪个准？怎样知道？ |
 # | [33 · 有据可查](33_grounded_answers.ipynb) | 回答怎样带上出处？找不到时怎样拒答？ |
@@ -126,6 +127,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [21 · tokens, embeddings, RMSNorm, RoPE](21_tokens_to_rope.ipynb) | How does text become vectors, and how does a vector know its place? |
 # | [22 · GQA, masks, the KV cache](22_attention_and_cache.ipynb) | How do tokens tell each other things, and why need the past not be computed again? |
 # | [23 · the whole decoder](23_the_whole_decoder.ipynb) | How do the parts make up Qwen2, and how do we prove it? |
+# | [24 · training your own](24_training_your_own.ipynb) | Where do the data come from, and how does a small model learn to look things up? |
 # | [31 · from a PDF to a vector](31_from_pdf_to_vector.ipynb) | How do files become something to search in? |
 # | [32 · measuring retrieval](32_measuring_retrieval.ipynb) | By words, by vectors, by both: which finds more, and how do we know? |
 # | [33 · grounded answers](33_grounded_answers.ipynb) | How does an answer come with its sources, and how does it refuse? |
