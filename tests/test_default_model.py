@@ -87,17 +87,23 @@ def test_each_package_looks_in_the_same_place(
 
 
 def test_tiny_rag_says_what_transformers_does(folder: Path, expected: str) -> None:
-    assert TransformersLLM(folder).complete(ASKED, TOKENS).text == expected
+    local = TransformersLLM(folder)
+    assert local.complete(ASKED, TOKENS).text == expected
+    assert local._model.dtype == torch.float32
 
 
 def test_tiny_agent_says_what_transformers_does(folder: Path, expected: str) -> None:
-    assert TransformersModel(folder, max_new_tokens=TOKENS).generate(ASKED).text == expected
+    local = TransformersModel(folder, max_new_tokens=TOKENS)
+    assert local.generate(ASKED).text == expected
+    assert local._model.dtype == torch.float32
 
 
 def test_tiny_eval_says_what_transformers_does(folder: Path, expected: str) -> None:
-    asked: Any = [ASKED, ASKED[1:]]  # a shorter one beside it is padded
-    replies = dict(LocalModel(folder, "cpu").generate_until(asked, Generation(max_tokens=TOKENS)))
+    local = LocalModel(folder, "cpu")
+    asked: Any = [ASKED, [*ASKED, *ASKED[1:]]]  # beside a longer one it is padded
+    replies = dict(local.generate_until(asked, Generation(max_tokens=TOKENS)))
     assert replies[0].text == expected
+    assert local.settings["dtype"] == "float32"
 
 
 def test_qwen_blog_says_what_transformers_does(folder: Path, expected: str) -> None:
