@@ -265,6 +265,20 @@ def test_a_holder_is_the_only_one_and_its_passage_says_so(language: Language) ->
     assert seen > 80
 
 
+def test_what_two_things_hold_is_asked_of_neither() -> None:
+    """Two ships of one captain: nobody could say which is meant."""
+    ship = GRAMMAR.types["ship"]
+    made = (Reading(random.Random(i), GRAMMAR, "en", Shape(2, 1, 0)) for i in range(999))
+    reading = next(each for each in made if all(thing.type is ship for thing in each.things))
+    captain = reading.world.add("person")
+    for thing in reading.things:
+        thing.facts.clear()
+        reading.world.tell(thing, ship.relations["captain"], captain)
+    assert {reading.ask("holder").kind for _ in range(20)} == {"fact"}
+    reading.world.tell(reading.things[0], ship.relations["port"])
+    assert {reading.ask("holder").answer for _ in range(20)} == {reading.things[0].name}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_two_hops_need_both_passages(language: Language) -> None:
     """The first says of whom, the second the answer, and the question has not got that name."""

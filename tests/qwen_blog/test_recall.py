@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 
+from qwen_blog import recall
 from qwen_blog.grammar import Grammar
 from qwen_blog.recall import look_up, repeat
 from qwen_blog.universe import Draw, Language, is_held_out
@@ -54,6 +55,15 @@ def test_keys_are_asked_for_in_any_order() -> None:
         keys = list(table_of(messages, "en"))
         firsts.add(keys.index(messages[0]["content"].rpartition("\n")[2]))
     assert firsts == set(range(10))
+
+
+def test_no_item_and_no_key_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the same three names are coined again and again."""
+    monkeypatch.setattr(recall, "coin", lambda rng, language, two_parts: rng.choice("ABC"))
+    for seed in range(20):
+        items = repeat(random.Random(seed), GRAMMAR, "en")[0]["content"].split(", ")
+        assert len(set(items)) == len(items)
+        assert table_of(look_up(random.Random(seed), GRAMMAR, "en"), "en").keys() <= set("ABC")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
