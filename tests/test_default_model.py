@@ -23,7 +23,7 @@ from tiny_rag.backends import TransformersLLM
 PACKAGES = [tiny_agent.choices, tiny_eval.choices, tiny_rag.choices]
 SHIPPED = ("qwen_blog", "weights/tiny-qwen2")
 TOKENS = 24
-ASKED = [
+ASKED: Any = [
     {"role": "system", "content": "只根据资料回答。Answer from the passages."},
     {"role": "user", "content": "<passages>\n[1] 月环长 12 米。\n</passages>\nHow long is it?"},
 ]
@@ -100,8 +100,8 @@ def test_tiny_agent_says_what_transformers_does(folder: Path, expected: str) -> 
 
 def test_tiny_eval_says_what_transformers_does(folder: Path, expected: str) -> None:
     local = LocalModel(folder, "cpu")
-    asked: Any = [ASKED, [*ASKED, *ASKED[1:]]]  # beside a longer one it is padded
-    replies = dict(local.generate_until(asked, Generation(max_tokens=TOKENS)))
+    asked = [ASKED, [*ASKED, *ASKED[1:]]]  # beside a longer one it is padded
+    replies: Any = dict(local.generate_until(asked, Generation(max_tokens=TOKENS)))
     assert replies[0].text == expected
     assert local.settings["dtype"] == "float32"
 
