@@ -20,11 +20,11 @@ def training_bar(config: "TrainingConfig") -> Iterator[Callable[["Record"], None
 
         def move(record: "Record") -> None:
             if not bar.n and not bar.disable:
-                bar.reset()
-                bar.initial = bar.n = record["step"] - 1  # done before, so not in the ETA
+                bar.reset()  # timed from the end of the first step, which may have compiled
+                bar.initial = bar.n = bar.last_print_n = record["step"]
             speed = config.tokens_per_step / record["seconds"]
             numbers = {"loss": f"{record['loss']:.3f}", "tokens/s": f"{speed:,.0f}"}
-            bar.set_postfix(numbers | record.get("validation", {}), refresh=False)
+            bar.set_postfix(numbers | record.get("validation", {}))
             bar.update(record["step"] - bar.n)
 
         yield move

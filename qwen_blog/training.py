@@ -186,16 +186,15 @@ class _Run:
 
     def _backward(self, row: PackedRow) -> None:
         """Add the row's gradient, loss and counts to those of the step."""
-        sums, device = self.gradients.sums, self.model.device
-        labels = int((row.labels != IGNORED).sum())
-        if labels:
-            row, bf16 = row.to(device), self.config.precision == "bf16"
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = loss_sum(self.model, self.forward(self.model, row), row.labels)
-            loss.backward()
-            sums[0] += loss.detach()
-        sums[1] += labels
-        sums[2] += row.dropped
+        device, bf16 = self.model.device, self.config.precision == "bf16"
+        on_device = row.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            hidden = self.forward(self.model, on_device)
+            loss = loss_sum(self.model, hidden, on_device.labels)
+        loss.backward()
+        self.gradients.sums[0] += loss.detach()
+        self.gradients.sums[1] += int((row.labels != IGNORED).sum())
+        self.gradients.sums[2] += row.dropped
 
     def note(self, record: Record, validate: Validation | None) -> None:
         """Validate, log and write a checkpoint, where they are due."""

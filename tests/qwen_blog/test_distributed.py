@@ -89,6 +89,12 @@ def test_all_gradients_lie_in_one_tensor_and_add_up_there() -> None:
     want = torch.autograd.grad(model(ids, labels=ids).loss, list(model.parameters()))
     flat = torch.cat([x.flatten() for x in want])
     torch.testing.assert_close(gradients.values, 2 * flat)
-    assert gradients.sums.tolist() == [0, 0, 0]
+    assert gradients.sums.tolist() == [0, 0, 0]  # behind them
     gradients.flat.zero_()
     assert all((x.grad == 0).all() for x in model.parameters())
+
+
+def test_frozen_parameters_have_no_gradient_there() -> None:
+    model = tiny_model()
+    model.model.embed_tokens.requires_grad_(False)
+    assert len(FlatGradients(model).values) == model.num_parameters() - 16 * 16

@@ -15,11 +15,21 @@ class Terminal(io.StringIO):
         return True
 
 
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO, first: int) -> str:
     """What is written to stderr by three steps of a run that goes on at `first`."""
     monkeypatch.setattr("sys.stderr", stderr)
+    clock = Clock()
+    monkeypatch.setattr("tqdm.std.time", clock)
     with training_bar(settings()) as on_step:
         for step in range(first, first + 3):
+            clock.now += 600 if step == first else 2  # the first one compiles
             record: dict[str, Any] = {"step": step, "loss": 2.5, "seconds": 0.5}
             on_step(record | ({"validation": {"recall": 0.75}} if step == first + 2 else {}))
     return stderr.getvalue()
@@ -34,9 +44,13 @@ def test_the_bar_shows_steps_loss_speed_and_validation(monkeypatch: pytest.Monke
     assert "recall=0.75" in last
 
 
-def test_a_resumed_run_begins_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    last = shown(monkeypatch, Terminal(), first=8).split("\r")[-1]
-    assert "10/12" in last
+@pytest.mark.parametrize(("first", "left"), [(1, "00:18"), (8, "00:04")])
+def test_the_time_left_follows_from_the_steps_of_now(
+    monkeypatch: pytest.MonkeyPatch, first: int, left: str
+) -> None:
+    """Neither from those done before a run was resumed, nor from the slow first one."""
+    last = shown(monkeypatch, Terminal(), first).split("\r")[-1]
+    assert f"{first + 2}/12 [00:04<{left},  2.00s/ steps" in last
 
 
 def test_where_nobody_looks_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_samples_longer_than_the_context_are_counted_in_the_log(tmp_path: Path) 
     assert all(record["dropped"] > 0 for record in records(tmp_path))
 
 
-def test_rows_without_a_label_are_passed_over_but_a_step_without_one_is_an_error(
+def test_a_row_may_have_no_label_but_a_step_must(
     tmp_path: Path,
 ) -> None:
     def rarely(rng: random.Random, progress: float) -> Sample:
