@@ -11,7 +11,8 @@ thing and {v} for the value:
     ask.en = ["How far is it from the core of {e} to the ground?", ...]
     of.en = "the radius of {e}"
 
-The last `HELD_OUT` wordings of every list never occur in training. Chapter 24.
+The last `HELD_OUT` wordings of every list never occur in training; but for `filler`, which states
+nothing that one could ask for. Chapter 24.
 """
 
 import functools

@@ -16,11 +16,12 @@ from qwen_blog.exam_files import write_exam
 from qwen_blog.grammar import Grammar
 from qwen_blog.library import KINDS as LIBRARY_KINDS
 from qwen_blog.library import Library
+from qwen_blog.lookups import split_value
 from qwen_blog.passages import fill
 from qwen_blog.shelf import MAX_CHARS
 from qwen_blog.tool_prompts import Dialect, conversation, real_tools
 from qwen_blog.tool_use import DEFAULT_TOOLS
-from qwen_blog.universe import Language
+from qwen_blog.universe import DAYS_A_MONTH, MONTHS, Language
 from tiny_agent.agent import Agent
 from tiny_agent.builtin_tools import make_tools
 from tiny_agent.dialects import make_dialect
@@ -123,6 +124,13 @@ def test_what_is_to_be_found_stands_in_what_the_search_finds(gold: dict[str, Age
             assert set(numbers) & set(re.findall(r"\d[\d,]*", found))
 
 
+def test_no_answer_is_a_day_and_a_month() -> None:
+    """Of "7 Frost" the agent package's judge compares the number alone."""
+    tasks, _ = agent_tasks(0, GRAMMAR, 25)
+    days = {f"{day} {english}" for _, english in MONTHS for day in range(1, DAYS_A_MONTH + 1)}
+    assert not days & {each.task.answer for each in tasks}
+
+
 def test_documents_are_passages_of_both_languages(exam: Path) -> None:
     passages = read_folder(exam / "documents")
     assert len({passage.source for passage in passages}) == len(passages) == 120
@@ -156,6 +164,7 @@ def test_a_thing_that_a_fact_names_has_a_document_too(
     linked = [fact.thing for thing in library.things for fact in thing.facts.values() if fact.thing]
     assert len(linked) > 20
     assert all(any(thing is each for each in library.things) for thing in linked)
+    assert not any(fact.thing is thing for thing in library.things for fact in thing.facts.values())
     assert all(len(thing.facts) >= 2 for thing in library.things)
 
 
@@ -167,6 +176,22 @@ def test_tasks_differ_and_are_of_the_kind_asked_for(
     tasks = [task for task, _ in zip(libraries[language].tasks(kind), range(15), strict=False)]
     assert {task.kind for task in tasks} == {kind}
     assert len({task.question for task in tasks}) == 15
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_compared_is_counted_in_one_unit(
+    language: Language, libraries: dict[Language, Library]
+) -> None:
+    library = libraries[language]
+    values = {
+        fact.relation.of[language].replace("{e}", thing.name).removeprefix("the "): fact.value
+        for thing in library.things
+        for fact in thing.facts.values()
+    }
+    for task, _ in zip(library.tasks("compare"), range(40), strict=False):
+        x, y = (values[step.arguments["query"]] for step in task.steps[:2])
+        assert x != y
+        assert split_value(x)[1] == split_value(y)[1]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -169,6 +169,15 @@ def test_the_bare_answer_with_its_citation_is_right_too(
         assert value(scores_of(task, lambda doc: f"{bare(doc)}.", tmp_path / "stop")) == 1
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_stands_before_the_answer_does_not_count(
+    language: Language, reading: dict[tuple[Language, str], Task], tmp_path: Path
+) -> None:
+    words = {"zh": "我找到了。\n答案是", "en": "I have found it.\nThe answer is "}[language]
+    scores = scores_of(reading[language, "seen"], lambda doc: words + bare(doc), tmp_path)
+    assert value(scores) == 1
+
+
 WRONG: dict[str, Callable[[Doc], str]] = {
     "another citation": other_citation,
     "no citation": lambda doc: re.sub(r" ?\[\d\]", "", doc["reply"]),
@@ -224,6 +233,7 @@ def test_closed_book_questions_have_no_passages_and_count_the_answer_anywhere(
     for doc in task.docs:
         asked = [{"role": "user", "content": doc.fields["question"]}]
         assert prompt_of(task, doc) == asked
+        assert doc.fields["all_classes"] == [doc.fields["answer"]]  # no other class to name
     said = scores_of(task, lambda doc: f"Perhaps {doc['answer']}?", tmp_path / "a")
     refused = scores_of(task, lambda doc: "I do not know. 我不知道。", tmp_path / "b")
     assert (value(said), value(refused)) == (1, 0)
