@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from .chat import IM_END
+from .distributed import process_group
 from .exam import accuracy
 from .model import Qwen2ForCausalLM
 from .recipes import Recipe, Stage
@@ -36,10 +37,14 @@ def train_from_scratch(
     """Follow the recipe; returns the model folder.
 
     watch: stage -> a context that yields what `train` calls after each step: a bar, or None
+    Under torchrun all processes train, and the first one writes the files.
     ValueError if `folder` holds the run of another recipe.
     """
-    folder = Path(folder)
-    tokenizer = _tokenizer(recipe, folder / "tokenizer")
+    folder, group = Path(folder), process_group(torch.device(device))
+    if group.is_main:
+        _tokenizer(recipe, folder / "tokenizer")
+    group.wait()
+    tokenizer = Tokenizer.from_pretrained(folder / "tokenizer")
     model = recipe.new_model().to(device)
     items = recipe.exam(EXAM_QUESTIONS)
 
@@ -52,15 +57,14 @@ def train_from_scratch(
             train(model, stage.training, maker, place, validate, on_step)
     # Not in the recipe, whose model exists before its tokenizer: a reply ends here
     model.config = replace(model.config, eos_token_id=tokenizer.token_to_id(IM_END))
-    model.to("cpu", torch.float16).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    if group.is_main:
+        model.to("cpu", torch.float16).save_pretrained(folder / "model")
+        tokenizer.save_pretrained(folder / "model")
+    group.wait()
     return folder / "model"
 
 
-def _tokenizer(recipe: Recipe, folder: Path) -> Tokenizer:
-    """The recipe's tokenizer, from the folder if it is there already."""
-    if (folder / "tokenizer.json").is_file():
-        return Tokenizer.from_pretrained(folder)
-    tokenizer = recipe.tokenizer()
-    tokenizer.save_pretrained(folder)
-    return tokenizer
+def _tokenizer(recipe: Recipe, folder: Path) -> None:
+    """Train the recipe's tokenizer, if an earlier call has not."""
+    if not (folder / "tokenizer.json").is_file():
+        recipe.tokenizer().save_pretrained(folder)
