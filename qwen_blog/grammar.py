@@ -18,7 +18,7 @@ nothing that one could ask for. Chapter 24.
 import functools
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -48,7 +48,7 @@ class Relation:
     """Of a number: lowest, highest, step."""
     units: tuple[tuple[str, str], ...] = ()
     """Of a number: (Chinese, English)."""
-    words: Wordings | None = None
+    words: Wordings = field(default_factory=dict)
     """The values of a word."""
     type: str = ""
     """Of a thing: the name of its type."""
@@ -110,7 +110,7 @@ def read_type(name: str, raw: Mapping[str, Any]) -> ThingType:
 def _relation(place: str, name: str, raw: Mapping[str, Any]) -> Relation:
     if raw["value"] not in VALUES:
         raise ValueError(f"grammar: {place} has value={raw['value']!r}; allowed: {VALUES}")
-    words = raw.get("words")
+    words = raw.get("words", ())
     return Relation(
         name,
         raw["value"],
@@ -118,9 +118,9 @@ def _relation(place: str, name: str, raw: Mapping[str, Any]) -> Relation:
         _wordings(raw["ask"]),
         raw["of"],
         _wordings(raw.get("who", {})),
-        tuple(raw.get("range", (0, 0, 1))),  # type: ignore[arg-type]
+        tuple(raw.get("range", (0, 0, 1))),
         tuple((zh, en) for zh, en in raw.get("unit", ())),
-        {"zh": tuple(w[0] for w in words), "en": tuple(w[1] for w in words)} if words else None,
+        {"zh": tuple(zh for zh, _ in words), "en": tuple(en for _, en in words)} if words else {},
         raw.get("type", ""),
     )
 
