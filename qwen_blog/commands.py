@@ -156,11 +156,11 @@ def find_model(given: str | None) -> str:
 
     ValueError that names the three ways if there is none.
     """
-    shipped = resources.files("qwen_blog") / "weights" / "tiny-qwen2"
+    shipped = resources.files(__package__) / "weights" / "tiny-qwen2"
     for folder in (given, os.environ.get("TINY_MODEL")):
         if folder:
             return folder
-    if shipped.is_dir():
+    if (shipped / "config.json").is_file():
         return str(shipped)
     raise ValueError(
         f"no model: give --model FOLDER, or set TINY_MODEL, or use --model {UNTRAINED} to look "

@@ -2,8 +2,8 @@
 
 Prefill runs the whole prompt through the model once; after it, each step runs one token against the
 KV cache. Chapter 23. Prompts of unequal length are padded on the left, so that the newest token of
-every row is in the last column. `batching.py` lets rows join and leave a running batch. Leaves out: beam
-search, speculative decoding.
+every row is in the last column. In `batching.py` rows join and leave a running batch. Leaves out:
+beam search, speculative decoding.
 """
 
 import math

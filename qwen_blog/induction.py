@@ -16,11 +16,13 @@ and k, a rotary score depends on nothing but the distance. The induction head ne
 it uses the slow pairs of rotary dimensions only, which hardly turn within the context.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from .attention import Attention
-from .model import Qwen2ForCausalLM
+from .model import DecoderLayer, Qwen2ForCausalLM
 
 SHARPNESS = 6.0
 """Of the previous-token head: it then gives some 94% of its weight to the token before."""
@@ -49,7 +51,8 @@ def write_induction_heads(model: Qwen2ForCausalLM, generator: torch.Generator) -
         )
     loudness = model.model.embed_tokens.weight.std().item()
     read, note = _directions(model, generator), _directions(model, generator)  # (Dh, D) each
-    first, second = (model.model.layers[i].self_attn for i in (0, 1))
+    layers = [cast(DecoderLayer, layer) for layer in model.model.layers]
+    first, second = layers[0].self_attn, layers[1].self_attn
     with torch.no_grad():
         _write_previous_token_head(model, first, read, note * NOTE * loudness)
         for group in range(config.num_key_value_heads):

@@ -1218,7 +1218,7 @@ def tiny_rag(*arguments):
 code = tiny_rag("index", "docs")
 # %%
 for question in ("When was the bridge built?", "末班船几点开？", "桥是谁设计的？"):
-    tiny_rag("ask", question)
+    tiny_rag("ask", question, "--model", "extractive")
     print()
 code = tiny_rag("search", "船", "-k", "1")
 # %% [markdown] lang="zh"
@@ -1230,7 +1230,7 @@ code = tiny_rag("search", "船", "-k", "1")
 # ```bash
 # python -m tiny_rag index 文件夹 论文.pdf
 # python -m tiny_rag ask "……" --model http://127.0.0.1:8000/v1
-# python -m tiny_rag eval 题目.jsonl --answers
+# python -m tiny_rag eval 题目.jsonl --answers --model extractive
 # ```
 #
 # **练习 4**　挑一个你自己的文件夹，写十道题，一行一个 JSON，像
@@ -1268,7 +1268,7 @@ code = tiny_rag("search", "船", "-k", "1")
 # ```bash
 # python -m tiny_rag index FOLDER paper.pdf
 # python -m tiny_rag ask "..." --model http://127.0.0.1:8000/v1
-# python -m tiny_rag eval questions.jsonl --answers
+# python -m tiny_rag eval questions.jsonl --answers --model extractive
 # ```
 #
 # **Exercise 4.** Take a folder of your own and write ten questions, one JSON object a line, such as

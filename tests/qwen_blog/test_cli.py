@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qwen_blog import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Tokenizer, generate
+from qwen_blog import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Tokenizer, commands, generate
 from qwen_blog.cli import main
 
 TEXT = "the red star and the blue star"
@@ -157,7 +157,8 @@ def test_the_environment_names_a_default_model(folder, capsys, monkeypatch) -> N
     assert run(capsys, "tokenize", TEXT) == run(capsys, "tokenize", "--model", folder, TEXT)
 
 
-def test_without_any_model_the_error_names_the_three_ways(capsys) -> None:
+def test_without_any_model_the_error_names_the_three_ways(capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(commands.resources, "files", lambda package: tmp_path)  # nothing shipped
     code, out, err = run(capsys, "generate", TEXT)
     assert (code, out) == (1, "")
     assert "--model FOLDER" in err

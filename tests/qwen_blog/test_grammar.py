@@ -75,7 +75,7 @@ def test_a_relation_has_what_its_kind_of_value_needs() -> None:
     for name, relation in RELATIONS.items():
         assert relation.value in VALUES, name
         assert (relation.value == "number") == bool(relation.units), name
-        assert (relation.value == "word") == (relation.words is not None), name
+        assert (relation.value == "word") == bool(relation.words), name
         assert (relation.value == "thing") == (relation.type in GRAMMAR.types), name
         assert (relation.value == "thing") == bool(relation.who), name
 
@@ -199,7 +199,7 @@ def test_a_type_is_read_as_it_stands() -> None:
     (crew,) = ship.relations.values()
     assert (ship.name, ship.noun["zh"], ship.endings) == ("ship", "船", (("号", ""),))
     assert (crew.name, crew.value, crew.range) == ("crew", "number", (1, 9, 2))
-    assert (crew.units, crew.words, crew.who) == ((("人", "people"),), None, {})
+    assert (crew.units, crew.words, crew.who) == ((("人", "people"),), {}, {})
 
 
 def test_words_are_read_by_language() -> None:
