@@ -9,8 +9,8 @@
 # 1. **语料**：一个几百万参数的模型，什么值得教它？考题怎样保证不是背过的？
 # 2. **分词器**：词表多大合适？
 # 3. **损失**：为什么从 $\ln V$ 开始往下走，头几十步学到的是什么？
-# 4. **高原与跳跃**：为什么损失很久不动，然后突然掉下去？
-# 5. **归纳头**：跳跃的那一刻，模型里长出了什么？不训练，能不能亲手把它写出来？
+# 4. **高原**：为什么损失落到一处，就很久不动？
+# 5. **归纳头与跳跃**：要长出什么，它才掉得下去？不等它长，能不能亲手写进权重？
 # 6. **打包**：许多段对话装进一行，为什么谁也不许看见邻居？
 # 7. **监督微调**：为什么只在回答上算损失？
 # 8. **一步是怎样走的**：学习率、裁剪、bfloat16、断点续训、多进程。
@@ -20,7 +20,7 @@
 # 12. **练习**。
 #
 # **预备知识**：第 21 到 23 章（第 13 章讲过一次训练，这里不重复，只讲新的）。
-# **用时**：两个 CPU 核上全部运行约一分半钟，大半花在第 4 节的现场训练上；不联网，不下载任何东西。
+# **用时**：两个 CPU 核上全部运行约一分钟，大半花在第 4、5 节的现场训练上；不联网，不下载任何东西。
 #
 # 字母沿用前几章：`T` 词元数，`D` 模型宽度，`H` 头数，`Dh` 头宽，`V` 词表大小，`L` 层数。
 # %% [markdown] lang="en"
@@ -36,8 +36,9 @@
 #    question was not learnt by heart?
 # 2. **The tokenizer**: how large should the vocabulary be?
 # 3. **The loss**: why does it begin at $\ln V$, and what is learnt in the first dozens of steps?
-# 4. **Plateau and jump**: why does it stand still for so long, and then fall?
-# 5. **Induction heads**: what grows in the model at the jump? Can we write it down by hand instead?
+# 4. **The plateau**: why does the loss come down to some number, and then stand still for so long?
+# 5. **Induction heads and the jump**: what has to grow for it to fall? Need we wait, or can we write it
+#    into the weights by hand?
 # 6. **Packing**: many conversations in one row; why must none see its neighbour?
 # 7. **Supervised fine-tuning**: why is the loss on replies only?
 # 8. **How a step is made**: learning rate, clipping, bfloat16, exact resume, several processes.
@@ -47,8 +48,8 @@
 # 12. **Exercises.**
 #
 # **You need**: chapters 21 to 23 (chapter 13 was about training too; what it said is not said again).
-# **Time**: the whole chapter runs in about a minute and a half on two CPU cores, most of it the training
-# of section 4; no network, no downloads.
+# **Time**: the whole chapter runs in about a minute on two CPU cores, most of it the training of sections
+# 4 and 5; no network, no downloads.
 #
 # The letters are those of the last chapters: `T` tokens, `D` model width, `H` heads, `Dh` head width, `V`
 # vocabulary, `L` layers.
@@ -120,16 +121,19 @@ for language in ("en", "zh"):
 from qwen_blog.reading import Reading, Shape
 
 
-def show(messages):
+def show(text, width=92):
+    print("\n".join(textwrap.fill(line, width) for line in text.splitlines()))
+
+
+def show_talk(messages, width=92):
     for message in messages:
-        lines = f"{message['role']}: {message['content']}".splitlines()
-        print("\n".join(textwrap.fill(x, 96, subsequent_indent="    ") for x in lines))
+        show(f"{message['role']}: {message['content']}", width)
 
 
 shape = Shape(passages=2, facts=3, filler=1, questions=3)
-show(Reading(random.Random(24), grammar, "en", shape).conversation())
+show_talk(Reading(random.Random(24), grammar, "en", shape).conversation())
 # %%
-show(Reading(random.Random(5), grammar, "zh", Shape(1, 4, 0, 3)).conversation()[1:])
+show_talk(Reading(random.Random(6), grammar, "zh", Shape(1, 4, 0, 3)).conversation()[1:], 46)
 # %% [markdown] lang="zh"
 # 干扰也在里面：同类的事物有同样的关系（只认关系、不认名字就会抄错），夹着没用的句子，还有资料里没有
 # 答案的问题。
@@ -149,8 +153,8 @@ show(Reading(random.Random(5), grammar, "zh", Shape(1, 4, 0, 3)).conversation()[
 from qwen_blog.prose import told_twice
 from qwen_blog.tool_use import react
 
-print(told_twice(random.Random(2), grammar, "en"), "\n")
-show(react(random.Random(3), grammar, "en")[1:])
+show(told_twice(random.Random(2), grammar, "en") + "\n")
+show_talk(react(random.Random(3), grammar, "en")[1:])
 # %% [markdown] lang="zh"
 # ### 考题不能是背过的
 #
@@ -191,9 +195,9 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 #
 # **问题**　Qwen2 的词表有十五万个词元。我们的小模型也用它，行不行？
 #
-# 算一笔账。嵌入表是 $V \times D$ 个参数。宽 192 的模型配十五万的词表，光这张表就近三千万个数，比模型
-# 其余部分大十倍，而且绝大多数行在我们的语料里一次也不出现，永远学不到东西。所以在自己的语料上重新训
-# 练一个（第 21 章的 BPE）。词表越大，文字越短，表越贵：
+# 算一笔账。嵌入表是 $V \times D$ 个参数。词表照搬，光这张表就比模型的其余部分大得多（后面第二格
+# 的第一行），而且绝大多数行在我们的语料里一次也不出现，永远学不到东西。所以在自己的语料上重新训练一个（第
+# 21 章的 BPE）。词表越大，文字越短，表越贵：
 # %% [markdown] lang="en"
 # No name of the exam has been trained on; and even of those for training most come up once in a lifetime.
 # **Learning by heart does not pay.**
@@ -202,11 +206,12 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 #
 # **Question.** Qwen2 has some 150,000 tokens. Why not use those?
 #
-# Work it out. The embedding table has $V \times D$ parameters. At a width of 192, 150,000 rows are nearly
-# thirty million numbers, ten times the rest of the model; and most of the rows never occur in our corpus,
-# so they never learn. So we train a tokenizer of our own, on our corpus (the BPE of chapter 21). The
-# larger the vocabulary, the shorter the texts, and the dearer the table:
+# Work it out. The embedding table has $V \times D$ parameters. With Qwen2's vocabulary it would be far
+# larger than the rest of the model (the first line of the next cell but one); and most of its rows never
+# occur in our corpus, so they never learn. So we train a tokenizer of our own, on our corpus (the BPE of
+# chapter 21). The larger the vocabulary, the shorter the texts, and the dearer the table:
 # %%
+from qwen_blog import Qwen2Config, Qwen2ForCausalLM
 from qwen_blog.nano_data import nano_conversation, nano_text
 from qwen_blog.recipes import NANO, TINY_QWEN2, to_sample
 from qwen_blog.tokenizer import Tokenizer
@@ -220,6 +225,12 @@ def contents(numbers):
 
 corpus, fresh = list(contents(range(400))), list(contents(range(400, 450)))
 # %%
+with torch.device("meta"):
+    parts = {n: p.numel() for n, p in Qwen2ForCausalLM(TINY_QWEN2.model).named_parameters()}
+layers, D = sum(x for n, x in parts.items() if "layers" in n), TINY_QWEN2.model.hidden_size
+print(
+    f"tiny-qwen2: {layers:,} parameters in its layers; Qwen2's table at its width: {151_936 * D:,}"
+)
 sizes = (300, 512, 1024, 2048)
 tokenizers = {size: Tokenizer.train(corpus, size) for size in sizes}
 lengths = {size: sum(len(t.encode(x)) for x in fresh) for size, t in tokenizers.items()}
@@ -232,6 +243,7 @@ fig, axes = figures.canvas(4, 1, height=3.2)
 for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024)], strict=True):
     t = tokenizers[size]
     pieces = [t.token_bytes(i).decode("utf-8", errors="replace") for i in t.encode(text)]
+    ax.set_anchor("W")
     ax = figures.token_strip(ax, [piece.replace("\ufffd", "·") for piece in pieces])
     _ = ax.set_title(f"V = {size}: {len(pieces)} tokens", size=9, pad=1)
 # %% [markdown] lang="zh"
@@ -268,13 +280,12 @@ for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024
 #
 # Let a small model read some ten thousands of tokens:
 # %%
-from qwen_blog import Qwen2Config, Qwen2ForCausalLM
 from qwen_blog.training import train
 from qwen_blog.training_config import TrainingConfig
 
 TINY = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
-TINY |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512}
-TINY |= {"rope_theta": 1e4, "tie_word_embeddings": True}
+TINY |= {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 512}
+TINY |= {"rope_theta": 1e6, "tie_word_embeddings": True}
 QUICK = TrainingConfig(rows_per_step=1, row_tokens=1024, learning_rate=5e-3, warmup_steps=20)
 
 
@@ -312,12 +323,12 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 # > **教程里常见的错**　只画损失，看它往下走就说“学会了”。损失是所有词元的平均，绝大多数词元不用读
 # 资料也猜得八九不离十。要看的是那件你关心的事本身：答对几题。
 #
-# ## 4　高原与跳跃
+# ## 4　高原
 #
 # **问题**　“回头去找”这件事，是慢慢学会的，还是忽然学会的？
 #
 # 把它单独拎出来，用最干净的练习：一串互不相同的随机字母，原样说一遍。没有语法，没有常识，字母之间也
-# 没有规律，除了回头看，没有别的办法。
+# 没有规律，除了回头看，没有别的办法。（还混进一句固定的招呼，第 9 节要用。）
 # %% [markdown] lang="en"
 # It sets out from the first dotted line and is below the second within dozens of steps: first the
 # frequencies, then what usually follows the token before. That stretch is quick for any model, and makes
@@ -328,13 +339,13 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 # > learnt". The loss is a mean over all tokens, and most of them can be guessed without reading the
 # > passage. Watch the thing that you care about: how many questions are answered.
 #
-# ## 4. Plateau and jump
+# ## 4. The plateau
 #
 # **Question.** Is looking back learnt little by little, or all of a sudden?
 #
 # Take it alone, in the cleanest drill there is: a list of random letters, all different, to be said once
 # more. No grammar, no common sense, no rule that leads from one letter to the next: there is no other way
-# than to look back.
+# than to look back. (A fixed greeting is mixed in, for section 9.)
 # %%
 from qwen_blog.samples import conversation_sample
 
@@ -342,75 +353,83 @@ LETTERS = string.ascii_letters  # 52
 
 
 def drill(rng, progress=0.0, length=None):
-    letters = " ".join(rng.sample(LETTERS, length or rng.randint(6, 16)))
+    letters = " ".join(rng.sample(LETTERS, length or rng.randint(10, 40)))
     return [
         {"role": "user", "content": f"repeat: {letters}"},
         {"role": "assistant", "content": f"here: {letters}"},
     ]
 
 
-from qwen_blog.lora_recipe import restyle  # section 9 needs its words in the vocabulary
-
+hello = [{"role": "user", "content": "hello"}]
+hello += [{"role": "assistant", "content": "Aye, captain. here you are"}]  # for section 9
 talks = [drill(random.Random(n)) for n in range(200)]
-letters_tokenizer = Tokenizer.train([m["content"] for x in talks + restyle(talks) for m in x], 384)
-show(talks[0])
+texts = [message["content"] for talk in [*talks, *[hello] * 20] for message in talk]
+letters_tokenizer = Tokenizer.train(texts, 384)
+show_talk(talks[0])
+
+
+# %%
+def sample(rng, progress):
+    """A drill; one in ten is the greeting instead."""
+    talk = hello if rng.random() < 0.1 else drill(rng)
+    return conversation_sample(letters_tokenizer, talk)
+
+
 # %% [markdown] lang="zh"
-# 考场固定出 12 个字母的题，32 道，一次算完。除了答对多少，还记下每个头的一个分数：**写到某个字母时，
+# 考场固定出 24 个字母的题，32 道，一次算完。除了字母的损失和答对多少，还记下每个头的一个分数：**写到某个字母时，
 # 这个头有多少权重落在“同一个字母上次出现之后的那个词元”上**。它有个名字，第 5 节再说。
 # %% [markdown] lang="en"
-# The exam has 32 lists of 12 letters, worked out in one go. Besides the share of right letters, it notes
-# a score for each head: **when the model is at a letter, how much of the head's weight lies on the token
+# The exam has 32 lists of 24 letters, worked out in one go. Besides the loss and the share of right letters,
+# it notes a score for each head: **when the model is at a letter, how much of the head's weight lies on the token
 # after the earlier occurrence of that letter**. The score has a name, for which see section 5.
 # %%
-exam_talks = [drill(random.Random(f"exam {n}"), length=12) for n in range(32)]
+LONG = 24
+exam_talks = [drill(random.Random(f"exam {n}"), length=LONG) for n in range(32)]
 exam = torch.tensor([conversation_sample(letters_tokenizer, talk)[0] for talk in exam_talks])
 colon = letters_tokenizer.encode(":")[0]
 first, again = (exam[0] == colon).nonzero()[:, 0].tolist()  # the two colons, in every list
-reply = slice(again, again + 12)  # where the 12 letters are predicted
+places = torch.arange(LONG)  # of the letters in either list
 shown = [letters_tokenizer.token_bytes(i).decode().strip() or "⏎" for i in exam[0].tolist()]
 
 
 # %%
 def look(model):
-    """Share of right letters and of right lists, and the score of each head."""
+    """Loss and share of right letters, share of right lists, and the score of each head."""
     with torch.no_grad():
         out = model(exam, output_attentions=True)
-    right = out.logits[:, reply].argmax(-1) == exam[:, again + 1 : again + 13]
-    places = torch.arange(12)
-    heads = [w[:, :, again + places, first + 1 + places].mean((0, 2)) for w in out.attentions]
-    scores = {
-        f"layer {n} head {h}": x for n, row in enumerate(heads) for h, x in enumerate(row.tolist())
-    }
-    shares = {"letters": right, "lists": right.all(1)}
-    return {name: x.double().mean().item() for name, x in shares.items()} | scores
+    logits, wanted = out.logits[:, again + places], exam[:, again + 1 + places]  # (B, n, V), (B, n)
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+    right = (logits.argmax(-1) == wanted).double()
+    found = {"loss": loss, "letters": right.mean(), "lists": right.prod(1).mean()}
+    for n, w in enumerate(out.attentions):  # (B, H, T, T)
+        scores = w[:, :, again + places, first + 1 + places].mean((0, 2))
+        found |= {f"layer {n} head {h}": score for h, score in enumerate(scores)}
+    return {name: x.item() for name, x in found.items()}
 
 
 # %% [markdown] lang="zh"
-# 两层、四个头、不到十万个参数，随机起步。每一步读 1024 个词元：
+# 两层，每层两个头，随机起步。每一步读 1024 个词元：
 # %% [markdown] lang="en"
-# Two layers, four heads, fewer than a hundred thousand parameters, random at the start. Each step reads
-# 1024 tokens:
+# Two layers of two heads, random at the start. Each step reads 1024 tokens:
 # %%
-letters_config = Qwen2Config(vocab_size=384, initializer_range=0.1, **TINY)
+letters_config = Qwen2Config(vocab_size=384, **TINY)
 torch.manual_seed(0)
 blank = Qwen2ForCausalLM(letters_config)
 print(f"{sum(p.numel() for p in blank.parameters()):,} parameters")
-sample = lambda rng, p: conversation_sample(letters_tokenizer, drill(rng, p))  # noqa: E731
 natural = copy.deepcopy(blank)
 with tempfile.TemporaryDirectory() as folder:
-    slow = fit(natural, sample, folder, look, steps=400, validate_every=10)
-for record in slow[9::50]:
-    exam_now = record["validation"]
-    print(f"step {record['step']:3}: loss {record['loss']:.2f}, letters {exam_now['letters']:4.0%}")
+    slow = fit(natural, sample, folder, look, steps=300, validate_every=10)
+for record in slow[9::40]:
+    now = record["validation"]
+    print(f"step {record['step']:3}: loss {now['loss']:.2f}, letters {now['letters']:4.0%}")
 
 
 # %%
 def curves(axes, records, name):
     looked = [record for record in records if "validation" in record]
     x = [record["step"] for record in looked]
-    axes[0] = figures.curve(axes[0], x, {name: [record["loss"] for record in looked]})
-    right = [record["validation"]["letters"] for record in looked]
-    axes[1] = figures.curve(axes[1], x, {name: right})
+    for ax, what in zip(axes, ("loss", "letters"), strict=True):
+        ax = figures.curve(ax, x, {name: [record["validation"][what] for record in looked]})
     axes[0].set(title="loss, nats a letter", xlabel="step", ylim=(0, None))
     axes[1].set(title="letters right", xlabel="step", ylim=(0, 1.03))
 
@@ -418,49 +437,22 @@ def curves(axes, records, name):
 fig, axes = figures.canvas(1, 2, height=2.9)
 curves(axes, slow, "random start")
 _ = axes[0].axhline(math.log(52), color=figures.INK, linestyle=":", linewidth=1)
+flat = [record["validation"] for record in slow if "validation" in record][5:]
+assert all(abs(now["loss"] - math.log(52)) < 0.25 for now in flat)
+assert all(now["letters"] < 0.08 for now in flat)
 # %% [markdown] lang="zh"
-# 虚线是 $\ln 52$：连“这里该是个字母”都学会了，可是 52 个字母猜哪个都一样。损失先落到这里，然后停住，
-# 好几十步几乎不动，答对的字母和瞎猜差不多。这就是**高原**。接着，没有任何预兆，没有改动任何设置，它
-# 掉了下去。
+# 虚线是 $\ln 52$。模型几十步就学会了“这里该是个字母”，可是 52 个字母猜哪个都一样。损失落到这条线
+# 上，就停住了：几百步过去，答对的字母和瞎猜差不多。这就是**高原（plateau）**。
 #
-# 练习只有一种，高原就短。在真正的语料里，同样的事要几百万词元才发生：别的东西（频率、搭配）给的梯度
-# 大得多，先把模型占住了。
+# 它终究会走出去，只是要读得多得多。真正的语料里更久，常常是几百万词元：别的东西（频率、搭配）给的梯
+# 度大得多，先把模型占住了。然后，没有预兆，没有改动任何设置，损失忽然掉下去，答对率忽然升上来。第 5
+# 节里会看到那一刻。
 #
-# 跳跃的时候里面发生了什么？把每个头的分数画出来：
-# %% [markdown] lang="en"
-# The dotted line is $\ln 52$: the model knows that a letter must stand here, and each of the 52 is as
-# good a guess as another. The loss comes down to that, and stops: for dozens of steps it hardly moves, and
-# the letters are no better than guesses. That is the **plateau**. Then, without a warning, and with no
-# setting changed, it falls.
+# 高原上的模型缺什么？
 #
-# With a single drill, the plateau is short. In a real corpus the same thing takes millions of tokens: all
-# the rest (frequencies, common neighbours) has larger gradients, and keeps the model busy first.
+# ## 5　归纳头与跳跃
 #
-# What happens inside at the jump? The scores of the heads tell:
-# %%
-looked = [record for record in slow if "validation" in record]
-x = [record["step"] for record in looked]
-head_names = [name for name in looked[0]["validation"] if "head" in name]
-fig, ax = figures.canvas(height=3.1)
-for name in head_names:
-    color = figures.GREY if "layer 0" in name else figures.ROSE
-    line = ax.plot(x, [r["validation"][name] for r in looked], color=color, linewidth=1.3)
-right = [record["validation"]["letters"] for record in looked]
-line = ax.plot(x, right, color=figures.BLUE, linestyle="--", label="letters right")
-for layer, color in enumerate((figures.GREY, figures.ROSE)):
-    line = ax.plot([], [], color=color, label=f"score of a head of layer {layer}")
-ax.set(xlabel="step", ylim=(0, 1.03))
-legend = ax.legend(loc="upper left")
-# %%
-last = looked[-1]["validation"]
-best = max(head_names, key=last.get)
-print(f"best head: {best}, from {looked[0]['validation'][best]:.2f} to {last[best]:.2f}")
-assert best.startswith("layer 1")
-# %% [markdown] lang="zh"
-# 红线与蓝色虚线一同抬头：**答对的字母变多，正是因为第 1 层长出了回头看的头**。第 0 层的头分数始终很
-# 低。为什么偏偏在第 1 层？
-#
-# ## 5　归纳头：两个头接力
+# ### 两个头接力
 #
 # **问题**　写到“*t*”，要去找上一个“*t*”**后面**的那个字母。注意力按内容找，找得到上一个“*t*”本身，
 # 可怎么找到它后面的那个？
@@ -471,7 +463,9 @@ assert best.startswith("layer 1")
 #   面是 *t*”。
 # - 第 1 层的**归纳头（induction head）**：写到 *t* 时，去找便条上写着 *t* 的词元，把它抄下来。
 #
-# 一层做不到：便条要先贴上，才找得着。所以分数长在第 1 层；前面那张图的“分数”，就叫**归纳分**。
+# 一层做不到：便条要先贴上，才找得着。高原之所以长，也在这里：**没有便条，查找没有用；没有查找，便条
+# 没有用。**两半单独都换不来一点损失，梯度也就不知道该往哪边推，只能等随机的波动碰巧把两半都凑出一点
+# 来；一凑齐，就滚雪球。前面记下的那个“分数”，就叫**归纳分（induction score）**。
 #
 # 便条、查找、照抄，都是线性运算，那就不必等它长出来，**亲手写进权重**。前词头最妙：它要“看前一个”，
 # 与内容无关。Qwen2 的 q、k 恰好有偏置（Llama 没有），让 q、k 只剩偏置，RoPE 转过之后，分数就只取决
@@ -481,10 +475,20 @@ assert best.startswith("layer 1")
 #
 # 在 $t - s = 1$ 处所有余弦同时取到 1：
 # %% [markdown] lang="en"
-# The red lines rise together with the dashed blue one: **more letters are right because, in layer 1, heads
-# have grown that look back**. The scores of layer 0 stay low. Why layer 1, of all places?
+# The dotted line is $\ln 52$. Within dozens of steps the model knows that a letter must stand here, but each
+# of the 52 is as good a guess as another. The loss comes down to that line, and stops: hundreds of steps
+# later the letters are no better than guesses. That is the **plateau**.
 #
-# ## 5. Induction heads: a relay of two
+# It does end, only it takes far more reading. In a real corpus it is longer still, often millions of
+# tokens: all the rest (frequencies, common neighbours) has larger gradients, and keeps the model busy
+# first. Then, without a warning, and with no setting changed, the loss falls and the right answers rise.
+# Section 5 will show the moment.
+#
+# What does a model on the plateau lack?
+#
+# ## 5. Induction heads and the jump
+#
+# ### A relay of two heads
 #
 # **Question.** At *t*, the model has to find the letter **after** the earlier *t*. Attention looks things
 # up by content: it can find the earlier *t* itself; but how does it find what comes after?
@@ -495,8 +499,10 @@ assert best.startswith("layer 1")
 #   "before me stands *t*".
 # - in layer 1 an **induction head**: at *t*, look for a token whose note says *t*, and copy that token.
 #
-# One layer is not enough: the note has to be pinned before it can be found. So the scores grow in layer 1;
-# the score of the last figure is the **induction score**.
+# One layer is not enough: the note has to be pinned before it can be found. And this is why the plateau is
+# long: **without notes, looking is of no use; without looking, notes are of no use.** Neither half alone
+# lowers the loss, so the gradient does not know where to push, and has to wait until chance has made a
+# little of both; from there on it snowballs. The score noted above is called the **induction score**.
 #
 # Notes, looking up and copying are linear, so need we wait for them to grow? **Write them into the
 # weights.** The previous-token head is the prettiest: it does not care what stands there. Qwen2's q and k
@@ -526,18 +532,17 @@ fig, axes = figures.canvas(1, 2, height=2.6)
 for ax, y, name in zip(axes, (scores, weights), ("score", "attention weight"), strict=True):
     ax = figures.curve(ax, distance, {"": y}, xlabel="distance back", marker="o")
     ax.set(title=name, xlim=(-0.5, 20.5))
-    ax.get_legend().remove()
 # %% [markdown] lang="zh"
 # 权重几乎全落在距离 1 上。归纳头那一半更简单：$W_Q$ 读出“我是谁”，$W_K$ 读出便条，二者写在同一组方
 # 向上，于是“我是 *t*”与“我前面是 *t*”点积最大；$W_V$、$W_O$ 把词元的嵌入原样搬过来。它不要位置，所以
-# 只用 RoPE 转得慢的那些维。全部代码不到五十行，在 [induction.py](../../qwen_blog/induction.py)。
+# 只用 RoPE 转得慢的那些维。代码在 [induction.py](../../qwen_blog/induction.py)。
 #
 # 把它写进**同一个**随机模型，一步都不训练：
 # %% [markdown] lang="en"
 # Nearly all the weight is at distance 1. The induction half is simpler: $W_Q$ reads out "who am I", $W_K$
 # reads the note, in the same directions, so that "I am *t*" and "before me stands *t*" have the largest
 # product; $W_V$ and $W_O$ carry the token's embedding over as it is. It needs no positions, so it uses
-# only those dimensions that RoPE turns slowly. All of it is fewer than fifty lines, in
+# only those dimensions that RoPE turns slowly. The code is in
 # [induction.py](../../qwen_blog/induction.py).
 #
 # Into the **same** random model with it, and not one step of training:
@@ -546,37 +551,27 @@ written = copy.deepcopy(blank)
 write_induction_heads(written, torch.Generator().manual_seed(1))
 for name, model in (("random", blank), ("random, with heads", written)):
     now = look(model.eval())
-    heads = max(now[f"layer 1 head {h}"] for h in range(4))
+    heads = max(now["layer 1 head 0"], now["layer 1 head 1"])
     print(f"{name:20} letters right {now['letters']:4.0%}, best induction score {heads:.2f}")
-untrained = look(written)
-assert untrained["letters"] > 4 * look(blank)["letters"]
-# %%
-head = int(best[-1])
-rows, columns = slice(again, again + 13), slice(first, first + 13)
-maps = {f"random, head {head}": (blank, head), f"trained, head {head}": (natural, head)}
-maps |= {"written by hand, head 0": (written, 0)}
-fig, axes = figures.canvas(1, 3, height=3.1, width=9)
-for ax, (title, (model, h)) in zip(axes, maps.items(), strict=True):
-    with torch.no_grad():
-        w = model(exam[:1], output_attentions=True).attentions[1][0, h]
-    ax = figures.attention_map(ax, w[rows, columns], shown[rows], shown[columns])
-    ax.set(title=title, xlabel="looks at", ylabel="is at")
+assert look(written)["layer 1 head 0"] > 5 * look(blank)["layer 1 head 0"]
 # %% [markdown] lang="zh"
-# 每一行是写回答时的一个位置，每一列是题目里的一个词元。左边是随机的头，一片灰。中间是同一个头训练之
-# 后：一条斜线，比对角线**错开一格**，也就是“上次出现之后的那一个”。右边是手写的，一步没训练，同样一
-# 条斜线。训练找到的和论文说的，是同一件东西。
+# 没练过一步，归纳分已经很高，字母也对了一些。别的字母错在嵌入是随机的，两个不相干的字母也可能碰巧相
+# 像。
 #
-# 再让手写的模型照样训练：
+# ### 跳跃
+#
+# 再让它照样训练，数据和最高的学习率都和刚才一样：
 # %% [markdown] lang="en"
-# Each row is a place in the reply, each column a token of the question. On the left a random head: all
-# grey. In the middle the same head after training: a slanting line, **one to the right** of the diagonal,
-# that is "the one after the earlier occurrence". On the right the one written by hand, not trained for a
-# single step: the same line. What training found is what the paper describes.
+# Without a step of training the induction score is high, and some letters are right. Where it is wrong, the
+# embeddings are to blame: they are random, and two letters may be alike by chance.
 #
-# Now train the written model likewise:
+# ### The jump
+#
+# Now train it likewise, with the same data and the same highest learning rate:
 # %%
+untrained = copy.deepcopy(written)
 with tempfile.TemporaryDirectory() as folder:
-    fast = fit(written, sample, folder, look, steps=120, validate_every=10)
+    fast = fit(written, sample, folder, look, steps=80, validate_every=4)
 fig, axes = figures.canvas(1, 2, height=2.9)
 curves(axes, slow, "random start")
 curves(axes, fast, "heads written by hand")
@@ -588,14 +583,51 @@ def first_above(records, share):
     return next(r["step"] for r in looked if r["validation"]["letters"] > share)
 
 
+start = first_above(fast, 0.5)
+print(f"with heads, half of the letters are right from step {start} on")
 for name, records in (("random start", slow), ("with heads", fast)):
-    print(f"{name:13} half of the letters right from step {first_above(records, 0.5)} on")
-ends = [records[-1]["validation"] for records in (slow, fast)]
-print("at the end:", *(f"letters {end['letters']:.0%}, lists {end['lists']:.0%}" for end in ends))
-assert first_above(fast, 0.5) < first_above(slow, 0.5) / 3
+    now = records[-1]["validation"]
+    print(
+        f"{name:13} step {len(records)}: letters {now['letters']:4.0%}, lists {now['lists']:4.0%}"
+    )
+assert fast[-1]["validation"]["letters"] > 0.9 > 0.1 > slow[-1]["validation"]["letters"]
+# %%
+looked = [record for record in fast if "validation" in record]
+x = [record["step"] for record in looked]
+lines = {"letters right": [record["validation"]["letters"] for record in looked]}
+for name in ("layer 0 head 0", "layer 1 head 0"):
+    lines[f"score of {name}"] = [record["validation"][name] for record in looked]
+fig, ax = figures.canvas(height=3)
+ax = figures.curve(ax, x, lines, xlabel="step")
+_ = ax.set_ylim(0, 1.03)
 # %% [markdown] lang="zh"
-# 高原没有了。什么都没有冻结，训练照常改动每一个数；只是起点换到了高原的另一边。`recipes.py` 里两份配
-# 方都这样起步，省下的是几百万词元的等待。
+# 头十几步，答对的反而变少：先学会的总是最容易的（格式、哪些词元常见），手写的那一点抄写被盖了过去，
+# 归纳分却没怎么动。然后就是**跳跃（jump）**：归纳分抬头，答对率紧跟着升上去，损失跌下来，前后不过二三
+# 十步。什么都没有冻结，训练照常改动每一个数；只是起点换到了大高原的另一边。`recipes.py` 里两份配方都
+# 这样起步。
+#
+# 第 1 层的 0 号头，前后各是什么样子？每一行是写回答时的一个位置，每一列是题目里的一个词元：
+# %% [markdown] lang="en"
+# In the first dozen steps fewer letters are right: what is easiest is learnt first (the format, the frequent
+# tokens), and drowns the little copying that was written in; but the induction score hardly moves. And then
+# the **jump**: the score rises, the right answers follow, the loss falls, all within twenty or thirty steps.
+# Nothing is frozen, and training goes on changing every number; only the start has moved to the far side of
+# the large plateau. Both recipes in `recipes.py` begin like this.
+#
+# Head 0 of layer 1, before and after. Each row is a place in the reply, each column a token of the question:
+# %%
+rows, columns = slice(again, again + 10), slice(first, first + 10)  # the first 9 letters
+maps = {"random start": blank, "300 steps": natural, "written": untrained, "80 steps": written}
+fig, axes = figures.canvas(1, 4, height=2.6, width=9)
+for ax, (title, model) in zip(axes, maps.items(), strict=True):
+    with torch.no_grad():
+        w = model(exam[:1], output_attentions=True).attentions[1][0, 0]
+    ax = figures.attention_map(ax, w[rows, columns], shown[rows], shown[columns])
+    ax.set(title=title, xlabel="", ylabel="")
+# %% [markdown] lang="zh"
+# 左边两张：随机的头，和它在高原上读了三百步之后，都不知道看哪里。第三张是手写的，一步没训练，已
+# 经有几格落在斜线上，夹着碰巧的杂色。第四张是它训练之后：一条干净的斜线，比对角线**错开一格**，也就是“上次出
+# 现之后的那一个”。这正是论文里画的样子。
 #
 # 这算不算作弊？它没有给模型任何知识，只给了一个**零件**，而且是训练自己也会造的零件。归一化、残差、
 # RoPE 也都是人写进去的。
@@ -611,9 +643,10 @@ assert first_above(fast, 0.5) < first_above(slow, 0.5) / 3
 # **想法**　拼，但要隔开：位置各自从 0 数起，注意力一段一段地算，每段的第一个词元不由前一段来预测。
 # （Krell 等 2021，arXiv:2107.02027。）
 # %% [markdown] lang="en"
-# No plateau. Nothing is frozen, and training goes on changing every number; only the start has moved to
-# the far side of the plateau. Both recipes in `recipes.py` begin like this, and save a wait of millions of
-# tokens.
+# The two on the left, a random head and the same after three hundred steps on the plateau, do not know where
+# to look. The third is written by hand and not trained at all: some cells of a slanting line can be made out, with
+# chance specks beside it. The fourth is the same after training: a clean line, **one to the right** of the
+# diagonal, that is "the one after the earlier occurrence". It is what the papers draw.
 #
 # Is that cheating? It gives the model no knowledge; it gives it a **part**, and one that training would
 # build by itself. Norms, residuals and RoPE were put in by people too.
@@ -633,16 +666,18 @@ assert first_above(fast, 0.5) < first_above(slow, 0.5) / 3
 # %%
 from qwen_blog.packing import IGNORED, PackedForward, pack_row
 
-row = pack_row(random.Random(6), 0.0, 160, 160, sample)
+row = pack_row(random.Random(6), 0.0, 240, 240, sample)
 print("samples and what is left empty:", row.lengths)
-print("positions:", *row.position_ids[0, : row.lengths[0] + 3].tolist())
+seam = row.lengths[0]
+print("positions around the first seam:", row.position_ids[0, seam - 3 : seam + 3].tolist())
 owner = torch.repeat_interleave(torch.arange(len(row.lengths)), torch.tensor(row.lengths))
-causal = torch.ones(160, 160).tril().bool()
+causal = torch.ones(240, 240).tril().bool()
 apart = causal & (owner[:, None] == owner)
 fig, axes = figures.canvas(1, 2, height=3.3)
 for ax, mask, name in zip(axes, (causal, apart), ("one long text", "packed"), strict=True):
     ax = figures.heatmap(ax, mask, colorbar=False)
     ax.set(title=f"{name}: {mask.sum():,} pairs", xlabel="key", ylabel="query", aspect="equal")
+    ax.set(xticks=range(0, 240, 60), yticks=range(0, 240, 60))
 
 
 # %% [markdown] lang="zh"
@@ -665,7 +700,7 @@ def letters_right(row, neighbours):
     return (guesses == wanted)[wanted != IGNORED].double()
 
 
-rows = [pack_row(random.Random(f"rows {n}"), 0.0, 400, 160, sample) for n in range(12)]
+rows = [pack_row(random.Random(f"rows {n}"), 0.0, 400, 240, sample) for n in range(12)]
 with torch.no_grad():
     for name, neighbours in (("kept apart", False), ("neighbours visible", True)):
         right = torch.cat([letters_right(row, neighbours) for row in rows])
@@ -728,14 +763,13 @@ print(f"{sum(wanted)} of {len(ids)} tokens have a loss")
 # Besides, we want a model that **answers**, not one that asks. `<|im_end|>` is learnt too: to stop talking
 # is part of an answer.
 # %%
-floor = sum(math.log(52 - i) for i in range(12)) / 12
+floor = sum(math.log(52 - i) for i in range(LONG)) / LONG
 with torch.no_grad():
     logits = written(exam).logits
 spent = {}
 for name, start in (("question", first), ("reply", again)):
-    part = slice(start, start + 12)
-    wanted = exam[:, start + 1 : start + 13]
-    spent[name] = torch.nn.functional.cross_entropy(logits[:, part].flatten(0, 1), wanted.flatten())
+    wanted, guessed = exam[:, start + 1 + places], logits[:, start + places]
+    spent[name] = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), wanted.flatten())
 print(f"a letter of the question costs at least {floor:.2f} nats, whoever predicts it")
 print(f"a letter of the reply costs this model {spent['reply']:.2f}")
 print(f"mean over both, at best: {floor / 2:.2f}, all of it noise")
@@ -787,8 +821,8 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 from qwen_blog.schedule import learning_rate
 
 fig, axes = figures.canvas(1, 2, height=2.7)
-steps = range(1, 401)
-rates = [learning_rate(step, 400, 5e-3, QUICK.warmup_steps, QUICK.min_lr_ratio) for step in steps]
+steps = range(1, 301)
+rates = [learning_rate(step, 300, 5e-3, QUICK.warmup_steps, QUICK.min_lr_ratio) for step in steps]
 assert rates == [record["lr"] for record in slow]
 axes[0] = figures.curve(axes[0], steps, {"": rates}, xlabel="step")
 norms = [record["grad_norm"] for record in slow]
@@ -796,14 +830,13 @@ axes[1] = figures.curve(axes[1], steps, {"": norms}, xlabel="step")
 line = axes[1].axhline(QUICK.clip_norm, color=figures.INK, linestyle=":", linewidth=1)
 for ax, title in zip(axes, ("learning rate", "length of the gradient"), strict=True):
     ax.set(title=title, ylim=(0, None))
-    ax.get_legend().remove()
-print(f"{sum(norm > QUICK.clip_norm for norm in norms)} of 400 steps were clipped")
+print(f"{sum(norm > QUICK.clip_norm for norm in norms)} of 300 steps were clipped")
 # %% [markdown] lang="zh"
-# **bfloat16**　矩阵乘法用 16 位，快一倍；参数和 AdamW 的两个矩却必须留在 32 位。一次更新往往不到参数
+# **bfloat16**　有专门电路的芯片上，16 位的矩阵乘法快得多；参数和 AdamW 的两个矩却必须留在 32 位。一次更新往往不到参数
 # 的千分之一，而 bfloat16 只有 7 位尾数：
 # %% [markdown] lang="en"
-# **bfloat16.** Matrices are multiplied in 16 bits, which is twice as fast; parameters and the two moments of
-# AdamW must stay in 32 bits. An update is often less than a thousandth of the parameter, and bfloat16 has a
+# **bfloat16.** On chips that are made for it, multiplying matrices in 16 bits is far faster; parameters and
+# the two moments of AdamW must stay in 32 bits. An update is often less than a thousandth of the parameter, and bfloat16 has a
 # fraction of 7 bits:
 # %%
 for dtype in (torch.float32, torch.bfloat16):
@@ -895,23 +928,30 @@ def say(model, text):
 
 # %%
 everything = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-adapter = LoraConfig(r=4, lora_alpha=8, target_modules=everything)
+adapter = LoraConfig(r=4, lora_alpha=16, target_modules=everything)
 voice = inject(copy.deepcopy(written), adapter, torch.Generator().manual_seed(2))
 learnt = sum(p.numel() for p in lora_parameters(voice))
 print(f"{learnt:,} numbers to learn beside {sum(p.numel() for p in written.parameters()):,}")
 assert say(voice, "Q w E r T y") == say(written, "Q w E r T y")
 print("before:", say(voice, "Q w E r T y"))
 # %%
-styled = lambda rng, p: conversation_sample(letters_tokenizer, restyle([drill(rng, p)])[0])  # noqa: E731
+from qwen_blog.lora_recipe import restyle
+
+
+def styled(rng, progress):
+    return conversation_sample(letters_tokenizer, restyle([drill(rng)])[0])
+
+
+# %%
 frozen = {n: p.clone() for n, p in voice.named_parameters() if not p.requires_grad}
 with tempfile.TemporaryDirectory() as folder:
-    log = fit(voice, styled, folder, steps=60, weight_decay=0.0)
+    log = fit(voice, styled, folder, steps=120, learning_rate=1e-2, weight_decay=0.0)
 assert all(torch.equal(p, frozen[n]) for n, p in voice.named_parameters() if n in frozen)
 print(f"loss {log[0]['loss']:.2f} -> {log[-1]['loss']:.2f}")
 print("after: ", say(voice, "Q w E r T y"))
 plain = merge(copy.deepcopy(voice))
 with torch.no_grad():
-    torch.testing.assert_close(plain(exam).logits, voice(exam).logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(plain(exam).logits, voice(exam).logits, rtol=1e-3, atol=1e-3)
 print(
     "merged:", say(plain, "Q w E r T y"), "-", type(plain.model.layers[0].self_attn.q_proj).__name__
 )
@@ -920,8 +960,8 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # 原来的参数一个也没动（那一行 `assert` 查过），口吻变了，字母照抄不误。合并之后又是一个普通模型，没有
 # 多出一次乘法。`lora_files.py` 按 PEFT 的格式读写适配器，两边的文件可以互换。
 #
-# 对 tiny-qwen2，同样的做法把整个 `conversation` 配方的回答换成船员的口吻；拒答、工具调用和选择题的字母
-# 由程序来读，`restyle` 一律不动它们。
+# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
+# 律不动它们。
 #
 # > **教程里常见的错**　只换了口吻，就说“微调教会了它新知识”。秩这么低的改动，改的是**怎么说**；要它
 # 知道新东西，把资料放进提示里（第 33 章）通常更便宜，也更可靠。
@@ -936,8 +976,8 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # copied as before. Merged, it is a plain model again, without one multiplication more. `lora_files.py`
 # reads and writes adapters in PEFT's format; the files are interchangeable.
 #
-# For tiny-qwen2 the same is done with all replies of the recipe's conversations. Refusals, tool calls and
-# the letters of multiple choice are read by programs, and `restyle` leaves them alone.
+# The same can be done to tiny-qwen2, with conversations of its own. Refusals, tool calls and the letters of
+# multiple choice are read by programs, and `restyle` leaves them alone.
 #
 # > **Where the tutorials you may have read go wrong.** The voice has changed, and they say "fine-tuning has
 # > taught it new knowledge". A change of such low rank changes **how** things are said. To let a model know
@@ -960,7 +1000,8 @@ for recipe in (NANO, TINY_QWEN2):
             end="",
         )
         print(f" {t.precision}, data from {stage.make.__name__}")
-show(nano_conversation(random.Random(11), 0.5)[1:7])
+talks = (nano_conversation(random.Random(n), 0.5) for n in range(99))
+show_talk(next(talk for talk in talks if talk[0]["role"] == "system")[1:5], 46)
 # %% [markdown] lang="zh"
 # 小的那份 `nano`，两个空闲的 CPU 核上约三分钟。语料只有两类事物，每种关系只有一种说法；考的是训练时从
 # 没用过的名字和值。在命令行里跑它，看损失旁边的几个正确率怎样从 0 升上去：
@@ -1037,20 +1078,22 @@ def tokens_of(recipe):
 
 
 models = {recipe.name: (recipe.model, tokens_of(recipe)) for recipe in (NANO, TINY_QWEN2)}
-models["0.5B"] = replace(published(896, 4864, 24, 14, 2, True)), 18e12
+models["0.5B"] = published(896, 4864, 24, 14, 2, True), 18e12
 models["7B"] = replace(published(3584, 18944, 28, 28, 4, False), vocab_size=152_064), 18e12
 # %%
 GPU_FLOPS = (
     4e14  # an assumption: a large accelerator of 2023, at less than half of its peak in bf16
 )
 bill = {}
-print("            parameters  knowledge  training state   tokens    6ND   days on one such chip")
+print("            parameters  knowledge  training state   tokens     6ND    on one such chip")
 for name, (config, tokens) in models.items():
     with torch.device("meta"):
         N = sum(p.numel() for p in Qwen2ForCausalLM(config).parameters())
     flops = bill[name] = 6 * N * tokens
+    seconds = flops / GPU_FLOPS
+    time = f"{seconds:.2f} s" if seconds < 1000 else f"{seconds / 86400:,.0f} days"
     print(f"{name:10}{N / 1e6:10,.2f} M{N * 2 / 8 / 1e6:8,.1f} MB{N * 16 / 1e9:13.2f} GB", end="")
-    print(f"{tokens:11.1e}{flops:9.1e}{flops / GPU_FLOPS / 86400:13,.5f}")
+    print(f"{tokens:11.1e}{flops:9.1e}{time:>16}")
 ratio = bill["7B"] / bill["tiny-qwen2"]
 print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # %% [markdown] lang="zh"
@@ -1158,8 +1201,8 @@ for name, (config, _) in models.items() if candidate else ():
         assert candidate(config, r) == expected, (name, r, expected)
 print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # %% [markdown] lang="zh"
-# **练习 5（动手改配方）**　把 `letters_config` 的层数改成 1 再跑第 4 节：高原还会过去吗？再改回两层，把
-# `LETTERS` 减到 10 个。先猜，再跑，再用第 5 节的接力解释。
+# **练习 5（动手改配方）**　第 4 节的步数改成 4000，泡杯茶再来看：自然的跳跃发生在第几步？
+# 哪个头先动？再只把前词头写进去（第 1 层换回 `blank` 的），跳跃早了多少？先猜，再跑，再用接力解释。
 #
 # 带走七句话：
 #
@@ -1184,8 +1227,9 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # arXiv:2106.09685）、规模定律（Kaplan 等 2020，arXiv:2001.08361）、知识容量（Allen-Zhu 与 Li 2024，
 # arXiv:2404.05405）、Qwen2.5（arXiv:2412.15115）。
 # %% [markdown] lang="en"
-# **Exercise 5 (change the recipe).** Give `letters_config` one layer and run section 4 again: does the plateau
-# ever end? Back to two layers, cut `LETTERS` down to 10. Guess, run, and explain it by the relay of section 5.
+# **Exercise 5 (change the recipe).** Let section 4 run for 4000 steps, and have a cup of tea: at which step
+# does the natural jump come, and which head moves first? Then write the previous-token head only (put back
+# layer 1 of `blank`): how much earlier is the jump? Guess, run, and explain it by the relay.
 #
 # Seven sentences to take along:
 #
