@@ -218,20 +218,20 @@ NANO = Recipe(
         Stage(
             "pretrain",
             TrainingConfig(
-                steps=80,
+                steps=100,
                 rows_per_step=2,
                 row_tokens=1536,
                 learning_rate=3e-3,
                 warmup_steps=40,
                 min_lr_ratio=0.7,
-                validate_every=80,
+                validate_every=50,
             ),
             nano_text,
         ),
         Stage(
             "sft",
             TrainingConfig(
-                steps=760,
+                steps=600,
                 rows_per_step=2,
                 row_tokens=1536,
                 learning_rate=3e-3,
