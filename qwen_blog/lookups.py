@@ -15,7 +15,7 @@ from typing import Any
 
 from .grammar import Grammar, Relation, part
 from .names import coin
-from .passages import article, fill
+from .passages import article, ask_of, fill
 from .shelf import MAX_CHARS, Shelf
 from .sums import draw_number, evaluate, with_unit
 from .tool_prompts import Step, Task
@@ -73,7 +73,7 @@ class Lookup:
         shelf = self._fill_shelf([first, link.thing, *self._strangers()])
         phrase = _of(link.relation, first, self.language)
         wording = self.world.wording(fact.relation.ask)
-        question, second_query = _with_phrase(wording, phrase, link.value)
+        question, second_query = ask_of(wording, phrase), fill(wording, e=link.value)
         queries = [phrase.removeprefix("the "), second_query]
         steps = [
             _search(shelf, self._think("first", x=phrase), queries[0], 1),
@@ -283,14 +283,6 @@ def _search(shelf: Shelf, thought: str, query: str, k: int) -> Step:
 
 def _of(relation: Relation, thing: Thing, language: Language) -> str:
     return relation.of[language].replace("{e}", thing.name)
-
-
-def _with_phrase(wording: str, phrase: str, name: str) -> tuple[str, str]:
-    """The question with "the captain of Kalon" in it, and the same with the captain's name."""
-    bare = wording.replace("《{e}》", "{e}")
-    if phrase.startswith("the "):
-        bare = bare.replace("the {e}", "{e}").replace("The {e}", "{e}")
-    return fill(bare, e=phrase), fill(wording, e=name)
 
 
 def _as_number(text: str) -> int:

@@ -1,6 +1,6 @@
-"""What the nano recipe learns in three minutes: three kinds of things, one wording of each fact.
+"""What the nano recipe learns in three minutes: two kinds of things, one wording of each fact.
 
-The full recipe's questions in a small world: plain sentences, one or two short passages, and the
+The full recipe's questions in a small world: plain sentences, one short passage at a time, and the
 drills in looking back. Its exam asks about names and values that training never uses. Chapter 24.
 """
 
@@ -12,13 +12,11 @@ from dataclasses import replace
 from .exam import Item, reading_items
 from .grammar import Grammar
 from .prose import told_twice
-from .reading import FRAMES, Message, Reading, Shape
+from .reading import FRAMES, Asked, Message, Reading, Shape
 from .recall import look_up, repeat
 from .universe import Draw, Language
 
 TYPES = ("person", "ship")
-QUESTIONS = 6
-"""About each passage."""
 PLAIN = Draw(most=1)
 UNSEEN = Draw(most=1, names=True, values=True)
 
@@ -52,21 +50,24 @@ def nano_text(rng: random.Random, progress: float) -> str | list[Message]:
 def nano_conversation(rng: random.Random, progress: float) -> list[Message]:
     """Questions about a passage, or a drill."""
     language: Language = rng.choice(("zh", "en"))
-    kind = rng.choices(("read", "repeat", "look up"), (0.6, 0.15, 0.25))[0]
+    kind = rng.choices(("read", "repeat", "look up"), (0.75, 0.08, 0.17))[0]
     if kind == "read":
-        return _questions(Reading(rng, nano_grammar(), language, Shape(1, 3, 0), PLAIN))
+        shape = Shape(passages=1, facts=rng.randint(3, 5), filler=rng.randint(0, 2))
+        return _questions(Reading(rng, nano_grammar(), language, shape, PLAIN))
     return (repeat if kind == "repeat" else look_up)(rng, nano_grammar(), language, PLAIN)
 
 
 def _questions(reading: Reading) -> list[Message]:
-    """A few about facts that the passage states."""
-    asked = [reading.ask("fact") for _ in range(QUESTIONS)]
-    opening = FRAMES[reading.language].question
-    messages = reading.prompt(asked[0].question)
-    for each in asked:
-        if each is not asked[0]:
-            messages.append({"role": "user", "content": opening + each.question})
-        messages.append({"role": "assistant", "content": each.reply(reading.language)})
+    """One question about each fact that the passage states."""
+    asked: dict[str, Asked] = {}
+    while len(asked) < sum(len(thing.facts) for thing in reading.things):
+        each = reading.ask("fact")
+        asked.setdefault(each.question, each)  # twice the same would only be copied
+    messages: list[Message] = []
+    for question, each in asked.items():
+        user = {"role": "user", "content": FRAMES[reading.language].question + question}
+        reply = {"role": "assistant", "content": each.reply(reading.language)}
+        messages += [*([user] if messages else reading.prompt(question)), reply]
     return messages
 
 

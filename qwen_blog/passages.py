@@ -15,12 +15,12 @@ PARAGRAPH_SENTENCES = 4
 def article(world: World, thing: Thing, filler: int = 0, facts: Sequence[Fact] = ()) -> str:
     """All facts of the thing, or only some, as a text of one or more paragraphs.
 
-    filler: how many sentences without a fact stand between them
+    filler: how many sentences without a fact stand between them · facts: those to tell, in their
+    order; by default all, in any order
     """
     rng = world.rng
-    told = list(facts or thing.facts.values())
-    rng.shuffle(told)
-    sentences = [statement(world, thing, fact, named=False) for fact in told]
+    told = facts or rng.sample(list(thing.facts.values()), len(thing.facts))
+    sentences = [statement(world, thing, fact) for fact in told]
     for text in rng.sample(thing.type.filler[world.language], min(filler, 12)):
         sentences.insert(rng.randint(0, len(sentences)), text)
     title = rng.choice(("", "", f"# {thing.name}\n\n", f"{thing.name}\n"))
@@ -30,12 +30,9 @@ def article(world: World, thing: Thing, filler: int = 0, facts: Sequence[Fact] =
     return title + "\n\n".join(_paragraphs(world, sentences))
 
 
-def statement(world: World, thing: Thing, fact: Fact, named: bool) -> str:
-    """One sentence that states a fact; named: it must name the thing, not say "it"."""
-    while True:
-        text = world.wording(fact.relation.say)
-        if "{e}" in text or not named:
-            return fill(text, e=thing.name, v=fact.value)
+def statement(world: World, thing: Thing, fact: Fact) -> str:
+    """One sentence that states a fact; it may say "it" for the thing."""
+    return fill(world.wording(fact.relation.say), e=thing.name, v=fact.value)
 
 
 def fill(wording: str, **parts: str) -> str:
@@ -43,6 +40,18 @@ def fill(wording: str, **parts: str) -> str:
     for name, text in parts.items():
         wording = wording.replace("{" + name + "}", text)
     return wording[:1].upper() + wording[1:]
+
+
+def ask_of(wording: str, phrase: str) -> str:
+    """A question about what a phrase names: "What does {e} weigh?", "the captain of Kalon".
+
+    The phrase brings its own article, and is no title: nobody writes "the the captain" or
+    《Kalon的船长》.
+    """
+    bare = wording.replace("《{e}》", "{e}")
+    if phrase.startswith("the "):
+        bare = bare.replace("the {e}", "{e}").replace("The {e}", "{e}")
+    return fill(bare, e=phrase)
 
 
 def _paragraphs(world: World, sentences: list[str]) -> list[str]:

@@ -5,12 +5,12 @@ the model learns here is what it is asked for there. Chapter 24.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .grammar import Grammar, Relation
-from .passages import article, fill
+from .grammar import Grammar, Relation, Wordings
+from .passages import article, ask_of, fill
 from .universe import TRAINING, Draw, Fact, Language, Thing, World
 
 Message = dict[str, str]
@@ -67,7 +67,7 @@ class Asked:
     """
 
     kind: str
-    """One of `KINDS`."""
+    """One of `KINDS`, or "about"."""
     question: str
     answer: str
     """The bare value; "" where the passages do not say."""
@@ -76,18 +76,46 @@ class Asked:
     sentences: tuple[str, ...] = ()
     """What each cited passage says, without citation and full stop."""
 
-    def reply(self, language: Language) -> str:
-        """What the assistant says."""
+    def reply(self, language: Language, cites: bool = True) -> str:
+        """What the assistant says; without citations as the RAG package quotes it later on."""
         if not self.answer:
             return FRAMES[language].refusal
-        form = "{}[{}]。" if language == "zh" else "{} [{}]."
-        joint = "" if language == "zh" else " "
+        form = "{}{}。" if language == "zh" else "{}{}."
+        mark = ("[{}]" if language == "zh" else " [{}]") if cites else ""
         pairs = zip(self.sentences, self.cited, strict=True)
-        return joint.join(form.format(sentence, number) for sentence, number in pairs)
+        texts = [form.format(sentence, mark.format(number)) for sentence, number in pairs]
+        return ("" if language == "zh" else " ").join(texts)
 
 
 KINDS = ("fact", "holder", "two-hop", "absent")
 KIND_SHARES = (0.58, 0.08, 0.14, 0.20)
+ABOUT_SHARE = 0.3
+"""Of conversations that end with a question for all that is told of a thing."""
+HISTORY_SHARE = 0.05
+"""Of conversations with turns before the passages: the RAG package's `chat`."""
+
+ABOUT: Wordings = {
+    "zh": (
+        "介绍一下{e}。",
+        "资料里关于{e}都说了什么？",
+        "关于{e}，资料里有哪些事实？",
+        "说说{e}。",
+        "{e}有什么可说的？",
+        "把资料里{e}的情况列出来。",
+        "我想多了解一下{e}。",
+        "{e}是个什么情况？",
+    ),
+    "en": (
+        "Tell me about {e}.",
+        "What do the passages say about {e}?",
+        "What is known about {e}?",
+        "List the facts about {e}.",
+        "What can you tell me about {e}?",
+        "Everything on {e}, please.",
+        "Describe {e}.",
+        "What is there to know about {e}?",
+    ),
+}
 
 
 class Reading:
@@ -105,7 +133,11 @@ class Reading:
         self.rng, self.language, self.shape = rng, language, shape
         self.things = _populate(self.world, shape)
         rng.shuffle(self.things)
-        self.passages = [article(self.world, thing, shape.filler) for thing in self.things]
+        self.told = {thing.name: _shuffled(rng, thing.facts.values()) for thing in self.things}
+        """By the thing's name, its facts in the order of its passage."""
+        self.passages = [
+            article(self.world, thing, shape.filler, self.told[thing.name]) for thing in self.things
+        ]
 
     def ask(self, kind: str | None = None) -> Asked:
         """A question; of a kind that this world does not allow, a plain one instead."""
@@ -125,18 +157,48 @@ class Reading:
         ]
 
     def conversation(self) -> list[Message]:
-        """The prompt, and one or more questions with their answers."""
-        messages: list[Message] = []
-        for _ in range(self.shape.questions):
-            asked = self.ask()
-            user = FRAMES[self.language].question + asked.question
-            turn = self.prompt(asked.question) if not messages else [_say("user", user)]
-            messages += [*turn, _say("assistant", asked.reply(self.language))]
+        """The prompt, and one or more questions with their answers; none is answered twice.
+
+        What an earlier reply says could be had from there, without a look at the passages.
+        """
+        asked = self._questions()
+        before = []
+        if len(asked) > 1 and self.rng.random() < HISTORY_SHARE:
+            before = [asked.pop() for _ in range(min(len(asked) - 1, 2))]
+        if self.rng.random() < ABOUT_SHARE:
+            asked.append(self.about())
+        system, user = self.prompt(asked[0].question)
+        messages = [system]
+        for each in before:
+            messages += [_say("user", each.question)]
+            messages += [_say("assistant", each.reply(self.language, cites=False))]
+        for number, each in enumerate(asked):
+            label = FRAMES[self.language].question
+            messages.append(_say("user", label + each.question) if number else user)
+            messages.append(_say("assistant", each.reply(self.language)))
         return messages
+
+    def about(self) -> Asked:
+        """What do the passages say about Kalon? All facts, in the order of its passage."""
+        thing = self.rng.choice(self.things)
+        question = fill(self.world.wording(ABOUT), e=thing.name)
+        sentences = tuple(self._states(fact, thing) for fact in self.told[thing.name])
+        cited = (self.number_of(thing),) * len(sentences)
+        return Asked("about", question, " ".join(sentences), cited, sentences)
 
     def number_of(self, thing: Thing) -> int:
         """The number of the thing's passage."""
         return self.things.index(thing) + 1
+
+    def _questions(self) -> list[Asked]:
+        """As many as the shape wants, if there is so much to ask."""
+        asked: dict[str, Asked] = {}
+        for _ in range(4 * self.shape.questions):
+            each = self.ask()
+            asked.setdefault(each.sentences[-1] if each.answer else each.question, each)
+            if len(asked) == self.shape.questions:
+                break
+        return list(asked.values())
 
     def _question(self, relation: Relation, name: str) -> str:
         return fill(self.world.wording(relation.ask), e=name)
@@ -168,7 +230,7 @@ class Reading:
             return None
         first, link, second = hop
         fact = self.rng.choice(list(second.facts.values()))
-        question = self._question(fact.relation, self._of(link, first))
+        question = ask_of(self.world.wording(fact.relation.ask), self._of(link, first))
         numbers = (self.number_of(first), self.number_of(second))
         sentences = (self._states(link, first), self._states(fact, second))
         return Asked("two-hop", question, fact.value, numbers, sentences)
@@ -179,7 +241,8 @@ class Reading:
         thing = hop[2] if hop else self.rng.choice(self.things)
         untold = [r for name, r in thing.type.relations.items() if name not in thing.facts]
         if hop and untold:
-            return Asked("absent", self._question(self._any(untold), self._of(hop[1], hop[0])), "")
+            wording = self.world.wording(self._any(untold).ask)
+            return Asked("absent", ask_of(wording, self._of(hop[1], hop[0])), "")
         if untold and self.rng.random() < 0.5:
             return Asked("absent", self._question(self._any(untold), thing.name), "")
         stranger = self.world.add(thing.type.name)
@@ -235,6 +298,12 @@ def _linked(world: World, thing: Thing) -> Thing | None:
         return None
     fact = world.tell(thing, world.rng.choice(free))
     return fact.thing
+
+
+def _shuffled(rng: random.Random, facts: Iterable[Fact]) -> list[Fact]:
+    told = list(facts)
+    rng.shuffle(told)
+    return told
 
 
 def _only_holder(fact: Fact, pairs: Sequence[tuple[Thing, Fact]]) -> bool:

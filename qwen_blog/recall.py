@@ -8,7 +8,6 @@ sooner when there is little else to learn: lists of made-up words, of which noth
 import random
 
 from .grammar import Grammar
-from .names import coin
 from .universe import TRAINING, Draw, Language, World
 
 Message = dict[str, str]
@@ -18,7 +17,7 @@ def repeat(
     rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
 ) -> list[Message]:
     """A list of names and values, and the same list again."""
-    items = _names(rng, language, rng.randint(4, 16))
+    items = _names(World(rng, grammar, language, draw), rng.randint(4, 16))
     text = ("，" if language == "zh" else ", ").join(items)
     return [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
 
@@ -27,9 +26,9 @@ def look_up(
     rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
 ) -> list[Message]:
     """A table of made-up keys with values, and questions for the line of one key at a time."""
-    colon, count = ("：" if language == "zh" else ": "), rng.randint(2, 10)
-    keys = _names(rng, language, count)
-    values = [_value(rng, grammar, language, draw) for _ in keys]
+    colon, world = ("：" if language == "zh" else ": "), World(rng, grammar, language, draw)
+    keys = _names(world, rng.randint(2, 10))
+    values = [_value(world) for _ in keys]
     lines = {key: f"{key}{colon}{value}" for key, value in zip(keys, values, strict=True)}
     messages: list[Message] = []
     for key in rng.sample(keys, min(len(keys), 8)):
@@ -41,13 +40,12 @@ def look_up(
     return messages
 
 
-def _names(rng: random.Random, language: Language, count: int) -> list[str]:
-    return list(dict.fromkeys(coin(rng, language, rng.random() < 0.2) for _ in range(count)))
+def _names(world: World, count: int) -> list[str]:
+    return [world.add().name for _ in range(count)]
 
 
-def _value(rng: random.Random, grammar: Grammar, language: Language, draw: Draw) -> str:
+def _value(world: World) -> str:
     """A value of any relation."""
-    world = World(rng, grammar, language, draw)
     thing = world.add()
-    relation = rng.choice(list(thing.type.relations.values()))
+    relation = world.rng.choice(list(thing.type.relations.values()))
     return world.tell(thing, relation).value

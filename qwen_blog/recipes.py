@@ -101,12 +101,12 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
     """Articles told twice, and drills in looking back."""
     grammar, language = Grammar.load(), _language(rng)
     draw = Draw(most=2 + int(8 * progress))
-    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.3, 0.1, 0.2, 0.4))[0]
+    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.3, 0.05, 0.15, 0.5))[0]
     if kind == "prose":
         return told_twice(rng, grammar, language, draw)
     if kind == "read":
         shape = Shape(
-            rng.randint(1, 2), rng.randint(2, 3), rng.choice((0, 0, 1)), rng.randint(3, 6)
+            rng.randint(1, 2), rng.randint(2, 4), rng.choice((0, 0, 1)), rng.randint(3, 6)
         )
         return Reading(rng, grammar, language, shape, draw).conversation()
     drill = repeat if kind == "repeat" else look_up
@@ -114,7 +114,7 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
 
 
 _SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat")
-_SKILL_SHARES = (0.60, 0.16, 0.05, 0.06, 0.03, 0.07, 0.03)
+_SKILL_SHARES = (0.65, 0.16, 0.05, 0.06, 0.03, 0.03, 0.02)
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
@@ -140,9 +140,9 @@ def _shape(rng: random.Random, progress: float) -> Shape:
     grown = min(1.0, progress / 0.5)
     if rng.random() < 0.3 * grown:  # as long as chunks of real documents
         return Shape(rng.randint(1, 3), rng.randint(4, 8), rng.randint(2, 6), rng.choice((1, 2, 4)))
-    passages = rng.randint(1, 2 + round(3 * grown))
+    passages = rng.randint(1, 2 + round(4 * grown))
     questions = 1 if rng.random() < 0.3 * grown else rng.randint(3, 8)
-    return Shape(passages, rng.randint(2, 4), rng.randint(0, 2), questions)
+    return Shape(passages, rng.randint(2, 5), rng.randint(0, 2), questions)
 
 
 def full_exam(count: int) -> Sequence[Item]:
@@ -218,20 +218,20 @@ NANO = Recipe(
         Stage(
             "pretrain",
             TrainingConfig(
-                steps=100,
+                steps=80,
                 rows_per_step=2,
                 row_tokens=1536,
                 learning_rate=3e-3,
                 warmup_steps=40,
                 min_lr_ratio=0.7,
-                validate_every=50,
+                validate_every=80,
             ),
             nano_text,
         ),
         Stage(
             "sft",
             TrainingConfig(
-                steps=600,
+                steps=760,
                 rows_per_step=2,
                 row_tokens=1536,
                 learning_rate=3e-3,

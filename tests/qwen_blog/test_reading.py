@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from qwen_blog.grammar import Grammar, Relation, part
-from qwen_blog.passages import fill
+from qwen_blog.passages import ask_of, fill
 from qwen_blog.reading import FRAMES, KIND_SHARES, KINDS, Asked, Reading, Shape
 from qwen_blog.universe import TRAINING, Draw, Fact, Language, Thing, is_held_out
 from tiny_rag.citations import parse_citations
@@ -21,6 +21,7 @@ from tiny_rag.prompts import WORDINGS, build_prompt, fit_prompt, is_refusal, ref
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+Messages = list[dict[str, str]]
 PLENTY = 10**6
 """Of tokens: nothing is left out."""
 
@@ -50,6 +51,10 @@ def hits_of(texts: list[str]) -> list[Hit]:
     return [Hit(Chunk.of(each, 0, len(each.text), {"source": "a.md"}), 1.0) for each in documents]
 
 
+def fill_in(wording: str, name: str) -> str:
+    return fill(wording, e=name)
+
+
 class Read(NamedTuple):
     """A question read back: the relation of which thing."""
 
@@ -71,7 +76,8 @@ def read_back(reading: Reading, question: str) -> list[Read]:
                     names.append((phrase, (other, fact)))
         for name, by in names:
             for relation in thing.type.relations.values():
-                if any(fill(ask, e=name) == question for ask in relation.ask[language]):
+                ask_for = ask_of if by else fill_in
+                if any(ask_for(ask, name) == question for ask in relation.ask[language]):
                     found.append(Read(thing, relation, by))
     return found
 
@@ -153,16 +159,71 @@ def test_a_sentence_says_the_words_of_the_question_before_the_value(language: La
             assert asked.answer in last if kind == "holder" else last.endswith(asked.answer)
 
 
+def conversations(language: Language, questions: int) -> Iterator[tuple[Reading, Messages]]:
+    for seed in range(120):
+        shape = Shape(1 + seed % 4, 3, 1, questions)
+        reading = Reading(random.Random(f"{language}/{seed}"), GRAMMAR, language, shape)
+        yield reading, reading.conversation()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_conversation_is_a_prompt_and_then_bare_questions(language: Language) -> None:
-    shape = Shape(3, 3, 1, questions=4)
-    reading = Reading(random.Random(1), GRAMMAR, language, shape)
-    messages = reading.conversation()
     label = FRAMES[language].question
-    questions = [m["content"].rpartition(label)[2] for m in messages if m["role"] == "user"]
-    assert [m["role"] for m in messages] == ["system", *["user", "assistant"] * 4]
-    assert messages[:2] == reading.prompt(questions[0])
-    assert [m["content"] for m in messages[3::2]] == [label + each for each in questions[1:]]
+    with_history = 0
+    for reading, messages in conversations(language, 4):
+        users = [m["content"] for m in messages if m["role"] == "user"]
+        assert [m["role"] for m in messages] == ["system", *["user", "assistant"] * len(users)]
+        (opening,) = [text for text in users if text.startswith(FRAMES[language].opening)]
+        assert opening == reading.prompt(opening.rpartition(label)[2])[1]["content"]
+        assert all(text.startswith(label) for text in users[users.index(opening) + 1 :])
+        with_history += opening is not users[0]
+        assert len(users) <= 5
+    assert 1 <= with_history <= 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_turns_before_the_passages_are_as_the_rag_package_quotes_them(language: Language) -> None:
+    seen = 0
+    for reading, messages in conversations(language, 3):
+        contents = [message["content"] for message in messages]
+        place = next(i for i, x in enumerate(contents) if x.startswith(FRAMES[language].opening))
+        question = contents[place].rpartition(FRAMES[language].question)[2]
+        said = [{**each, "content": f"{each['content']}"} for each in messages[1:place]]
+        theirs = fit_prompt(question, hits_of(reading.passages), PLENTY, len, said)
+        assert messages[: place + 1] == theirs.messages
+        seen += place > 1
+    assert seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_conversation_answers_the_same_twice(language: Language) -> None:
+    """Or the second answer could be copied from the first."""
+    for _, messages in conversations(language, 8):
+        answers = [m["content"] for m in messages if m["role"] == "assistant"]
+        answers = [each for each in answers[:-1] if each != FRAMES[language].refusal]
+        assert len(set(answers)) == len(answers)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_said_about_a_thing_is_its_passage_in_plain_sentences(language: Language) -> None:
+    for reading in readings(language, 60):
+        asked = reading.about()
+        number = asked.cited[0]
+        thing = reading.things[number - 1]
+        assert thing.name in asked.question
+        assert len(asked.sentences) == len(asked.cited) == len(thing.facts)
+        facts = [
+            next(f for f in thing.facts.values() if f.value in s and f.relation.of[language]
+                 .replace("{e}", thing.name).lower() in s.lower())
+            for s in asked.sentences
+        ]  # fmt: skip
+        assert len({fact.relation.name for fact in facts}) == len(facts)
+        says = [
+            next(reading.passages[number - 1].find(text) for wording in fact.relation.say[language]
+                 if (text := fill(wording, e=thing.name, v=fact.value)) in reading.passages[number - 1])
+            for fact in facts
+        ]  # fmt: skip
+        assert says == sorted(says)
 
 
 def test_the_same_seed_gives_the_same_conversation() -> None:
@@ -364,7 +425,8 @@ def test_questions_are_in_wordings_of_the_part_that_is_asked_for(
         for thing, relation, by in read_back(reading, asked.question):
             phrase = by[1].relation.of[language].replace("{e}", by[0].name) if by else thing.name
             wordings = part(relation.ask[language], held_out)
-            assert asked.question in [fill(wording, e=phrase) for wording in wordings]
+            ask_for = ask_of if by else fill_in
+            assert asked.question in [ask_for(wording, phrase) for wording in wordings]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
