@@ -17,11 +17,11 @@ import torch
 
 from .chat import IM_END
 from .distributed import process_group
-from .exam import accuracy
 from .model import Qwen2ForCausalLM
 from .recipes import Recipe, Stage
 from .tokenizer import Tokenizer
 from .training import Record, train
+from .worlds.exam import accuracy
 
 OnStep = Callable[[Record], None]
 EXAM_QUESTIONS = 25

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .reading import FRAMES
+from .worlds.reading_words import FRAMES
 
 OPENINGS = {"en": "Aye, captain. ", "zh": "遵命，船长。"}
 # A tool call, the lines of ReAct, the letter of a multiple choice

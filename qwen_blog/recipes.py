@@ -14,22 +14,22 @@ from dataclasses import dataclass
 import torch
 
 from .config import Qwen2Config
-from .exam import Item, training_exam
-from .grammar import Grammar
 from .induction import write_induction_heads
 from .model import Qwen2ForCausalLM
-from .multiple_choice import multiple_choice
-from .nano_data import nano_conversation, nano_exam, nano_text
 from .packing import Sample, SampleMaker
-from .prose import told_twice
-from .reading import Message, Reading, Shape
-from .recall import look_up, repeat
 from .samples import conversation_sample, text_sample
-from .small_talk import small_talk
 from .tokenizer import Tokenizer
-from .tool_use import hermes, react
 from .training_config import TrainingConfig
-from .universe import Draw, Language
+from .worlds.exam import Item, training_exam
+from .worlds.grammar import Grammar
+from .worlds.multiple_choice import multiple_choice
+from .worlds.nano_data import nano_conversation, nano_exam, nano_text
+from .worlds.prose import told_twice
+from .worlds.reading import Message, Reading, Shape
+from .worlds.recall import look_up, repeat
+from .worlds.small_talk import small_talk
+from .worlds.tool_use import hermes, react
+from .worlds.universe import Draw, Language
 
 Made = str | list[Message]
 """A plain text, or a conversation."""

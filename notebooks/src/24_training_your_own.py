@@ -100,7 +100,7 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # The worlds are new, the ways to speak about them are not. Which things there are, which relations, and
 # how each may be stated and asked for stands in `data/grammar/`:
 # %%
-from qwen_blog.grammar import HELD_OUT, Grammar
+from qwen_blog.worlds.grammar import HELD_OUT, Grammar
 
 grammar = Grammar.load()
 relations = [r for kind in grammar.types.values() for r in kind.relations.values()]
@@ -118,7 +118,7 @@ for language in ("en", "zh"):
 # them. The prompt is, to the letter, that of the RAG package of chapter 33; so what is learnt here is
 # what will be asked there:
 # %%
-from qwen_blog.reading import Reading, Shape
+from qwen_blog.worlds.reading import Reading, Shape
 
 
 def show(text, width=92):
@@ -150,8 +150,8 @@ show_talk(Reading(random.Random(6), grammar, "zh", Shape(1, 4, 0, 3)).conversati
 # pre-training: nobody can guess the names and values of the first telling, but those of the second can
 # be looked up.
 # %%
-from qwen_blog.prose import told_twice
-from qwen_blog.tool_use import react
+from qwen_blog.worlds.prose import told_twice
+from qwen_blog.worlds.tool_use import react
 
 show(told_twice(random.Random(2), grammar, "en") + "\n")
 show_talk(react(random.Random(3), grammar, "en")[1:])
@@ -173,7 +173,7 @@ show_talk(react(random.Random(3), grammar, "en")[1:])
 # itself: the last two wordings of every list, a tenth of all names, a tenth of all values. Names and
 # values are sorted by **checksum**, whatever the luck of the draw (as in chapter 13):
 # %%
-from qwen_blog.universe import TRAINING, Draw, is_held_out
+from qwen_blog.worlds.universe import TRAINING, Draw, is_held_out
 
 print(inspect.getsource(is_held_out))
 
@@ -212,9 +212,9 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 # chapter 21). The larger the vocabulary, the shorter the texts, and the dearer the table:
 # %%
 from qwen_blog import Qwen2Config, Qwen2ForCausalLM
-from qwen_blog.nano_data import nano_conversation, nano_text
 from qwen_blog.recipes import NANO, TINY_QWEN2, to_sample
 from qwen_blog.tokenizer import Tokenizer
+from qwen_blog.worlds.nano_data import nano_conversation, nano_text
 
 
 def contents(numbers):
@@ -1027,7 +1027,7 @@ show_talk(next(talk for talk in talks if talk[0]["role"] == "system")[1:5], 46)
 # each stage, and in the end a model folder that `transformers` reads as it is. The exam asks questions like
 # these, and a reply counts if it is right to the letter:
 # %%
-from qwen_blog.nano_data import nano_exam
+from qwen_blog.worlds.nano_data import nano_exam
 
 for item in nano_exam(1):
     asked = item.messages[-1]["content"].splitlines()[-1]

@@ -14,12 +14,17 @@ import transformers
 from qwen_blog import recipes
 from qwen_blog.cli import main
 from qwen_blog.config import Qwen2Config
-from qwen_blog.exam import training_exam
 from qwen_blog.from_scratch import OnStep, train_from_scratch
 from qwen_blog.generation import GenerationConfig, generate
-from qwen_blog.grammar import Grammar
 from qwen_blog.model import Qwen2ForCausalLM
-from qwen_blog.nano_data import (
+from qwen_blog.packing import IGNORED
+from qwen_blog.recipes import NANO, RECIPES, TINY_QWEN2, Recipe, Stage, to_sample
+from qwen_blog.tokenizer import Tokenizer
+from qwen_blog.training import row_of_step
+from qwen_blog.training_config import TrainingConfig
+from qwen_blog.worlds.exam import training_exam
+from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.nano_data import (
     PLAIN,
     TYPES,
     nano_conversation,
@@ -27,12 +32,7 @@ from qwen_blog.nano_data import (
     nano_grammar,
     nano_text,
 )
-from qwen_blog.packing import IGNORED
-from qwen_blog.recipes import NANO, RECIPES, TINY_QWEN2, Recipe, Stage, to_sample
-from qwen_blog.tokenizer import Tokenizer
-from qwen_blog.training import row_of_step
-from qwen_blog.training_config import TrainingConfig
-from qwen_blog.universe import is_held_out
+from qwen_blog.worlds.universe import is_held_out
 
 
 def training(steps: int, seed: int = 0) -> TrainingConfig:

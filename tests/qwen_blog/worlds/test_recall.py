@@ -6,10 +6,10 @@ from importlib.resources import files
 
 import pytest
 
-from qwen_blog import universe
-from qwen_blog.grammar import Grammar
-from qwen_blog.recall import look_up, repeat
-from qwen_blog.universe import Draw, Language, is_held_out
+from qwen_blog.worlds import universe
+from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.recall import look_up, repeat
+from qwen_blog.worlds.universe import Draw, Language, is_held_out
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_drill(drill: type(repeat)) -> None:  # typ
 
 
 def test_no_key_is_a_name_of_the_encyclopedia() -> None:
-    lines = (files("qwen_blog") / "data" / "reserved.txt").read_text("utf-8").splitlines()
+    lines = (files("qwen_blog.worlds") / "data" / "reserved.txt").read_text("utf-8").splitlines()
     reserved = {line for line in lines if line and not line.startswith("#")}
     keys: set[str] = set()
     for seed in range(1500):

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import tiny_rag
-from qwen_blog.grammar import HELD_OUT, VALUES, Grammar, Relation, ThingType, part, read_type
-from qwen_blog.universe import Language, is_held_out
+from qwen_blog.worlds.grammar import HELD_OUT, VALUES, Grammar, Relation, ThingType, part, read_type
+from qwen_blog.worlds.universe import Language, is_held_out
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

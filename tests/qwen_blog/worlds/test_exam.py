@@ -11,16 +11,16 @@ import torch
 import torch.nn.functional as F
 import transformers
 
-from qwen_blog.exam import Item, accuracy, is_answered, reading_items, training_exam
 from qwen_blog.generation import GenerationConfig, generate
-from qwen_blog.grammar import Grammar, part
 from qwen_blog.model import Qwen2ForCausalLM
-from qwen_blog.passages import fill
 from qwen_blog.samples import conversation_sample
 from qwen_blog.tokenizer import Tokenizer
-from qwen_blog.universe import Draw, Language, is_held_out
+from qwen_blog.worlds.exam import Item, accuracy, is_answered, reading_items, training_exam
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.universe import Draw, Language, is_held_out
 
-from .training_runs import tiny_model
+from ..training_runs import tiny_model
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

@@ -8,14 +8,14 @@ from importlib.resources import files
 
 import pytest
 
-from qwen_blog.grammar import Grammar
-from qwen_blog.sums import evaluate, make_sum
-from qwen_blog.universe import TRAINING, Draw, Language, is_held_out
+from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.sums import evaluate, make_sum
+from qwen_blog.worlds.universe import TRAINING, Draw, Language, is_held_out
 from tiny_agent.calculator import calculate
 
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 GRAMMAR = Grammar.load()
-TEXTS = tomllib.loads((files("qwen_blog") / "data" / "sums.toml").read_text("utf-8"))
+TEXTS = tomllib.loads((files("qwen_blog.worlds") / "data" / "sums.toml").read_text("utf-8"))
 KINDS = [name for name in TEXTS if "expression" in TEXTS[name]]
 
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from qwen_blog import prose
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.passages import fill
-from qwen_blog.prose import told_twice
-from qwen_blog.universe import TRAINING, Draw, Language, World
+from qwen_blog.worlds import prose
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.prose import told_twice
+from qwen_blog.worlds.universe import TRAINING, Draw, Language, World
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_blog.shelf import Shelf
+from qwen_blog.worlds.shelf import Shelf
 from tiny_agent.search import search_tool
 
 DOCUMENTS = {

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from qwen_blog.agent_exam import KINDS, AgentTask, agent_tasks
-from qwen_blog.exam_files import write_exam
-from qwen_blog.grammar import Grammar
-from qwen_blog.library import KINDS as LIBRARY_KINDS
-from qwen_blog.library import Library
-from qwen_blog.lookups import split_value
-from qwen_blog.passages import fill
-from qwen_blog.shelf import MAX_CHARS
-from qwen_blog.tool_prompts import Dialect, conversation, real_tools
-from qwen_blog.tool_use import DEFAULT_TOOLS
-from qwen_blog.universe import DAYS_A_MONTH, MONTHS, Language
+from qwen_blog.worlds.agent_exam import KINDS, AgentTask, agent_tasks
+from qwen_blog.worlds.exam_files import write_exam
+from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.library import KINDS as LIBRARY_KINDS
+from qwen_blog.worlds.library import Library
+from qwen_blog.worlds.lookups import split_value
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.shelf import MAX_CHARS
+from qwen_blog.worlds.tool_prompts import Dialect, conversation, real_tools
+from qwen_blog.worlds.tool_use import DEFAULT_TOOLS
+from qwen_blog.worlds.universe import DAYS_A_MONTH, MONTHS, Language
 from tiny_agent.agent import Agent
 from tiny_agent.builtin_tools import make_tools
 from tiny_agent.dialects import make_dialect

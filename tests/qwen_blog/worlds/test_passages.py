@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.passages import PARAGRAPH_SENTENCES, article, ask_of, fill
-from qwen_blog.universe import TRAINING, Draw, Language, Thing, World
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.passages import PARAGRAPH_SENTENCES, article, ask_of, fill
+from qwen_blog.worlds.universe import TRAINING, Draw, Language, Thing, World
 
 GRAMMAR = Grammar.load()
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

@@ -12,7 +12,8 @@ from dataclasses import replace
 from .exam import Item, reading_items
 from .grammar import Grammar
 from .prose import told_twice
-from .reading import FRAMES, Asked, Message, Reading, Shape
+from .reading import Message, Reading, Shape
+from .reading_words import FRAMES, Asked
 from .recall import look_up, repeat
 from .universe import Draw, Language
 

@@ -8,14 +8,21 @@ from importlib.resources import files
 
 import pytest
 
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.small_talk import KINDS, SAID, SYSTEM_SHARE, make_exchange, replies, small_talk
-from qwen_blog.sums import make_sum
-from qwen_blog.universe import TRAINING, Draw, Language
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.small_talk import (
+    KINDS,
+    SAID,
+    SYSTEM_SHARE,
+    make_exchange,
+    replies,
+    small_talk,
+)
+from qwen_blog.worlds.sums import make_sum
+from qwen_blog.worlds.universe import TRAINING, Draw, Language
 
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 GRAMMAR = Grammar.load()
-TEXTS = tomllib.loads((files("qwen_blog") / "data" / "small_talk.toml").read_text("utf-8"))
+TEXTS = tomllib.loads((files("qwen_blog.worlds") / "data" / "small_talk.toml").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

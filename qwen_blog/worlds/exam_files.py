@@ -22,11 +22,12 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from ..files import write_text
 from .agent_exam import agent_record, agent_tasks
-from .files import write_text
 from .grammar import Grammar
 from .passages import fill
-from .reading import FRAMES, Asked, Reading, Shape
+from .reading import Reading, Shape
+from .reading_words import FRAMES, Asked
 from .sums import evaluate, make_sum
 from .universe import TRAINING, Draw, Language, World, is_held_out
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from .chat import IM_END
+from ..chat import IM_END
+from ..model import Qwen2ForCausalLM
+from ..tokenizer import Tokenizer
 from .grammar import Grammar
-from .model import Qwen2ForCausalLM
 from .reading import Message, Reading, Shape
-from .tokenizer import Tokenizer
 from .universe import TRAINING, Draw, Language
 
 EXAM_SEED = "exam"

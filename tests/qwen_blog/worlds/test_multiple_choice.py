@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from qwen_blog.grammar import Grammar
-from qwen_blog.multiple_choice import (
+from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.multiple_choice import (
     LETTERS,
     Choice,
     Form,
     make_choice,
     multiple_choice,
 )
-from qwen_blog.universe import TRAINING, Draw, Language, is_held_out
+from qwen_blog.worlds.universe import TRAINING, Draw, Language, is_held_out
 from tiny_eval.filters import apply_filters
 from tiny_eval.prompts import choices_of, examples_for, prompt_of, targets_of
 from tiny_eval.tasks import Doc, Task, load_task

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from qwen_blog.exam_files import CELLS, LANGUAGES, NOVELTIES, WITH_VALUES, write_exam
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.passages import fill
-from qwen_blog.universe import Language, is_held_out
+from qwen_blog.worlds.exam_files import CELLS, LANGUAGES, NOVELTIES, WITH_VALUES, write_exam
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.universe import Language, is_held_out
 from tiny_eval.prompts import prompt_of
 from tiny_eval.runner import infer
 from tiny_eval.scoring import Scores, score_run

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.lookups import Lookup
-from qwen_blog.passages import fill
-from qwen_blog.tool_prompts import Dialect, Task, ToolSpec, conversation, real_tools
-from qwen_blog.tool_use import (
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.lookups import Lookup
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.tool_prompts import Dialect, Task, ToolSpec, conversation, real_tools
+from qwen_blog.worlds.tool_use import (
     DEFAULT_SHARE,
     DEFAULT_TOOLS,
     KINDS,
@@ -27,7 +27,7 @@ from qwen_blog.tool_use import (
     make_task,
     react,
 )
-from qwen_blog.universe import TRAINING, Draw, Language
+from qwen_blog.worlds.universe import TRAINING, Draw, Language
 from tiny_agent.agent import Agent
 from tiny_agent.answers import is_refusal
 from tiny_agent.builtin_tools import make_tools
@@ -234,7 +234,7 @@ def test_a_comparison_is_right_by_the_facts_of_the_world(language: Language) -> 
         "sum": lambda x, y: x + y,
         "ratio": lambda x, y: Fraction(x, y),
     }
-    file = files("qwen_blog") / "data" / "lookups.toml"
+    file = files("qwen_blog.worlds") / "data" / "lookups.toml"
     texts = tomllib.loads(file.read_text("utf-8"))["both"]
     seen, smaller_first = set(), 0
     for seed in range(200):
@@ -333,7 +333,7 @@ def test_an_invented_tool_is_told_by_its_description_and_has_no_rival(language: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_name_of_the_encyclopedia_is_in_a_task(kind: str, language: Language) -> None:
     """The example in the real description of `search` names one of its things, and no fact."""
-    lines = (files("qwen_blog") / "data" / "reserved.txt").read_text("utf-8").splitlines()
+    lines = (files("qwen_blog.worlds") / "data" / "reserved.txt").read_text("utf-8").splitlines()
     names = re.compile("|".join(rf"\b{line}\b" for line in lines if line and line[0] != "#"))
     for task in tasks(kind, language, 60):
         texts = [task.question, task.answer, *task.documents.values()]

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from qwen_blog.grammar import Grammar, part
-from qwen_blog.names import ODD_SHARE, WORD_SHARE, coin
-from qwen_blog.universe import (
+from qwen_blog.worlds.grammar import Grammar, part
+from qwen_blog.worlds.names import ODD_SHARE, WORD_SHARE, coin
+from qwen_blog.worlds.universe import (
     DAYS_A_MONTH,
     MONTHS,
     TRAINING,
