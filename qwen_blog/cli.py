@@ -1,4 +1,4 @@
-"""The command line: `python -m qwen_blog train|generate|chat|serve|trace ...`.
+"""The command line: `python -m qwen_blog train|exam|generate|chat|serve|trace ...`.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage.
 A model is a folder in the Hugging Face layout; `untrained` stands for a small one made of random
@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _train_parser(subparsers)
+    _exam_parser(subparsers)
     _generate_parser(subparsers)
     _chat_parser(subparsers)
     _serve_parser(subparsers)
@@ -77,6 +78,25 @@ def _train_parser(subparsers: Any) -> None:
     text = "where the run is kept: tokenizer, checkpoints, logs, and in the end the model"
     parser.add_argument("--out", required=True, metavar="FOLDER", help=text)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+
+
+def _exam_parser(subparsers: Any) -> None:
+    text = (
+        "Write questions about worlds that training has never seen, for tiny_eval and tiny_agent."
+    )
+    example = "python -m qwen_blog exam --out exam"
+    parser = subparsers.add_parser(
+        "exam", help=text, description=text, epilog=f"Example: {example}"
+    )
+    parser.set_defaults(run=commands.run_exam)
+    text = "where to write them; what is there already is written anew"
+    parser.add_argument("--out", required=True, metavar="FOLDER", help=text)
+    text = "of each kind, number of passages, novelty and language (default %(default)s)"
+    parser.add_argument("--questions", type=int, default=100, metavar="N", help=text)
+    text = "tasks for an agent, of each kind and language (default %(default)s)"
+    parser.add_argument("--tasks", type=int, default=25, metavar="N", help=text)
+    text = "other worlds for another number (default %(default)s)"
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=text)
 
 
 def _generate_parser(subparsers: Any) -> None:

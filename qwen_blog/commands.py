@@ -35,6 +35,16 @@ def run_train(args: argparse.Namespace) -> None:
     print(train_from_scratch(recipe, args.out, device, lambda stage: training_bar(stage.training)))
 
 
+def run_exam(args: argparse.Namespace) -> None:
+    """Write the files and print their folder."""
+    from .worlds.exam_files import write_exam
+
+    for option in ("questions", "tasks"):
+        if getattr(args, option) < 1:
+            raise ValueError(f"--{option} {getattr(args, option)} must be at least 1")
+    print(write_exam(args.out, args.seed, args.questions, args.tasks))
+
+
 def run_generate(args: argparse.Namespace) -> None:
     """Print the continuation as it grows, or one JSON object at the end."""
     config = _generation_config(args)
@@ -154,17 +164,21 @@ def run_serve(args: argparse.Namespace) -> None:
 def find_model(given: str | None) -> str:
     """The folder to use: --model, else $TINY_MODEL, else the shipped weights.
 
-    ValueError that names the three ways if there is none.
+    ValueError that names the three ways if there is none; a $TINY_MODEL that is no folder, such as
+    the URL that other packages take.
     """
     shipped = resources.files(__package__) / "weights" / "tiny-qwen2"
-    for folder in (given, os.environ.get("TINY_MODEL")):
-        if folder:
-            return folder
+    if given:
+        return given
+    if chosen := os.environ.get("TINY_MODEL"):
+        if chosen != UNTRAINED and not Path(chosen).is_dir():
+            raise ValueError(f"TINY_MODEL={chosen} is no folder: give --model FOLDER")
+        return chosen
     if (shipped / "config.json").is_file():
         return str(shipped)
     raise ValueError(
-        f"no model: give --model FOLDER, or set TINY_MODEL, or use --model {UNTRAINED} to look "
-        "at shapes (the package ships no trained weights yet)"
+        f"no model: give --model FOLDER, or set TINY_MODEL, or put one into {shipped}; "
+        f"--model {UNTRAINED} shows shapes"
     )
 
 

@@ -199,3 +199,25 @@ def test_python_m_qwen_blog_works_and_a_closed_pipe_is_quiet() -> None:
     assert done.stdout.split()[:3] == ["#", "module", "op"]
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_a_variable_that_names_no_folder_is_called_by_its_name(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("TINY_MODEL", "http://localhost:8000/v1")
+    code, _, err = run(capsys, "tokenize", "a")
+    assert code == 1
+    assert "TINY_MODEL=http://localhost:8000/v1 is no folder: give --model FOLDER" in err
+
+
+def test_exam_writes_questions_and_prints_their_folder(tmp_path, capsys) -> None:
+    code, out, _ = run(capsys, "exam", "--out", tmp_path / "exam", "--questions", 1, "--tasks", 1)
+    assert (code, out) == (0, f"{tmp_path / 'exam'}\n")
+    lines = (tmp_path / "exam" / "reading-en-seen.jsonl").read_text("utf-8").splitlines()
+    assert len({json.loads(line)["skill"] for line in lines}) == len(lines) == 6
+    assert (tmp_path / "exam" / "agent-tasks.jsonl").is_file()
+
+
+@pytest.mark.parametrize("option", ["--questions", "--tasks"])
+def test_an_exam_without_questions_is_refused(option, tmp_path, capsys) -> None:
+    code, _, err = run(capsys, "exam", "--out", tmp_path / "exam", option, 0)
+    assert (code, err) == (1, f"error: {option} 0 must be at least 1\n")
+    assert not (tmp_path / "exam").exists()
