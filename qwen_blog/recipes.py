@@ -26,7 +26,7 @@ from .worlds.multiple_choice import multiple_choice
 from .worlds.nano_data import nano_conversation, nano_exam, nano_text
 from .worlds.prose import told_twice
 from .worlds.reading import Message, Reading, Shape
-from .worlds.recall import look_up, repeat
+from .worlds.recall import look_up, repeat, rephrase
 from .worlds.small_talk import small_talk
 from .worlds.tool_use import hermes, react
 from .worlds.universe import Draw, Language
@@ -101,7 +101,8 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
     """Articles told twice, and drills in looking back."""
     grammar, language = Grammar.load(), _language(rng)
     draw = Draw(most=2 + int(8 * progress))
-    kind = rng.choices(("prose", "repeat", "look up", "read"), (0.3, 0.05, 0.15, 0.5))[0]
+    kinds = ("prose", "repeat", "look up", "read", "rephrase")
+    kind = rng.choices(kinds, (0.2, 0.05, 0.1, 0.3, 0.35))[0]
     if kind == "prose":
         return told_twice(rng, grammar, language, draw)
     if kind == "read":
@@ -109,12 +110,12 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
             rng.randint(1, 2), rng.randint(2, 4), rng.choice((0, 0, 1)), rng.randint(3, 6)
         )
         return Reading(rng, grammar, language, shape, draw).conversation()
-    drill = repeat if kind == "repeat" else look_up
-    return drill(rng, grammar, language, draw)
+    drills = {"repeat": repeat, "look up": look_up, "rephrase": rephrase}
+    return drills[kind](rng, grammar, language, draw)
 
 
-_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat")
-_SKILL_SHARES = (0.65, 0.16, 0.05, 0.06, 0.03, 0.03, 0.02)
+_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "rephrase")
+_SKILL_SHARES = (0.59, 0.15, 0.05, 0.06, 0.03, 0.02, 0.02, 0.08)
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
@@ -131,6 +132,7 @@ def conversation(rng: random.Random, progress: float) -> Made:
         "talk": small_talk,
         "look up": look_up,
         "repeat": repeat,
+        "rephrase": rephrase,
     }
     return makers[skill](rng, grammar, language)
 
@@ -172,7 +174,7 @@ TINY_QWEN2 = Recipe(
         Stage(
             "pretrain",
             TrainingConfig(
-                steps=700,
+                steps=1000,
                 rows_per_step=2,
                 learning_rate=2.5e-3,
                 min_lr_ratio=0.5,
@@ -185,7 +187,7 @@ TINY_QWEN2 = Recipe(
         Stage(
             "sft",
             TrainingConfig(
-                steps=4600,
+                steps=4400,
                 rows_per_step=4,
                 learning_rate=2e-3,
                 min_lr_ratio=0.02,

@@ -6,6 +6,7 @@ facts in any order, sentences that say nothing of use, paragraphs. Chapter 24.
 
 from collections.abc import Sequence
 
+from .grammar import Relation
 from .universe import Fact, Thing, World
 
 PARAGRAPH_SENTENCES = 4
@@ -40,6 +41,17 @@ def fill(wording: str, **parts: str) -> str:
     for name, text in parts.items():
         wording = wording.replace("{" + name + "}", text)
     return wording[:1].upper() + wording[1:]
+
+
+def phrase(world: World, relation: Relation, thing: Thing) -> str:
+    """The plain words for what is asked: "the captain of Kalon"."""
+    return relation.of[world.language].replace("{e}", thing.name)
+
+
+def plainly(world: World, thing: Thing, fact: Fact) -> str:
+    """A fact in the words of an answer, without full stop: "The captain of Kalon is Bosun"."""
+    form = "{o}是{v}" if world.language == "zh" else "{o} is {v}"
+    return fill(form, o=phrase(world, fact.relation, thing), v=fact.value)
 
 
 def ask_of(wording: str, phrase: str) -> str:

@@ -8,7 +8,7 @@ back by meaning.
 import random
 
 from .grammar import Grammar
-from .passages import article, fill
+from .passages import article, fill, plainly
 from .universe import TRAINING, Draw, Language, Thing, World
 
 
@@ -31,10 +31,7 @@ def _questions(world: World, thing: Thing) -> str:
     """Every fact of the thing as a line: a question, and the answer as a sentence."""
     facts = list(thing.facts.values())
     world.rng.shuffle(facts)
-    form = "{q}{o}是{v}。" if world.language == "zh" else "{q} {o} is {v}."
-    lines = []
-    for fact in facts:
-        question = fill(world.wording(fact.relation.ask), e=thing.name)
-        phrase = fill(fact.relation.of[world.language], e=thing.name)
-        lines.append(form.format(q=question, o=phrase, v=fact.value))
-    return "\n".join(lines)
+    form = "{}{}。" if world.language == "zh" else "{} {}."
+    questions = [fill(world.wording(fact.relation.ask), e=thing.name) for fact in facts]
+    pairs = zip(questions, facts, strict=True)
+    return "\n".join(form.format(asked, plainly(world, thing, fact)) for asked, fact in pairs)

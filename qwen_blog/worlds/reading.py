@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .grammar import Grammar, Relation
-from .passages import article, ask_of, fill
+from .passages import article, ask_of, fill, phrase, plainly
 from .reading_words import ABOUT, FRAMES, Asked
 from .universe import TRAINING, Draw, Fact, Language, Thing, World
 
@@ -100,7 +100,7 @@ class Reading:
         """What do the passages say about Kalon? All facts, in the order of its passage."""
         thing = self.rng.choice(self.things)
         question = fill(self.world.wording(ABOUT), e=thing.name)
-        sentences = tuple(self._states(fact, thing) for fact in self.told[thing.name])
+        sentences = tuple(plainly(self.world, thing, fact) for fact in self.told[thing.name])
         cited = (self.number_of(thing),) * len(sentences)
         return Asked("about", question, " ".join(sentences), cited, sentences)
 
@@ -125,7 +125,7 @@ class Reading:
         thing = self.rng.choice(self.things)
         fact = self.rng.choice(list(thing.facts.values()))
         question = self._question(fact.relation, thing.name)
-        sentence = self._states(fact, thing)
+        sentence = plainly(self.world, thing, fact)
         return Asked("fact", question, fact.value, (self.number_of(thing),), (sentence,))
 
     def _holder(self) -> Asked | None:
@@ -138,7 +138,7 @@ class Reading:
         thing, fact = self.rng.choice(pairs)
         question = fill(self.world.wording(fact.relation.who), v=fact.value)
         form = "{v}是{o}" if self.language == "zh" else "{v} is {o}"
-        sentence = fill(form, v=fact.value, o=self._of(fact, thing))
+        sentence = fill(form, v=fact.value, o=phrase(self.world, fact.relation, thing))
         return Asked("holder", question, thing.name, (self.number_of(thing),), (sentence,))
 
     def _two_hop(self) -> Asked | None:
@@ -148,9 +148,11 @@ class Reading:
             return None
         first, link, second = hop
         fact = self.rng.choice(list(second.facts.values()))
-        question = ask_of(self.world.wording(fact.relation.ask), self._of(link, first))
+        question = ask_of(
+            self.world.wording(fact.relation.ask), phrase(self.world, link.relation, first)
+        )
         numbers = (self.number_of(first), self.number_of(second))
-        sentences = (self._states(link, first), self._states(fact, second))
+        sentences = (plainly(self.world, first, link), plainly(self.world, second, fact))
         return Asked("two-hop", question, fact.value, numbers, sentences)
 
     def _absent(self) -> Asked:
@@ -160,7 +162,7 @@ class Reading:
         untold = [r for name, r in thing.type.relations.items() if name not in thing.facts]
         if hop and untold:
             wording = self.world.wording(self._any(untold).ask)
-            return Asked("absent", ask_of(wording, self._of(hop[1], hop[0])), "")
+            return Asked("absent", ask_of(wording, phrase(self.world, hop[1].relation, hop[0])), "")
         if untold and self.rng.random() < 0.5:
             return Asked("absent", self._question(self._any(untold), thing.name), "")
         stranger = self.world.add(thing.type.name)
@@ -176,15 +178,6 @@ class Reading:
             if fact.thing and fact.thing in self.things and fact.thing is not thing
         ]
         return self.rng.choice(hops) if hops else None
-
-    def _states(self, fact: Fact, thing: Thing) -> str:
-        """The captain of Kalon is Bosun"""
-        form = "{o}是{v}" if self.language == "zh" else "{o} is {v}"
-        return fill(form, o=self._of(fact, thing), v=fact.value)
-
-    def _of(self, fact: Fact, thing: Thing) -> str:
-        """the captain of Kalon"""
-        return fact.relation.of[self.language].replace("{e}", thing.name)
 
     def _any(self, relations: Sequence[Relation]) -> Relation:
         return self.rng.choice(relations)

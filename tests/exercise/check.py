@@ -1,0 +1,52 @@
+"""`check(my_function)` in a notebook: its tests, run on what a cell has just defined."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .catalogue import find
+from .plugin import Mine, run_quietly, use
+from .replacing import Replacement, signature_problem
+
+
+def check(mine: Callable[..., Any], name: str | None = None) -> bool:
+    """Print how the tests of an exercise went, and what the first failure was; True if all is right.
+
+    mine: a function or class · name: which exercise it does; by default its own name says
+    ValueError that names the nearest exercise if there is none of that name
+    """
+    exercise = find(name or mine.__name__)
+    problem = signature_problem(exercise, mine)
+    if problem:
+        print(f"{exercise.short}: {problem}")
+        return False
+    session = _Quiet([Replacement(exercise, mine)], {_file(mine)})
+    run_quietly(session)
+    print("\n".join([*session.failures, *session.summary()]))
+    return session.verdicts() == {exercise.short: "right"}
+
+
+class _Quiet(Mine):
+    """Keeps the first failure instead of printing it."""
+
+    def __init__(self, wanted: list[Replacement], files: set[str]) -> None:
+        super().__init__(wanted, files)
+        self.failures: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Short tracebacks."""
+        use(config, self)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The first failure, and where to read on."""
+        if report.failed and not self.failures:
+            self.failures = [str(report.longrepr), *(text for _, text in report.sections)]
+
+
+def _file(mine: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsourcefile(mine) or ""
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,64 @@
+"""`torch.testing.assert_close` that also shows where two tensors part, and what stands there."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .replacing import swap
+
+
+class SayWhere:
+    """While it is put, a failed comparison names the first place that differs."""
+
+    def __init__(self) -> None:
+        self._undo: Callable[[], None] | None = None
+
+    def put(self) -> None:
+        """In torch, if anything has loaded it, and in every test module that holds the function."""
+        if self._undo or "torch" not in sys.modules:
+            return
+        import torch
+
+        plain = torch.testing.assert_close
+
+        @functools.wraps(plain)
+        def assert_close(actual: Any, expected: Any, **options: Any) -> None:
+            try:
+                plain(actual, expected, **options)
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{first_difference(actual, expected)}") from None
+
+        def undo() -> None:
+            torch.testing.assert_close = plain
+            swap(assert_close, plain)
+
+        torch.testing.assert_close = assert_close
+        swap(plain, assert_close)
+        self._undo = undo
+
+    def take_back(self) -> None:
+        """The plain function again."""
+        if self._undo:
+            self._undo()
+        self._undo = None
+
+
+def first_difference(actual: Any, expected: Any) -> str:
+    """ "first difference at (0, 3): expected 0.5, got 0.25 (12 of 24 differ)"; "" if shapes do."""
+    import torch
+
+    pair = [torch.as_tensor(each).detach().double() for each in (actual, expected)]
+    got, wanted = pair
+    if got.shape != wanted.shape:
+        return f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)}"
+    apart = ~torch.isclose(got, wanted, rtol=1e-4, atol=1e-6, equal_nan=True)
+    if not apart.any():
+        apart = got != wanted
+    where = tuple(apart.nonzero()[0].tolist()) if apart.any() else ()
+    count = f"{int(apart.sum())} of {apart.numel()} differ"
+    at = f"first difference at {where}: " if where else ""
+    return f"{at}expected {wanted[where]:.6g}, got {got[where]:.6g} ({count})"
+
+
+say_where = SayWhere()

@@ -1,0 +1,90 @@
+"""The files of right and wrong solutions, taken apart and tried."""
+
+import multiprocessing
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.exercise.catalogue import exercises
+from tests.exercise.mine import NotUsable, load, replacements
+from tests.exercise.plugin import Mine, run_quietly
+
+FOLDER = Path(__file__).resolve().parent
+RIGHT = "right"
+PARTS = re.compile(r"^# %% (right|wrong: .+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One part of a file."""
+
+    name: str
+    """Of the exercise, short."""
+    title: str
+    """ "right", or "wrong: " and what is wrong."""
+    code: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the tests said of a solution."""
+
+    name: str
+    title: str
+    verdict: str
+    """As in `plugin.py`: right, wrong, never called ...; or why it could not be tried."""
+    tests_passed: int
+    seconds: float
+
+    @property
+    def as_meant(self) -> bool:
+        """Right ones pass, wrong ones are found wrong."""
+        return self.verdict == ("right" if self.title == RIGHT else "wrong")
+
+
+def solutions(package: str, name: str = "*") -> Iterator[Solution]:
+    """Of a package's exercises, or of one."""
+    for file in sorted((FOLDER / package).glob(f"{name}.py")):
+        head, *parts = PARTS.split(file.read_text("utf-8"))
+        for title, code in zip(parts[::2], parts[1::2], strict=True):
+            yield Solution(file.stem, title, f"{head.rstrip()}\n{code}")
+
+
+def try_all(package: str, name: str = "*", processes: int = 2) -> list[Outcome]:
+    """Each in a process of its own, forked from one that has the heavy libraries loaded."""
+    jobs = list(solutions(package, name))
+    for exercise in exercises().values():
+        if exercise.package == package:
+            exercise.original()
+    if "torch" in sys.modules:
+        import transformers.models.qwen2.modeling_qwen2  # noqa: F401  # the tests' oracle
+    way = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with multiprocessing.get_context(way).Pool(processes, maxtasksperchild=1) as pool:
+        return pool.map(try_one, jobs, chunksize=1)
+
+
+def try_one(solution: Solution) -> Outcome:
+    """Run the exercise's tests on it, up to the first failure."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{solution.name}.py"
+        file.write_text(solution.code, "utf-8")
+        try:
+            wanted = [x for x in replacements(load(file)) if x.exercise.short == solution.name]
+            session = Mine(wanted, {str(file)})
+            run_quietly(session, "-x")
+        except NotUsable as error:
+            return Outcome(solution.name, solution.title, str(error), 0, 0.0)
+    verdict = session.verdicts().get(solution.name, "not tried")
+    count = session.passed.get(solution.name, 0)
+    seconds = round(time.perf_counter() - start, 2)
+    return Outcome(solution.name, solution.title, verdict, count, seconds)
+
+
+def as_row(outcome: Outcome) -> dict[str, object]:
+    """For JSON."""
+    return asdict(outcome)
