@@ -1,4 +1,4 @@
-"""Every exercise's tests pass a solution written otherwise than ours, and fail plausible wrong ones."""
+"""Every exercise's tests pass a solution that is not ours, and fail plausible wrong ones."""
 
 import functools
 import json

@@ -65,13 +65,13 @@ def hint(exercise: Exercise, number: int) -> str:
 
 def _passed(file: Path) -> dict[str, str]:
     """By exercise that the file does: right, wrong ..."""
-    from .mine import NotUsable, load, replacements
+    from .mine import UnusableError, load, replacements
     from .plugin import Mine, run_quietly
 
     try:
         session = Mine(replacements(load(file.resolve())), {str(file.resolve())})
         run_quietly(session)
-    except NotUsable as error:
+    except UnusableError as error:
         raise ValueError(str(error)) from None
     return session.verdicts()
 

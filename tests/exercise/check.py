@@ -12,7 +12,7 @@ from .replacing import Replacement, signature_problem
 
 
 def check(mine: Callable[..., Any], name: str | None = None) -> bool:
-    """Print how the tests of an exercise went, and what the first failure was; True if all is right.
+    """Print how the tests of an exercise went, and the first failure; True if all is right.
 
     mine: a function or class · name: which exercise it does; by default its own name says
     ValueError that names the nearest exercise if there is none of that name

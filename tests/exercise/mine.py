@@ -11,18 +11,18 @@ from .catalogue import close_to, exercises
 from .replacing import PACKAGES, Replacement, signature_problem
 
 
-class NotUsable(Exception):
+class UnusableError(Exception):
     """Nothing can be tested; the message says why and what to do."""
 
 
 def load(path: Path) -> ModuleType:
-    """Run the file as a module of its own. NotUsable that shows their line if it does not run."""
+    """Run the file as a module. UnusableError that shows their line if it does not run."""
     if not path.is_file():
-        raise NotUsable(f"--mine {path}: no such file")
+        raise UnusableError(f"--mine {path}: no such file")
     name = f"mine_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise NotUsable(f"--mine {path}: the name of a Python file ends with .py")
+        raise UnusableError(f"--mine {path}: the name of a Python file ends with .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     if str(path.parent) not in sys.path:
@@ -30,21 +30,21 @@ def load(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise NotUsable(f"{path} does not run:\n{their_lines(error, {str(path)})}") from None
+        raise UnusableError(f"{path} does not run:\n{their_lines(error, {str(path)})}") from None
     return module
 
 
 def replacements(module: ModuleType) -> list[Replacement]:
-    """What the file does, in its own order. NotUsable if that is nothing, or cannot be called."""
+    """What the file does, in its order. UnusableError if that is nothing, or cannot be called."""
     own = defined_in(module)
     found = [Replacement(exercises()[name], own[name]) for name in own if name in exercises()]
     if not found:
-        raise NotUsable(f"{module.__file__} does no exercise: {_instead(list(own))}")
+        raise UnusableError(f"{module.__file__} does no exercise: {_instead(list(own))}")
     for each in found:
         problem = signature_problem(each.exercise, each.mine)
         if problem:
             skeleton = f"python -m tests.exercise {each.exercise.short}"
-            raise NotUsable(f"{module.__file__}: {problem} ({skeleton} prints the head)")
+            raise UnusableError(f"{module.__file__}: {problem} ({skeleton} prints the head)")
     return found
 
 
@@ -69,11 +69,9 @@ def near_misses(module: ModuleType) -> list[str]:
 
 def their_lines(error: BaseException, files: set[str]) -> str:
     """The error with only those frames that stand in the learner's files."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files
-    ]
-    what = traceback.format_exception_only(error)
-    return "".join([*traceback.format_list(frames), *what]).rstrip()
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = traceback.format_list([frame for frame in frames if frame.filename in files])
+    return "".join([*theirs, *traceback.format_exception_only(error)]).rstrip()
 
 
 def _instead(names: list[str]) -> str:

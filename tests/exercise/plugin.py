@@ -15,8 +15,8 @@ import pytest
 
 from .catalogue import ROOT, Exercise
 from .comparing import say_where
-from .mine import NotUsable, load, near_misses, replacements, their_lines
-from .replacing import CallsOurs, Replacement
+from .mine import UnusableError, load, near_misses, replacements, their_lines
+from .replacing import CallsOursError, Replacement
 
 NOT_ATTEMPTED = "not attempted yet"
 WRONG = "wrong"
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         modules = [load(file) for file in files]
         wanted = [each for module in modules for each in replacements(module)]
-    except NotUsable as error:
+    except UnusableError as error:
         raise pytest.UsageError(str(error)) from None
     session = Mine(wanted, {str(file) for file in files})
     session.notes = [note for module in modules for note in near_misses(module)]
@@ -63,14 +63,14 @@ def use(config: pytest.Config, session: "Mine") -> None:
 def run_quietly(session: "Mine", *options: str) -> None:
     """Run a session's tests without a word; it knows then how they went.
 
-    NotUsable if they could not be run.
+    UnusableError if they could not be run.
     """
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *options]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = pytest.main([*quiet, *session.paths()], [session])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise NotUsable(f"pytest ended with {code}: {said.getvalue().strip()}")
+        raise UnusableError(f"pytest ended with {code}: {said.getvalue().strip()}")
 
 
 class Mine:
@@ -172,7 +172,7 @@ class Mine:
         kind = NOT_ATTEMPTED if theirs and isinstance(error, NotImplementedError) else WRONG
         for each in blamed:
             self.trouble.setdefault(each.short, kind)
-        if isinstance(error, CallsOurs):
+        if isinstance(error, CallsOursError):
             report.longrepr = str(error)
         elif theirs and not isinstance(error, AssertionError):
             report.longrepr = their_lines(error, self.files)

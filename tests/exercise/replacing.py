@@ -16,7 +16,7 @@ from .catalogue import Exercise
 PACKAGES = ("tiny_transformer", "qwen_blog", "tiny_rag", "tiny_agent", "tiny_eval")
 
 
-class CallsOurs(Exception):
+class CallsOursError(Exception):
     """The learner's code leaves the work to ours."""
 
 
@@ -80,7 +80,7 @@ def _watch_function(replacement: Replacement) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except RecursionError as error:
-            raise CallsOurs(
+            raise CallsOursError(
                 f"your {name} calls the package's {name}, which is yours now, and so on for ever"
             ) from error
 
@@ -106,7 +106,7 @@ def _watch_class(replacement: Replacement) -> type:
 
 def _refuse(name: str) -> Callable[..., Any]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise CallsOurs(f"your {name} calls ours: write it out instead")
+        raise CallsOursError(f"your {name} calls ours: write it out instead")
 
     return refuse
 

@@ -1,6 +1,6 @@
 """An exercise's head, made from our source: imports, signature, docstring, and no body.
 
-It is cut out when it is asked for, so it never differs from the code that the tests are written for.
+It is cut out when it is asked for, so it never differs from the code that the tests are for.
 """
 
 import ast

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.exercise.catalogue import exercises
-from tests.exercise.mine import NotUsable, load, replacements
+from tests.exercise.mine import UnusableError, load, replacements
 from tests.exercise.plugin import Mine, run_quietly
 
 FOLDER = Path(__file__).resolve().parent
@@ -77,7 +77,7 @@ def try_one(solution: Solution) -> Outcome:
             wanted = [x for x in replacements(load(file)) if x.exercise.short == solution.name]
             session = Mine(wanted, {str(file)})
             run_quietly(session, "-x")
-        except NotUsable as error:
+        except UnusableError as error:
             return Outcome(solution.name, solution.title, str(error), 0, 0.0)
     verdict = session.verdicts().get(solution.name, "not tried")
     count = session.passed.get(solution.name, 0)
