@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .catalogue import find
-from .plugin import Mine, run_quietly, use
+from .plugin import Mine, run_quietly
 from .replacing import Replacement, signature_problem
 
 
@@ -35,14 +35,16 @@ class _Quiet(Mine):
         super().__init__(wanted, files)
         self.failures: list[str] = []
 
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Short tracebacks."""
-        use(config, self)
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The first failure, and where to read on."""
-        if report.failed and not self.failures:
-            self.failures = [str(report.longrepr), *(text for _, text in report.sections)]
+        """The first failure, and where to read on; no places of files, which say nothing here."""
+        if not report.failed or self.failures:
+            return
+        crash = getattr(report.longrepr, "reprcrash", None)
+        text = crash.message if crash else str(report.longrepr)
+        for file in self.files - {""}:
+            text = text.replace(file, "your code")
+        test = report.nodeid.rpartition("::")[2]
+        self.failures = [f"{test}\n{text}", *(text for _, text in report.sections)]
 
 
 def _file(mine: Callable[..., Any]) -> str:

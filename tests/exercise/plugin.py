@@ -48,11 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     session = Mine(wanted, {str(file) for file in files})
     session.notes = [note for module in modules for note in near_misses(module)]
-    use(config, session)
-
-
-def use(config: pytest.Config, session: "Mine") -> None:
-    """Register a session and ask pytest for its tests, if nobody chose others."""
     config.pluginmanager.register(session, "mine")
     if config.args_source is not config.ArgsSource.ARGS:
         config.args = session.paths()
