@@ -1,0 +1,396 @@
+"""A learner's code in place of ours: what is replaced, what is refused, what is said.
+
+In a repository of its own with two small exercises, so that every case runs in a second. That the
+real exercises work is in test_mutants.py; here also: that their catalogue and skeletons are sound.
+"""
+
+import ast
+import gc
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.exercise import catalogue, check
+from tests.exercise.__main__ import main
+from tests.exercise.catalogue import ROOT, Exercise, exercises, find
+from tests.exercise.replacing import PACKAGES
+from tests.exercise.skeleton import skeleton
+
+CATALOGUE = """
+["tiny_eval.scores.mean"]
+chapter = 51
+difficulty = 1
+source = "any book of statistics"
+tests = ["tests/tiny_eval/test_scores.py"]
+hints = ["Add.", "And divide."]
+
+["tiny_eval.scores.Counter"]
+chapter = 51
+difficulty = 2
+source = "counting"
+tests = ["tests/tiny_eval/test_counter.py::test_counter"]
+hints = ["One more each time."]
+"""
+SCORES = '''
+import math
+
+LIMIT = 3
+
+
+def mean(values: list[float], empty: float = 0.0) -> float:
+    """Their sum over their number; `empty` of none."""
+    return math.fsum(values) / len(values) if values else empty
+
+
+class Counter:
+    """Counts."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.count = start
+
+    def add(self, by: int = 1) -> int:
+        """The new count."""
+        self.count += by
+        return self._see()
+
+    def _see(self) -> int:
+        return self.count
+'''
+USES = "from .scores import mean\n\n\ndef double(values): return 2 * mean(values)\n"
+TESTS = """
+from tiny_eval.scores import mean
+from tiny_eval.uses import double
+
+
+def test_mean():
+    assert mean([1, 2, 6]) == 3
+    assert mean([]) == 0
+
+
+def test_double():
+    assert double([1, 2, 6]) == 6
+
+
+def test_of_one():
+    assert mean([5]) == 5
+"""
+COUNTER_TESTS = """
+from tiny_eval import scores
+
+
+def test_counter():
+    counter = scores.Counter(2)
+    assert [counter.add(), counter.add(3)] == [3, 6]
+
+
+def test_another():
+    assert False
+"""
+RIGHT = "def mean(values, empty=0.0):\n    return sum(values) / len(values) if values else empty\n"
+WRONG = "def mean(values, empty=0.0):\n    return sum(values) / max(len(values), 2)\n"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The machinery, a package and its tests."""
+    root = tmp_path_factory.mktemp("repository")
+    files = {
+        "pyproject.toml": "[tool.pytest.ini_options]\ntestpaths = ['tests']\n",
+        "tiny_eval/__init__.py": "from .scores import Counter, mean\n",
+        "tiny_eval/scores.py": SCORES,
+        "tiny_eval/uses.py": USES,
+        "tests/__init__.py": "",
+        "tests/tiny_eval/__init__.py": "",
+        "tests/tiny_eval/test_scores.py": TESTS,
+        "tests/tiny_eval/test_counter.py": COUNTER_TESTS,
+        "tests/exercise/catalogue/tiny_eval.toml": CATALOGUE,
+    }
+    shutil.copy(ROOT / "conftest.py", root)
+    (root / "tests").mkdir()
+    ignored = shutil.ignore_patterns("catalogue", "__pycache__")
+    shutil.copytree(ROOT / "tests" / "exercise", root / "tests" / "exercise", ignore=ignored)
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, "utf-8")
+    return root
+
+
+def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def mine(repository: Path, tmp_path: Path):
+    """A function that runs pytest on a learner's file of this text, outside the repository."""
+
+    def run_on(text: str, *options: str, folder: str = ".") -> tuple[int, str]:
+        file = tmp_path / "my.py"
+        file.write_text(text, "utf-8")
+        ended = run(repository / folder, "pytest", f"--mine={file}", *options)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    return run_on
+
+
+# --- What runs, and on what. ---
+
+
+@pytest.mark.parametrize("folder", [".", "tiny_eval", "tests/tiny_eval"])
+def test_a_right_solution_passes_from_any_folder_of_the_repository(mine, folder) -> None:
+    code, out = mine(RIGHT, folder=folder)
+    assert code == 0, out
+    assert "mine: mean in tiny_eval, tiny_eval.scores\n" in out  # uses.py is loaded later
+    assert "3 passed" in out
+    assert "mean: right (3 tests)" in out
+
+
+def test_a_file_inside_the_repository_may_stand_after_a_space(repository: Path) -> None:
+    (repository / "own.py").write_text(RIGHT, "utf-8")
+    ended = run(repository, "pytest", "--mine", "own.py")
+    (repository / "own.py").unlink()
+    assert (ended.returncode, "3 passed" in ended.stdout) == (0, True)
+
+
+def test_a_wrong_solution_fails_once_and_is_told_where_to_read(mine) -> None:
+    code, out = mine(WRONG)
+    assert code == 1
+    assert "1 failed, 2 passed" in out
+    assert "any book of statistics · chapter 51 · --hint mean" in out
+    assert "mean: wrong (after 2 tests; hints: python -m tests.exercise --hint mean)" in out
+
+
+def test_other_modules_get_it_too(mine) -> None:
+    """double() uses a copy of the name."""
+    code, out = mine("def mean(values, empty=0.0):\n    return 3.0 if values else 0\n")
+    assert code == 1
+    assert "test_of_one" in out
+    assert "test_double" not in out.partition("short test summary")[2]
+
+
+def test_only_the_tests_of_the_exercise_run(mine) -> None:
+    """Also of a file that is named; the counter's second test would fail."""
+    text = "class Counter:\n    def __init__(self, start=0): self.n = start\n"
+    text += "    def add(self, by=1):\n        self.n += by\n        return self.n\n"
+    assert mine(text)[0] == 0
+    code, out = mine(text, "tests/tiny_eval/test_counter.py")
+    assert (code, "1 passed, 1 deselected" in out) == (0, True)
+
+
+def test_several_exercises_fail_apart(mine) -> None:
+    text = WRONG + "class Counter:\n    def __init__(self, start=0): self.n = start\n"
+    text += "    def add(self, by=1):\n        self.n += by\n        return self.n\n"
+    code, out = mine(text)
+    assert code == 1
+    assert "Counter: right (1 tests)" in out
+    assert "mean: wrong" in out
+
+
+def test_the_file_sees_ours_while_it_loads(mine) -> None:
+    code, out = mine(f"from tiny_eval.scores import LIMIT\nassert LIMIT == 3\n{RIGHT}")
+    assert code == 0, out
+
+
+# --- What is said of a file that cannot be tested. ---
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def maen(values, empty=0.0): ...", "it defines maen; did you mean mean?"),
+        ("", "it defines nothing; python -m tests.exercise --list shows all exercises"),
+        ("from tiny_eval.scores import mean", "it defines nothing"),
+        ("def other(): ...", "it defines other"),
+        ("def mean(values): ...", "mean(values) is called as mean(values, empty=0.0)"),
+        ("def mean(xs, empty=0.0): ...", "mean(xs, empty=0.0) is called as mean(values"),
+        ("def mean(values, empty): ...", "mean(values, empty) is called as"),
+        ("def mean(values, empty=0, k=1, *, z): ...", "is called as"),
+        ("class mean: ...", "mean has to be a function"),
+        ("class Counter:\n    pass", "Counter needs a method add(self, by: int = 1) -> int"),
+        ("class Counter:\n    def add(self): ...", "Counter.add(self) is called as"),
+        ("from tiny_eval.scores import Counter as C\nclass Counter(C): ...", "inherits from ours"),
+        ("x = 1 / 0", "line 1, in <module>\n    x = 1 / 0"),
+        ("def mean(", "SyntaxError"),
+    ],
+)
+def test_a_file_that_cannot_be_tested_is_told_why(mine, text, message) -> None:
+    code, out = mine(text)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert message in out
+    assert "site-packages" not in out
+
+
+def test_a_missing_file_is_named(repository: Path) -> None:
+    ended = run(repository, "pytest", "--mine=nowhere.py")
+    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "nowhere.py: no such file" in ended.stderr
+
+
+def test_a_near_miss_beside_a_hit_is_noted(mine) -> None:
+    code, out = mine(f"{RIGHT}\ndef countr(): ...\n")
+    assert (code, "mine: countr: did you mean Counter?" in out) == (0, True)
+
+
+def test_extra_parameters_are_allowed_if_they_may_be_left_out(mine) -> None:
+    more = RIGHT.replace("empty=0.0", "empty=0.0, weights=None")
+    assert mine(more)[0] == 0
+    assert (
+        mine("def mean(*args, **kwargs):\n    return sum(args[0]) / 3 if args[0] else 0\n")[0] == 1
+    )
+
+
+# --- What is said of a solution that is none. ---
+
+
+def test_not_attempted_yet(mine) -> None:
+    code, out = mine("def mean(values, empty=0.0):\n    raise NotImplementedError\n")
+    assert code == 1
+    assert "mean: not attempted yet" in out
+
+
+def test_a_crash_shows_the_learners_lines_only(mine) -> None:
+    helper = "def helper(values):\n    return values.nothing\n"
+    code, out = mine(helper + "def mean(values, empty=0.0):\n    return helper(values)\n")
+    assert code == 1
+    assert "my.py" in out
+    assert "return values.nothing" in out
+    assert "AttributeError: 'list' object has no attribute 'nothing'" in out
+    assert 'test_scores.py", line' not in out
+
+
+@pytest.mark.parametrize(
+    ("imports", "call", "message"),
+    [
+        ("from tiny_eval.scores import mean as theirs", "theirs(values)", "calls ours"),
+        ("import tiny_eval", "tiny_eval.mean(values)", "is yours now, and so on for ever"),
+        ("import tiny_eval.uses as u", "u.double(values) / 2", "is yours now, and so on"),
+    ],
+)
+def test_to_leave_the_work_to_ours_is_no_solution(mine, imports, call, message) -> None:
+    code, out = mine(f"{imports}\ndef mean(values, empty=0.0):\n    return {call}\n")
+    assert code == 1
+    assert message in out
+
+
+def test_a_solution_that_no_test_has_called_fails(mine) -> None:
+    code, out = mine(RIGHT, "-k", "nothing_of_this_name or counter")
+    assert "mean: never called" in out
+    assert code != 0
+
+
+# --- Skeletons, hints, the list. ---
+
+
+def test_the_skeleton_of_a_class_has_its_public_methods(repository: Path) -> None:
+    ended = run(repository, "tests.exercise", "Counter")
+    assert "def add(self, by: int=1) -> int:" in ended.stdout
+    assert "_see" not in ended.stdout
+    assert ended.stdout.count("raise NotImplementedError") == 2
+
+
+def test_the_list_says_what_a_file_passes(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(RIGHT, "utf-8")
+    ended = run(repository, "tests.exercise", "--list", "--mine", tmp_path / "my.py")
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert lines[0] == ["tiny_eval"]
+    assert (lines[1][0], lines[1][-1]) == ("mean", "right")
+    assert (lines[2][0], lines[2][-1]) == ("Counter", "afternoon")
+
+
+def test_hints_tell_more_and_more(repository: Path) -> None:
+    first = run(repository, "tests.exercise", "--hint", "mean").stdout
+    assert first == "Add.\n(--number 2 tells more)\n"
+    second = run(repository, "tests.exercise", "--hint", "mean", "--number", 2).stdout
+    assert second == "And divide.\n"
+    third = run(repository, "tests.exercise", "--hint", "mean", "--number", 3)
+    assert (third.returncode, third.stderr) == (1, "error: --number 3: mean has hints 1 to 2\n")
+
+
+def test_an_unknown_name_is_met_with_the_nearest(capsys) -> None:
+    assert main(["rmsnorm"]) == 1
+    assert capsys.readouterr().err == "error: 'rmsnorm' is no exercise: did you mean rms_norm?\n"
+
+
+# --- The real catalogue. ---
+
+ALL = list(exercises().values())
+IDS = [each.name for each in ALL]
+
+
+def test_short_names_are_unique_and_the_packages_are_ours() -> None:
+    named = [name for file in catalogue.FOLDER.glob("*.toml") for name in _tables(file)]
+    assert len(named) == len(exercises())
+    assert {each.package for each in ALL} <= set(PACKAGES)
+
+
+def _tables(file: Path) -> list[str]:
+    return [line for line in file.read_text("utf-8").splitlines() if line.startswith('["')]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=IDS)
+def test_an_exercise_is_complete(exercise: Exercise) -> None:
+    ours = exercise.original()
+    assert ours.__module__ == exercise.module
+    assert ours.__doc__
+    assert exercise.difficulty in catalogue.DIFFICULTIES
+    assert 1 <= len(exercise.hints) <= 3
+    assert find(exercise.name) is find(exercise.short) is exercise
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=IDS)
+def test_its_tests_are_there(exercise: Exercise) -> None:
+    for test in exercise.tests:
+        file, _, name = test.partition("::")
+        tree = ast.parse((ROOT / file).read_text("utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert not name or name.partition("[")[0].rpartition("::")[2] in names, test
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=IDS)
+def test_its_chapter_names_it_in_both_languages(exercise: Exercise) -> None:
+    (chapter,) = (ROOT / "notebooks" / "src").glob(f"{exercise.chapter}_*.py")
+    lines = chapter.read_text("utf-8").splitlines()
+    named = [line for line in lines if line.startswith("#") and f"`{exercise.short}`" in line]
+    assert len(named) >= 2
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=IDS)
+def test_its_skeleton_runs_and_is_not_attempted(exercise: Exercise) -> None:
+    text = skeleton(exercise)
+    space: dict[str, object] = {}
+    exec(compile(text, exercise.short, "exec"), space)
+    made = space[exercise.short]
+    assert made is not exercise.original()
+    assert inspect.isclass(made) == inspect.isclass(exercise.original())
+    assert "raise NotImplementedError" in text
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=IDS)
+def test_nothing_but_modules_holds_ours(exercise: Exercise) -> None:
+    """A registry, a default argument or a subclass would keep ours when modules have theirs."""
+    ours = exercise.original()
+    if inspect.isclass(ours):
+        assert not [cls for cls in ours.__subclasses__() if cls.__module__.startswith(PACKAGES)]
+    modules = {id(vars(module)) for module in list(sys.modules.values()) if module}
+    for holder in gc.get_referrers(ours):
+        if isinstance(holder, dict) and id(holder) not in modules:
+            keys = [key for key, value in holder.items() if value is ours]
+            assert not keys or all(str(key).startswith("__") for key in keys), keys
+
+
+def test_check_in_a_notebook_says_what_is_wrong(capsys) -> None:
+    import torch
+
+    def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        return weight * x
+
+    assert not check(rms_norm)
+    out = capsys.readouterr().out
+    assert "first difference at (0, 0, 0): expected" in out
+    assert "rms_norm: wrong" in out
+    with pytest.raises(ValueError, match="did you mean rms_norm"):
+        check(rms_norm, "rms_nrm")
