@@ -102,8 +102,10 @@ def estimate_usage(
 def until_stop(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
     """The pieces of a text up to its first stop string, which is left out.
 
-    Holds back what may be the beginning of a stop string: "\\nObserv" waits for "ation:".
-    ValueError if one is empty
+    Of several, the one that is complete first counts; of those complete at once, the longest.
+    Holds back what may be the beginning of a stop string: "\\nObserv" waits for "ation:". All else
+    is passed on before the next piece is asked for; no piece that is passed on is empty.
+    ValueError if a stop string is empty
     """
     if "" in stop:
         raise ValueError(f"stop={list(stop)!r} has an empty string, which every text starts with")

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tiny_agent.messages import Message, Reply, ToolCall, Usage
@@ -81,6 +81,8 @@ def test_the_stop_that_is_complete_first_counts() -> None:
     st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3),
     st.lists(st.integers(0, 30), max_size=6),
 )
+@example("a", ["aa"], [])  # what was held back belongs to the text after all
+@example("aba", ["ba", "b"], [1, 2])
 def test_a_text_stops_at_the_same_place_however_it_is_cut(
     text: str, stop: list[str], cuts: list[int]
 ) -> None:
@@ -93,6 +95,32 @@ def test_a_text_stops_at_the_same_place_however_it_is_cut(
     said = list(until_stop(pieces, stop))
     assert "".join(said) == expected
     assert "" not in said
+
+
+@given(st.lists(st.text("ab\n", max_size=4), max_size=8), st.lists(st.text("ab\n", min_size=1)))
+def test_what_may_begin_a_stop_string_is_held_back_and_nothing_else(
+    pieces: list[str], stop: list[str]
+) -> None:
+    said: list[str] = []
+    seen: list[tuple[str, str]] = []  # at each request for more: what has come, what was passed on
+
+    def watched() -> Iterator[str]:
+        for place, piece in enumerate(pieces):
+            seen.append(("".join(pieces[:place]), "".join(said)))
+            yield piece
+
+    for piece in until_stop(watched(), stop):
+        said.append(piece)
+    for come, passed_on in seen:
+        begun = [word[:size] for word in stop for size in range(1, len(word))]
+        held = max((len(start) for start in begun if come.endswith(start)), default=0)
+        assert passed_on == come[: len(come) - held]
+
+
+def test_the_text_before_a_stop_string_is_read_while_it_is_made() -> None:
+    stream = until_stop(iter(["Action: now", "\nObserv", "ation: 5"]), ["\nObservation:"])
+    assert next(stream) == "Action: now"
+    assert list(stream) == []
 
 
 def test_an_empty_stop_string_is_an_error() -> None:
