@@ -23,6 +23,7 @@ def causal_mask(T: int, S: int | None = None, device: torch.device | str = "cpu"
     """A query sees its own position and earlier ones: -> (1, 1, T, S) bool, lower triangular.
 
     S: how many keys, at least T; the T queries are the last T positions. None: S = T.
+    ValueError if S is below T.
     """
     S = T if S is None else S
     if S < T:
@@ -36,6 +37,7 @@ def scaled_dot_product_attention(
     """softmax(q k^T / sqrt(Dh)) v: section 3.2.1, eq. 1.
 
     q: (B, H, T, Dh) · k, v: (B, H, S, Dh) · mask: bool, broadcasts to (B, H, T, S), True = may look
+    dropout: the share of weights that become 0; the others grow by 1 / (1 - dropout)
     returns out: (B, H, T, Dh) and weights: (B, H, T, S), whose rows sum to 1 before dropout.
     A query that may look at nothing gets weights of 0, and so the zero vector, never NaN.
     """
@@ -51,7 +53,12 @@ def scaled_dot_product_attention(
 
 
 class MultiHeadAttention(nn.Module):
-    """H attentions side by side, each in its own projection of D to Dh = D / H: section 3.2.2."""
+    """H attentions side by side, each in its own projection of D to Dh = D / H: section 3.2.2.
+
+    q_proj, k_proj, v_proj, o_proj: nn.Linear(D, D), with biases if config.attention_bias; head h
+    owns the outputs h*Dh to (h+1)*Dh - 1 of the first three. config.attention_dropout falls on the
+    weights, in training only.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -82,6 +89,9 @@ class MultiHeadAttention(nn.Module):
         """Queries from x look at keys and values from x itself, or from `memory` (cross-attention).
 
         x: (B, T, D) · memory: (B, S, D) or None · mask: broadcasts to (B, H, T, S), True = may look
+        cache: None, or what earlier steps have left (chapter 13): `cache.append(k, v)` adds this
+        step's keys and values and returns those of all steps; those of `memory` never change, so
+        the first step puts them in `cache.cross`, as a pair, and later ones take them from there
         attentions: a list to which the weights (B, H, T, S) are added; without it torch's fused
         form runs, which keeps none
         returns (B, T, D)

@@ -75,7 +75,8 @@ def beam_search(
     certain, so 1 is fastest · trace: a list, to which every considered path is added
     returns B lists of n_best hypotheses (fewer if there are no more), best score first; each the
     same as if its source were alone (up to rounding)
-    ValueError: as `greedy_decode`; beam_size or n_best out of range
+    As in `greedy_decode`: no padding, no start token, no dropout, and the same ValueErrors; also if
+    beam_size or n_best is out of range
 
     A path that ends counts if it is among the beam_size best of its step. One that reaches the
     maximum length is a hypothesis too, cut there. The search stops when no running path can reach

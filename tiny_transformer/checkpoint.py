@@ -76,6 +76,9 @@ def average_checkpoints(folders: Sequence[str | Path]) -> dict[str, Tensor]:
     """The mean of the parameters of several folders, in float32: less noise than any one of them.
 
     Section 6.1: the last 5 checkpoints of the base model, the last 20 of the big one.
+    folders: as `save_model` writes them; the parameters are in their model.safetensors, in float32
+    or float16, and are added up in float32 or wider
+    returns each parameter by its name
     ValueError if there is no folder, or if they hold different models.
     """
     if not folders:

@@ -58,6 +58,8 @@ def greedy_decode(
     None = the tokens of each source + 50 · use_cache: False runs every earlier token again, each
     step, for the same result · alpha: only for the score, >= 0
     returns one hypothesis a source, the same as if it were alone (up to rounding)
+    Padding and the start token are never written, however likely; log_prob is what the model gives
+    all the same. Dropout is off meanwhile; afterwards each module is in its own mode again.
     ValueError: no source, a source of pads only, an id that the model lacks, a setting out of range
     """
     limits = check_request(model, source_ids, max_new_tokens, alpha)

@@ -34,6 +34,7 @@ class Residual(nn.Module):
 
     norm="pre" is x + dropout(sublayer(LN(x))): then nothing but sums lies between the first x and
     the last, and deep stacks train without warm-up. The 2017 paper is post-norm.
+    norm: nn.LayerNorm with the config's layer_norm_eps · dropout: `Dropout`
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -50,7 +51,11 @@ class Residual(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Look at the whole source, then think about each position by itself."""
+    """Look at the whole source, then think about each position by itself.
+
+    self_attention: `MultiHeadAttention` · feed_forward: `FeedForward` · residuals: an
+    nn.ModuleList, a `Residual` for each of the two, in this order
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -68,7 +73,11 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Look at the target so far, then at the source, then think about each position by itself."""
+    """Look at the target so far, then at the source, then think about each position by itself.
+
+    self_attention, cross_attention: `MultiHeadAttention` · feed_forward: `FeedForward` ·
+    residuals: an nn.ModuleList, a `Residual` for each of the three, in this order
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -90,6 +99,7 @@ class DecoderLayer(nn.Module):
         """x: (B, T, D), the target · memory: (B, S, D), the encoded source · returns (B, T, D).
 
         target_mask: (B, 1, T, T) bool · source_mask: (B, 1, 1, S) bool · the lists gain weights
+        cache: None, or this layer's; both attentions use it
         """
         attend, cross, think = self.residuals
         x = attend(x, lambda x: self.self_attention(x, None, target_mask, cache, self_attentions))

@@ -269,6 +269,23 @@ def test_attention_dropout_is_on_the_weights_in_training_only(asked: bool) -> No
     assert not torch.allclose(out, still)
 
 
+@pytest.mark.parametrize("asked", [False, True], ids=["fused", "formula"])
+def test_in_training_a_quarter_of_the_weights_is_lost_and_in_eval_none(asked: bool) -> None:
+    attention = heads(attention_dropout=0.25)
+    x = normal(2, 20, 24, dtype=torch.float64)
+    still, weights = attention(x, attentions=(whole := [])), whole[0]
+    assert_close(attention(x, attentions=[] if asked else None), still, **EXACT)
+    attention.train()
+    collected: list[Tensor] = []
+    outputs = [attention(x, attentions=collected if asked else None) for _ in range(2)]
+    assert not torch.allclose(outputs[0], still)
+    assert not torch.allclose(outputs[0], outputs[1])
+    for dropped in collected:
+        assert 0.2 < (dropped == 0).double().mean() < 0.3
+        kept = dropped != 0
+        assert_close(dropped[kept], weights[kept] / 0.75)
+
+
 def test_attention_without_positions_is_blind_to_order() -> None:
     """Why chapter 11 needs sinusoids: shuffled keys change nothing, shuffled queries only order."""
     attention = heads()

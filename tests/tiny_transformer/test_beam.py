@@ -99,14 +99,23 @@ def test_a_beam_as_wide_as_the_tree_finds_what_exhaustive_search_finds(
     assert [h.score for h in found] == pytest.approx(scores, abs=CLOSE)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_hypotheses_equal_transformers(
-    seed: int, alpha: float, monkeypatch: pytest.MonkeyPatch
+def test_hypotheses_equal_transformers(seed: int) -> None:
+    """All four of the beam, by log-probability alone."""
+    assert_hypotheses_equal_transformers(seed, alpha=0.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hypotheses_with_a_length_penalty_equal_transformers(
+    seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All four of the beam. Theirs divides by length^alpha, which is ours for alpha = 0 only."""
+    """Theirs divides by length^alpha, so here ours does."""
     for module in (beam, decoding):
         monkeypatch.setattr(module, "length_penalty", lambda length, alpha: length**alpha)
+    assert_hypotheses_equal_transformers(seed, alpha=1.0)
+
+
+def assert_hypotheses_equal_transformers(seed: int, alpha: float) -> None:
     model, source = random_model(seed), sources(seed, LENGTHS)
     found = beam_search(model, source, 4, alpha, max_new_tokens=25, n_best=4)
     theirs = hf_generate(
@@ -123,6 +132,14 @@ def test_hypotheses_equal_transformers(
     assert [h.ids for h in ours] == hf_ids(theirs.sequences, model)
     scores = theirs.sequences_scores.tolist()
     assert [h.score for h in ours] == pytest.approx(scores, abs=CLOSE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_of_one_writes_what_transformers_writes_without_a_beam(seed: int) -> None:
+    model, source = random_model(seed), sources(seed, LENGTHS)
+    theirs = hf_generate(marian_twin(model), source, 25)
+    found = beam_search(model, source, 1, 2.0, 25)
+    assert [h.ids for h in flat(found)] == hf_ids(theirs.sequences, model)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])

@@ -207,6 +207,33 @@ def test_the_average_of_equal_checkpoints_is_that_checkpoint(folder: Path, count
     assert all(torch.equal(average[name], x) for name, x in randomised().named_parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_average_is_taken_over_all_files_and_never_in_half_precision(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    """Five files that safetensors alone has written; a sum in float16 would be off by 1e-3."""
+    generator = torch.Generator().manual_seed(0)
+    names, folders = ("encoder.a", "b"), [tmp_path / str(number) for number in range(5)]
+    values = {name: torch.randn(5, 30, 4, generator=generator).to(dtype) for name in names}
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        tensors = {name: values[name][number].clone() for name in names}
+        save_file(tensors, folder / "model.safetensors")
+    average = average_checkpoints(folders)
+    assert average.keys() == set(names)
+    for name in names:
+        assert average[name].dtype == torch.float32
+        want = values[name].double().mean(dim=0)
+        torch.testing.assert_close(average[name].double(), want, rtol=1e-5, atol=1e-6)
+
+
+def test_what_has_no_average_is_a_value_error(folder: Path, tmp_path: Path) -> None:
+    save_model(Transformer(TransformerConfig.tiny(259)), TOKENIZER, tmp_path / "tiny")
+    for folders in ([], [folder, tmp_path / "tiny"]):
+        with pytest.raises(ValueError, match=r"."):  # whatever it says
+            average_checkpoints(folders)
+
+
 def test_different_models_have_no_average(folder: Path, tmp_path: Path) -> None:
     save_model(Transformer(TransformerConfig.tiny(259)), TOKENIZER, tmp_path / "tiny")
     with pytest.raises(ValueError, match="does not fit the model"):

@@ -155,14 +155,14 @@ def test_end_token_counts_in_the_maximum_and_in_the_score() -> None:
     finished = [h for h in greedy_decode(model, sources(0, LENGTHS), 30, alpha=1.0) if h.finished]
     assert finished
     for h in finished:
-        assert h.score == h.log_prob / ((5 + len(h.ids) + 1) / 6)
+        assert h.score == pytest.approx(h.log_prob / ((5 + len(h.ids) + 1) / 6))
     longest = max(len(h.ids) + 1 for h in finished)
     cut = greedy_decode(model, sources(0, LENGTHS), longest - 1, alpha=1.0)
     assert [h.finished for h in cut].count(True) < len(finished)
     for h in cut:
         if not h.finished:
             assert len(h.ids) == longest - 1
-            assert h.score == h.log_prob / ((5 + longest - 1) / 6)
+            assert h.score == pytest.approx(h.log_prob / ((5 + longest - 1) / 6))
 
 
 def test_padding_and_start_token_are_never_generated() -> None:
@@ -176,6 +176,14 @@ def test_padding_and_start_token_are_never_generated() -> None:
         assert not {CONFIG.pad_id, CONFIG.bos_id} & set(h.ids)
         assert h.log_prob < -3 * len(h.ids)  # most of the probability is on the two
         assert h.log_prob == pytest.approx(teacher_forced(model, row[:length], h), abs=1e-3)
+
+
+def test_a_model_in_training_says_what_transformers_says_without_dropout() -> None:
+    model, source = random_model(0, replace(CONFIG, dropout=0.5)), sources(0, LENGTHS)
+    expected = hf_ids(hf_generate(marian_twin(model), source, 20).sequences, model)
+    model.train()
+    assert [h.ids for h in greedy_decode(model, source, 20)] == expected
+    assert all(module.training for module in model.modules())
 
 
 def test_dropout_is_off_and_modes_come_back() -> None:

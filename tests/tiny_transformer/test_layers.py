@@ -14,7 +14,7 @@ from tiny_transformer.attention import causal_mask
 from tiny_transformer.dropout import Dropout
 from tiny_transformer.layers import DecoderLayer, EncoderLayer, FeedForward, Residual
 
-from .reference import Calls, is_real, normal, randomise, small
+from .reference import Calls, is_real, normal, randomise, small, torch_attention
 
 NORMS = ("post", "pre")
 EXACT = {"atol": 1e-12, "rtol": 0}  # float64
@@ -91,6 +91,38 @@ def test_dropout_is_on_the_sublayers_output_before_the_sum(norm: str) -> None:
     total = x + Dropout(0.5)(y)
     assert not torch.allclose(total, x + y)
     assert_close(got, normalised(total, residual.norm) if norm == "post" else total, **EXACT)
+
+
+def test_dropout_spares_the_residual_and_comes_before_the_norm() -> None:
+    """x is constant and y is 1 everywhere: the result shows what was dropped."""
+    torch.manual_seed(0)
+    x, y = torch.full((2, 5, 24), 3.0).double(), torch.ones(2, 5, 24).double()
+    pre, post = (Residual(small(norm=norm, dropout=0.5)).double() for norm in ("pre", "post"))
+    out = pre(x, lambda _: y)
+    assert set(out.unique().tolist()) == {3.0, 5.0}  # dropped, or doubled
+    out = post(x, lambda _: y)
+    kept = out > 0  # the mean of each row is 0
+    assert 0.3 < kept.double().mean() < 0.7
+    assert_close(out, normalised(x + 2.0 * kept, post.norm), **EXACT)
+    for residual in (pre, post):
+        still = residual.eval()(x, lambda _: y)
+        assert_close(still, x + y if residual is pre else torch.zeros_like(x), **EXACT)
+
+
+@pytest.mark.parametrize("kind", [EncoderLayer, DecoderLayer])
+def test_each_sublayer_is_dropped_from_for_itself(kind: type[nn.Module]) -> None:
+    """Sublayers that return 1 whatever comes: with pre-norm, x grows by 0 or 2 at each."""
+    torch.manual_seed(0)
+    layer = layer_of(kind, norm="pre", dropout=0.5).train()
+    zero_sublayers(layer)
+    for name, parameter in layer.named_parameters():
+        if name.endswith(("o_proj.bias", "w_2.bias")):
+            nn.init.ones_(parameter)
+    x, memory = vectors(2, 50), vectors(2, 3, seed=1)
+    grown = (layer(x) if kind is EncoderLayer else layer(x, memory)) - x
+    steps = 2 if kind is EncoderLayer else 3
+    assert grown.round().unique().tolist() == [2 * n for n in range(steps + 1)]
+    assert grown.mean().item() == pytest.approx(steps, rel=0.1)
 
 
 def zero_sublayers(layer: nn.Module) -> None:
@@ -198,6 +230,18 @@ def test_a_decoder_layer_depends_on_the_past_and_on_the_real_source(norm: str) -
     past = torch.ones(4, 4, dtype=torch.bool).tril()
     assert torch.equal(depends(out, x), past.expand(2, 4, 4))
     assert torch.equal(depends(out, memory), real[:, None].expand(2, 4, 6))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_an_encoder_layer_collects_weights_that_are_torchs(norm: str) -> None:
+    layer, x = layer_of(EncoderLayer, norm=norm), vectors(2, 5)
+    collected: list[Tensor] = []
+    assert_close(layer(x, attentions=collected), layer(x), **EXACT)
+    (weights,) = collected
+    given = normalised(x, layer.residuals[0].norm) if norm == "pre" else x
+    twin = torch_attention(layer.self_attention.state_dict(), 4)
+    _, want = twin(given, given, given, average_attn_weights=False)
+    assert_close(weights, want, **EXACT)
 
 
 def test_a_decoder_layer_collects_its_two_kinds_of_weights_apart() -> None:

@@ -84,6 +84,12 @@ def twins(config: TransformerConfig, dtype: torch.dtype) -> tuple[Transformer, n
     return ours, torch_twin(config, ours.state_dict())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _twins_of_this_run() -> None:
+    """Not those that an earlier run in this process has made of other classes."""
+    twins.cache_clear()
+
+
 class Run:
     """One batch of random vectors through both stacks, ours and torch's."""
 
