@@ -8,7 +8,8 @@ import pytest
 
 from qwen_blog.worlds import universe
 from qwen_blog.worlds.grammar import Grammar
-from qwen_blog.worlds.recall import look_up, repeat
+from qwen_blog.worlds.passages import fill
+from qwen_blog.worlds.recall import REPHRASE, look_up, repeat, rephrase
 from qwen_blog.worlds.universe import Draw, Language, is_held_out
 
 GRAMMAR = Grammar.load()
@@ -100,3 +101,38 @@ def test_keys_come_from_the_part_that_is_asked_for(language: Language) -> None:
     for seed in range(30):
         (user, _) = repeat(random.Random(seed), GRAMMAR, language)
         assert not any(map(is_held_out, user["content"].split(JOINT[language])))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_question_is_said_again_as_what_it_asks_for(language: Language) -> None:
+    """And a statement as its fact: the phrase, and the value that stands in it."""
+    kinds = set()
+    verb = "是" if language == "zh" else " is "
+    for seed in range(60):
+        messages = rephrase(random.Random(seed), GRAMMAR, language)
+        assert [m["role"] for m in messages] == ["user", "assistant"] * (len(messages) // 2)
+        for user, assistant in zip(messages[::2], messages[1::2], strict=True):
+            assert user["content"].startswith(REPHRASE[language])
+            text, plain = user["content"].removeprefix(REPHRASE[language]), assistant["content"]
+            found = meanings(text, plain, language)
+            assert found, (text, plain)
+            kinds |= found
+            assert verb in plain or "question" in found
+    assert kinds == {"question", "statement", "statement that names nothing"}
+
+
+def meanings(text: str, plain: str, language: Language) -> set[str]:
+    """As what some relation of the grammar has both the text and the plain words."""
+    found = set()
+    verb, colon = ("是", "：") if language == "zh" else (" is ", ": ")
+    for relation in (each for kind in GRAMMAR.types.values() for each in kind.relations.values()):
+        before, after = map(re.escape, relation.of[language].split("{e}"))
+        asked = re.fullmatch(f"{before}(?P<e>.+){after}", plain, re.IGNORECASE)
+        if asked and text in [fill(ask, e=asked["e"]) for ask in relation.ask[language]]:
+            found.add("question")
+        told = re.fullmatch(f"{before}(?P<e>.+?){after}{verb}(?P<v>.+)", plain, re.IGNORECASE)
+        for say in relation.say[language] if told else ():
+            named = "{e}" in say
+            if text == fill(say if named else "{e}" + colon + say, **told.groupdict()):
+                found.add("statement" if named else "statement that names nothing")
+    return found
