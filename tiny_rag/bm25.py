@@ -32,8 +32,10 @@ Scores = NDArray[np.float32]
 def inverse_document_frequency(df: NDArray[Any], num_rows: int, variant: Variant) -> Floats:
     """What a term tells that stands in df of num_rows texts (natural logarithm, >= 0).
 
-    robertson: its log-odds; a word in more than half of the texts would count against a text, so
-    it counts 0 · lucene: 1 + inside the logarithm, so always above 0 · atire: the log of the share
+    robertson: ln((N - df + 0.5) / (df + 0.5)), its log-odds, N for num_rows; a word in more than
+    half of the texts would count against a text, so it counts 0 · lucene: 1 + inside that
+    logarithm, so always above 0 · atire: ln(N / df)
+    df: an array of any shape · returns float64 of that shape. Kamphuis et al. 2020, table 1
     """
     odds = (num_rows - df + 0.5) / (df + 0.5)
     if variant == "robertson":
@@ -42,13 +44,19 @@ def inverse_document_frequency(df: NDArray[Any], num_rows: int, variant: Variant
 
 
 def length_norms(lengths: NDArray[Any], k1: float, b: float) -> Floats:
-    """k1 * (1 - b + b * |d| / avg) for each text: the tf at which a term's share is one half."""
+    """k1 * (1 - b + b * |d| / avg) for each text: the tf at which a term's share is one half.
+
+    lengths: (N,) in terms · returns (N,) float64
+    """
     average = lengths.mean() if lengths.any() else 1.0
     return k1 * (1.0 - b + b * lengths / average)
 
 
 class BM25Index:
     """Texts by their words. Row i is the i-th text added that is still there.
+
+    A row scores, summed over the terms of a question, idf * tf / (tf + `length_norms`): tf is how
+    often the row has the term, and the length of a row is how many terms it has, repeated ones too.
 
     variant: see `inverse_document_frequency`; atire's scores are also times k1 + 1
     k1: >= 0, how slowly repetition stops to count; with 0 a word counts once

@@ -32,6 +32,11 @@ _NO_END = bytes([Strength.NONE, Strength.KEPT])
 class TokenChunker:
     """Cuts documents into overlapping chunks of at most `chunk_size` tokens.
 
+    A chunk ends at the best boundary (`boundaries.Strength`; the last of equals) in the second half
+    of what the limit lets it reach, or with the text. The next one starts at the best boundary (the
+    first of equals) in the first half of what the overlap lets it reach back, or else in the second
+    half. No cut is inside what a reader sees as one character, unless that is too long for a chunk.
+
     ValueError if the size is below 1, or the overlap below 0 or not smaller than the size.
     """
 

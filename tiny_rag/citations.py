@@ -65,6 +65,11 @@ def parse_citations(text: str, n: int) -> list[int]:
     """The passages that a text cites: numbers from 1 to n, each once, in order of appearance.
 
     n: how many passages there are. Numbers that no passage has are left out.
+
+    Citations are [1], [ 1 ], [^1], [1, 2], [1; 2], [1-3] (which is [1, 2, 3]) and all that is made
+    of these, "[2–3, 1]". The brackets may be full-width or 【】, the digits full-width, and what
+    separates may be Chinese: "【１、３】". Around it may stand what will: "[[3]]", "[1](url)".
+    None: "(1)", "[a]", "[1.5]", "[-1]", "[1 2]", "[1", and numbers of more than 4 digits.
     """
     found = (number for match in CITATION.finditer(text) for number in _numbers(match[1]))
     return list(dict.fromkeys(number for number in found if 1 <= number <= n))

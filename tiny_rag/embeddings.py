@@ -104,13 +104,16 @@ def feature_key(feature: str) -> int:
 class HashEmbedder:
     """Signed feature hashing: numpy only, no training, the same vectors on every machine.
 
-    A feature that occurs tf times in a text adds s * (1 + ln tf) to one of dim places; which one,
-    and whether s is 1 or -1, is decided by its hash. Features that meet in a place thus cancel as
-    often as they add: the dot product of two texts is right on average, and off by about
-    1 / sqrt(dim) of their lengths.
+    A feature (`features` of the `units` of a text) that occurs tf times in a text adds
+    s * (1 + ln tf) to one of dim places; which one, and whether s is 1 or -1, is decided by its
+    hash: the lowest bit of `feature_key` is 1 for -1, and the other bits modulo dim are the place.
+    Then the vector is divided by its length. Features that meet in a place thus cancel as often as
+    they add: the dot product of two texts is right on average, and off by about 1 / sqrt(dim) of
+    their lengths. Weinberger et al. 2009, section 2.
 
     `fit` is for the queries only: there a feature is multiplied by its idf, so that rare words
-    decide. A document's vector depends on nothing but its text, so new documents never make old
+    decide; with n of the N texts that have it, ln(1 + (N - n + 0.5) / (n + 0.5)). A document's
+    vector depends on nothing but its text, so new documents never make old
     vectors stale; fit again when the corpus has changed much.
 
     dim: 4096 places are 16 kB a text; fewer are coarser. ValueError below 1

@@ -33,7 +33,9 @@ def ndcg(ranking: Sequence[Key], relevance: Mapping[Key, float], k: int) -> floa
 
     ranking: items, best first, none twice · relevance: item -> grade; 0 for all others, and for
     grades below 0 · an item of grade g at rank r (from 1) gains g / log2(r + 1); the best possible
-    has all of them in order of their grades · 0 if nothing is relevant
+    has all of them, found or not, in order of their grades, and is cut at k too · 0 if nothing is
+    relevant. Jarvelin and Kekalainen 2002, with log2(r + 1) as trec_eval has it
+    ValueError if k < 1 or an item stands twice among the first k
     """
     gains = _grades(ranking, relevance, k)
     ideal = sorted((grade for grade in relevance.values() if grade > 0), reverse=True)[:k]

@@ -145,7 +145,15 @@ def fit_prompt(
 
     If not everything fits, the oldest exchanges of the history go first (they take a quarter of the
     room at most), then passages from the end. The first passage that does not fit is cut: after
-    its last whole sentence that fits, else between two words, else between two characters.
+    its last whole sentence that fits, else between two words, else between two characters
+    (`cut_to_fit`). The room is what instruction and question leave of the budget; an exchange
+    begins with a message of the user.
+
+    Messages are the system's, which is `WORDINGS[language].system`; the history's, disarmed but for
+    numbers and without its citations (`strip_unknown`); and a last one of the user. Its lines: the
+    wording's opening; each passage as "[1] text", disarmed and stripped; closing; the wording's
+    question and what is asked, disarmed but for numbers. If a passage does not hold the last of its
+    chunk's headings, "[1] " is followed by "first > second" and a line end.
     """
     if not question.strip():
         raise ValueError(f"question={question!r} is empty; ask something")

@@ -62,6 +62,7 @@ def paired_randomisation_test(
     swapped: p is the share of all swaps in which |mean(a) - mean(b)| is at least what was seen.
     If there are at most `rounds` different swaps, all of them are tried and p is exact; else
     `rounds` random ones are, and the swap that happened counts as one more, so p is never 0.
+    Sums that only rounding tells apart count as equal. Smucker et al. 2007; Phipson and Smyth 2010
     ValueError: no scores, two lengths, NaN or infinity, rounds < 1
     """
     _check_rounds(rounds)

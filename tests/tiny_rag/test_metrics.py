@@ -6,7 +6,7 @@ import pytest
 import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 from tiny_rag.metrics import (
     answer_f1,
@@ -19,7 +19,7 @@ from tiny_rag.metrics import (
     reciprocal_rank,
 )
 
-PROPERTY = settings(max_examples=150, derandomize=True, deadline=None)
+PROPERTY = settings(max_examples=150, derandomize=True, deadline=None, report_multiple_bugs=False)
 ITEMS = st.sampled_from([f"d{n:02}" for n in range(12)])
 RANKINGS = st.lists(ITEMS, unique=True, max_size=12)
 GRADES = st.dictionaries(ITEMS, st.integers(-1, 3), min_size=1, max_size=10)
@@ -51,6 +51,16 @@ def test_ndcg_of_a_worked_example():
     assert dcg == pytest.approx(6.861, abs=5e-4)
     assert ideal == pytest.approx(8.740, abs=5e-4)
     assert ndcg("abcdef", relevance, 6) == pytest.approx(dcg / ideal)
+
+
+def test_ndcg_is_1_for_the_best_order_and_0_where_nothing_is_found_or_relevant():
+    relevance = {"x": 1, "y": 3, "z": 2}
+    assert ndcg("yzx", relevance, 3) == pytest.approx(1)
+    assert ndcg("yzxabc", relevance, 6) == pytest.approx(1)
+    assert ndcg("yz", relevance, 3) < 0.95  # x is missing
+    assert ndcg("xy", {"x": 1}, 1) == ndcg("x", {"x": 1}, 5) == 1
+    assert ndcg("ab", relevance, 2) == ndcg("", relevance, 2) == 0
+    assert ndcg("xy", {}, 2) == ndcg("x", {"x": 0, "y": -1}, 2) == 0
 
 
 def test_each_metric_sees_another_thing():
@@ -169,5 +179,18 @@ def test_precision_is_of_what_is_cited_and_recall_of_the_facts():
 
 def test_a_passage_cited_often_counts_once():
     assert citation_precision_recall(["p1", "p1", "x"], [{"p1"}]) == (1 / 2, 1)
+
+
+@PROPERTY
+@given(st.lists(ITEMS, min_size=1), st.lists(ITEMS, min_size=1, unique=True))
+def test_where_each_fact_has_a_passage_of_its_own_they_are_those_of_sklearn(cited, holding):
+    every = sorted({*cited, *holding})
+    wanted, given_ = ([item in of for item in every] for of in (holding, cited))
+    precision, recall_ = citation_precision_recall(cited, [{item} for item in holding])
+    assert precision == pytest.approx(precision_score(wanted, given_))
+    assert recall_ == pytest.approx(recall_score(wanted, given_))
+
+
+def test_without_evidence_there_are_no_shares():
     with pytest.raises(ValueError, match="evidence is empty"):
         citation_precision_recall(["p1"], [])

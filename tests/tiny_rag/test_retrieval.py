@@ -22,7 +22,7 @@ from tiny_rag.retrieval import (
 )
 from tiny_rag.store import VectorStore
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
 
 TEXTS = [
     "露摩有四颗卫星，潮水毫无规律。",
@@ -148,11 +148,13 @@ def test_vectors_of_another_model_are_refused():
 
 
 @pytest.mark.parametrize(
-    "retriever", [bm25(), dense(), HybridRetriever([bm25()]), MMR(bm25(), HashEmbedder(64))]
+    "make",
+    [bm25, dense, lambda: HybridRetriever([bm25()]), lambda: MMR(bm25(), HashEmbedder(64))],
+    ids=["words", "vectors", "hybrid", "mmr"],
 )
-def test_at_least_one_hit_must_be_asked_for(retriever):
+def test_at_least_one_hit_must_be_asked_for(make):
     with pytest.raises(ValueError, match="k=0 must be at least 1"):
-        retriever.retrieve("salt", 0)
+        make().retrieve("salt", 0)
 
 
 # --- Fusion. ---
@@ -174,8 +176,8 @@ RANKINGS = st.lists(st.lists(st.integers(0, 9), max_size=8), max_size=4)
 
 
 @PROPERTY
-@given(RANKINGS, st.integers(0, 100), st.randoms())
-def test_fusion_is_the_papers_sum_in_any_order_of_the_rankings(rankings, k, random):
+@given(RANKINGS, st.integers(0, 100))
+def test_fusion_is_the_papers_sum(rankings, k):
     expected = {}
     for ranking in rankings:
         for rank, item in enumerate(dict.fromkeys(ranking), start=1):
@@ -185,9 +187,15 @@ def test_fusion_is_the_papers_sum_in_any_order_of_the_rankings(rankings, k, rand
     scores = [score for _, score in fused]
     assert scores == sorted(scores, reverse=True)
     assert len(fused) == len(expected)
+
+
+@PROPERTY
+@given(RANKINGS, st.integers(0, 100), st.randoms())
+def test_the_order_of_the_rankings_changes_no_score(rankings, k, random):
     mixed = list(rankings)
     random.shuffle(mixed)
-    assert dict(reciprocal_rank_fusion(mixed, k)) == dict(fused)  # to the last bit
+    fused = [dict(reciprocal_rank_fusion(each, k)) for each in (rankings, mixed)]
+    assert fused[0] == fused[1]  # to the last bit
 
 
 def test_what_a_ranking_says_twice_counts_once():
