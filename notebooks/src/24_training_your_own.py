@@ -1040,7 +1040,7 @@ for item in nano_exam(1):
 # **问题**　几百万参数的模型会读、会抄、会引用、会叫计算器。它不会什么？
 #
 # - **不看资料，什么都不知道。** 语料里没有一件事实出现过两次，它没有可背的。这是故意的：问它世界上的
-#   事，它只会编。
+#   事，它学着说自己什么也没背；说不准的问法下，它会编。
 # - **不会心算。** 计算器是工具，它学的是何时叫、怎么写参数。
 # - **没见过的说法会绊倒它。** 说法表再宽也有边界；留出的说法考多少分，要与见过的分开报告。
 # - **装不下知识。** 实验得出的上限大约是每个参数 2 比特（Allen-Zhu 与 Li 2024，arXiv:2404.05405）。
@@ -1055,7 +1055,8 @@ for item in nano_exam(1):
 # it not do?
 #
 # - **Without a passage it knows nothing.** No fact of the corpus came up twice, so there was nothing to
-#   learn by heart. That is on purpose: ask it about the world, and it makes things up.
+#   learn by heart. That is on purpose: asked about the world, it has been taught to say so; asked in a
+#   way that it does not know, it makes things up.
 # - **It cannot calculate in its head.** The calculator is a tool; it has learnt when to call it, and how.
 # - **Wordings that it never saw may trip it up.** A grammar has an edge, however wide; what it scores on
 #   held-out wordings has to be reported apart.
