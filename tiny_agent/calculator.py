@@ -34,7 +34,13 @@ def calculate(expression: str) -> str:
     17 % 5 is the remainder 2, 840*12.5% is 105, 200 + 10% is 200.1 · 1,234 is one number, but
     max(1,234) has two · halves are rounded away from zero · angles are radians, or 30° · log is
     natural, lg and log10 to base 10.
-    ToolError, within milliseconds, if there is no such number or it would be too long
+    ToolError, within milliseconds, if there is no such number or it would be too long, and for
+    every text that is no arithmetic: nothing else is raised, and nothing is run.
+
+    How: `expressions.to_python` rewrites the text, with its numbers as strings, √ as ~ and signs
+    behind a number as attributes; `arithmetic` reads them (`literal`), has what may stand in the
+    tree (BINARY, COMPARISONS, BEHIND, FUNCTIONS, CONSTANTS), and bounds each result (`checked`).
+    What is between them is a walk over the tree of `ast.parse`.
     """
     if len(expression) > MAX_CHARS:
         raise ToolError(f"{len(expression)} characters, but {MAX_CHARS} are the most; split it")

@@ -106,10 +106,19 @@ class HermesToolCall:
 
 
 def read_calls(text: str, tools: ToolRegistry) -> list[ToolCall]:
-    """The calls in a text. ValueError says what is wrong with one.
+    """The calls in a text, in order, with the ids call_0, call_1 ...; [] if there is none.
 
-    Whatever follows a <tool_response> was made up. A reply that is nothing but an object with the
-    name of a tool and its arguments is a call that has lost its tags.
+    A call is a JSON object {"name": ..., "arguments": {...}} behind the tag <tool_call>, which
+    counts where it begins a line, or where a { or [ is next: an answer may speak of tags. Behind
+    one tag may stand several objects, or a list of them; the tag that closes it may be missing.
+    Whatever follows a <tool_response> that begins a line was made up. A text that is nothing but
+    an object with the name of a tool and "arguments" is a call that has lost its tags, and so is
+    one with nothing but a </tool_call> behind it; a code fence around it is let pass.
+    The arguments may be a JSON string that holds the object, null or missing: then there are none.
+    `json_input` reads the JSON with the slips that models make (`read_value`), and the object with
+    the keys that they use (`named_call`).
+    ValueError says what is wrong with a call, and then no other is returned: it is not finished,
+    or has no name, or arguments that are no object, or a </tool_call> ends the text without a call
     """
     bare = _BARE.match(text, body_start(text))
     if bare and tools.find(bare[1]):

@@ -15,10 +15,15 @@ SHORTEST_CHARS = 200
 def trim(
     messages: Sequence[Message], question: int, fits: Callable[[list[Message]], bool]
 ) -> list[Message]:
-    """The messages, without the oldest turns where they do not fit.
+    """The messages, without the oldest turns where they do not fit; no more of them than must go.
 
-    question: the place of the message that is being answered; it stays, and so does the last turn,
-    whose results are shortened if that alone is too much
+    A turn is a message and the results (role "tool") behind it: they go together. Those before the
+    question go first, the oldest of them first, then those after it, the oldest first.
+    question: the place of the message that is being answered; it stays, and so does the last turn
+    after it. If that alone is too much, its longest result is shortened, again and again, down to
+    some SHORTEST_CHARS each; what does not fit even then is returned all the same · fits: whether
+    a list of messages is short enough; it may be asked often
+    The messages that were given are not changed.
     """
     before, asked = _turns(messages[:question]), messages[question]
     after = _turns(messages[question + 1 :])

@@ -129,7 +129,10 @@ class PlanList:
 def read_plan(text: str, max_steps: int) -> list[str]:
     """The steps of a plan, within whatever text: a list of texts, or an object that holds one.
 
-    ValueError if there is none, or it has no steps or more than max_steps
+    The list is what lies between the first "[" and the last "]" of what is said after the
+    reasoning (<think>...</think>); single quotes and a comma too many are let pass. A step that is
+    an object stands for its longest text. Steps come without white space around them.
+    ValueError if there is no list, or it has no steps, more than max_steps, or one without a text
     """
     text = strip_reasoning(text)
     start, end = text.find("["), text.rfind("]")

@@ -82,7 +82,31 @@ _BEGUN_OBSERVATION = ("Observation:", "观察：", "观察:")
 
 
 def find_labels(text: str, names: Sequence[str]) -> Found:
-    """What the first decisive label of a reply says. names: the tools, for calls within a line."""
+    """What the first decisive label of a reply says. names: the tools, for calls within a line.
+
+    Labels, in any case: Action (Act, 行动, 动作), Action Input (Input, Arguments, 行动输入, 输入,
+    参数), Final Answer (最终答案, 最后回答 ...), Observation (Obs, 观察, 观察结果), Thought (思考,
+    想法); in traditional characters too. A label begins a line. Before it may stand 16 blanks,
+    marks (> # * _ ` ~ + - . ) 、 【 and digits) and symbols; behind it a number, more blanks and
+    marks, and a colon of either width. 【】, or bold type or a heading where nothing follows on the
+    line, do without the colon.
+
+    The first Action or Final Answer decides, but "Action: None" (N/A, 无 ...) is no action. Nothing
+    behind an Observation counts: the model made it up. A last line that has begun one ("Observ")
+    is left out.
+    thought: what stands before the label, without a label of its own · content: what stands behind
+    an Action, up to the next label; where an object begins there, up to the Observation, for a line
+    within a string may look like a label · action_input: the same of an Action Input that is the
+    next label after it, or stands on the Action's line; None if there is none · of a Final Answer:
+    up to the next Observation, Thought or Final Answer that has a colon, is no item of a list and
+    not within a code fence
+    Bold type or a code fence that began before the label is taken off the end of what it says.
+
+    Where no label decides, the first of weaker signs does, before any Observation: a label Answer
+    (答案, 回答); "Final Answer:" or "Answer:" within a line; "Action:" within a line and before the
+    name of a tool; an object that begins with the key "action", at the start of the text or of a
+    fence. Where there is no sign either, decisive is None, and all is the thought.
+    """
     text = _without_begun_observation(text)
     labels = list(_labels(text))
     cut = next((label.start for label in labels if label.kind == "observation"), len(text))

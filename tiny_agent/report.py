@@ -38,11 +38,11 @@ class Report:
         return wilson(sum(right / trials for right, trials in counts), len(counts), confidence)
 
     def pass_hat(self, k: int) -> float:
-        """pass^k: the chance that k trials of a task all succeed, C(c, k) / C(n, k), over tasks.
+        """pass^k: the chance that k trials of a task all succeed; the mean over tasks.
 
-        c of n trials succeeded. ValueError if a task has fewer than k
+        ValueError if a task has fewer trials than k
         """
-        return _mean([math.comb(c, k) / math.comb(n, k) for c, n in self._at_least(k)])
+        return _mean([pass_hat_k(c, n, k) for c, n in self._at_least(k)])
 
     def pass_at(self, k: int) -> float:
         """pass@k: the chance that at least one of k trials succeeds, 1 - C(n - c, k) / C(n, k).
@@ -105,11 +105,26 @@ class Report:
         return sum(getattr(outcome, part) for outcome in self.outcomes) / total if total else 0.0
 
 
-def wilson(successes: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Between which bounds the true share lies. successes in [0, trials], not only whole ones.
+def pass_hat_k(c: int, n: int, k: int) -> float:
+    """pass^k of one task: the chance that k trials, drawn from n of which c succeeded, all did.
 
-    Unlike the mean plus and minus two standard errors, it stays within [0, 1], and has a width
-    where all succeeded or none. (0, 1) for no trials. ValueError for other numbers
+    C(c, k) / C(n, k), in [0, 1]; 0 where c < k. It estimates p**k without bias, whatever n is,
+    while (c / n)**k comes out too high. Yao et al. 2024, https://arxiv.org/abs/2406.12045.
+    ValueError unless 0 <= c <= n and 1 <= k <= n
+    """
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(f"c={c}, n={n}, k={k}: 0 <= c <= n and 1 <= k <= n must hold")
+    return math.comb(c, k) / math.comb(n, k)
+
+
+def wilson(successes: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Between which bounds (low, high) the true share lies, with that confidence on both sides.
+
+    successes in [0, trials], not only whole ones · the bounds are the shares p at which
+    |successes / trials - p| is z standard errors, z * sqrt(p * (1 - p) / trials), where z is the
+    normal quantile of (1 + confidence) / 2. Unlike the mean plus and minus z standard errors of
+    itself, they stay within [0, 1], and lie apart where all succeeded or none.
+    (0, 1) for no trials. ValueError for other numbers. Wilson 1927.
     """
     if not 0 <= successes <= trials or not 0 < confidence < 1:
         message = f"successes={successes}, trials={trials}, confidence={confidence}"

@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass
 class Run:
-    """The state of one run."""
+    """The state of one run: what was said, what it cost, and whether a limit ends it."""
 
     messages: list[Message]
     question: int
@@ -44,11 +44,17 @@ class Run:
     steps: list[Step] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     format_errors: int = 0
+    """Replies in a row that could not be read."""
     calls: Counter[str] = field(default_factory=Counter)
+    """How often each call, as one text of its name and arguments, was asked for."""
     started_s: float = field(default_factory=time.monotonic)
 
     def limit_reached(self, limits: Limits) -> Status | None:
-        """The first limit that the run has reached."""
+        """The limit that the run has reached; None while it may go on.
+
+        Of several the first: format_errors, repeated_calls, max_steps, token_budget, time_budget.
+        A limit is reached with the step, token or second that makes it full, not the one after.
+        """
         seconds_left = self.seconds_left(limits)
         if self.format_errors >= limits.max_format_errors:
             return "format_errors"
@@ -67,7 +73,12 @@ class Run:
         return limits.max_seconds - (time.monotonic() - self.started_s)
 
     def record(self, step: Step) -> None:
-        """Take a step into the state: its cost, and what the model will read of it."""
+        """Take a step into the state: its cost, and what the model will read of it.
+
+        An answer is read as a message of the assistant's; calls as one with the thought and
+        `tool_calls`, followed by their results; a reply that could not be read as what was said
+        without its reasoning ("(nothing)" if nothing was), then the correction as the user's.
+        """
         self.steps.append(step)
         self.usage += step.reply.usage
         decision = step.decision
@@ -86,7 +97,10 @@ class Run:
             self.messages += [result.to_message() for result in step.results]
 
     def count(self, call: ToolCall) -> int:
-        """Note a call; how often it has now been asked for, with the same arguments."""
+        """Note a call; how often it has now been asked for in this run, in a row or not.
+
+        The same call has the same name and arguments, in whatever order those were written.
+        """
         signature = f"{call.name} {sorted(call.arguments.items(), key=str)}"
         self.calls[signature] += 1
         return self.calls[signature]

@@ -39,13 +39,24 @@ class CallPiece:
 
 
 class CallAssembly:
-    """The calls of one reply, put together from their pieces."""
+    """The calls of one reply, put together from their pieces.
+
+    By the protocol every piece has the index of its call, the first one also id and name, and the
+    arguments are joined. What else servers do is understood as well. A piece goes on with the
+    latest call of its index; without an index, with the latest of its id; without either, or where
+    no call has that id, with the latest of all. But it begins a call of its own where there is
+    none, and where it has a name and
+    - its id is not that of the call; or, where one of them has no id,
+    - the call's arguments are a whole JSON object, and the piece has another name or arguments; or
+    - they are not whole, the names differ, and the piece has no index or some arguments have come.
+    A name that is repeated with each piece is one name; any other is a name that comes in pieces.
+    """
 
     def __init__(self) -> None:
         self._calls: list[CallPiece] = []
 
     def add(self, piece: CallPiece) -> None:
-        """Take the next piece: the beginning of a call, or more of one."""
+        """Take the next piece: the beginning of a call, or more of one; nothing, if it is empty."""
         if not (piece.name or piece.arguments or piece.id):
             return  # no call at all
         call = self._begun(piece)
@@ -58,7 +69,11 @@ class CallAssembly:
         call.arguments += piece.arguments
 
     def wire(self, taken: Collection[str]) -> tuple[WireCall, ...]:
-        """The calls in their order. One with no id, or with a `taken` one, gets one of its own."""
+        """The calls in the order in which they began; the arguments stay a text, even if broken.
+
+        One with no id, or with one that is `taken` or an earlier call's, gets an id of its own,
+        which is none of the others'.
+        """
         ids, calls = set(taken), []
         for call in self._calls:
             own = call.id if call.id and call.id not in ids else _fresh(ids)
@@ -81,7 +96,7 @@ class CallAssembly:
 class Heard:
     """What a server has said of one reply so far, beside the text."""
 
-    calls: CallAssembly = field(default_factory=CallAssembly)
+    calls: CallAssembly = field(default_factory=lambda: CallAssembly())
     usage: Usage | None = None
     finish_reason: str = ""
     events: int = 0

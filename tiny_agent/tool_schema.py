@@ -21,7 +21,13 @@ _ENTRY = re.compile(r"^(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
 class ArgumentsModel:
     """The arguments of a function: their schema, and the check of what a model wrote.
 
-    ValueError if a parameter has no type, or is one that a model cannot give by name
+    schema: a JSON Schema of type "object" with a property for each parameter, in their order: its
+    type; its description, where the docstring has one (`parameter_texts`); its default, where it
+    has one that JSON can hold. `required` are the parameters without a default, and no others are
+    allowed: "additionalProperties" is false. It has no titles. pydantic can make it, whatever the
+    types: lists, literals, enums, optional ones, models of its own, annotated with Field.
+    ValueError if a parameter has no type, or is one that a model cannot give by name (positional
+    only, *args, **kwargs), or the function is async
     """
 
     def __init__(self, function: Callable[..., object]) -> None:
@@ -34,7 +40,11 @@ class ArgumentsModel:
         self.schema: Schema = _without_titles(self._adapter.json_schema())
 
     def validate(self, arguments: dict[str, object]) -> dict[str, object]:
-        """The arguments, typed. ValueError names each that does not fit, and the known ones."""
+        """The arguments, typed: models, enums and dates as the function wants them.
+
+        "3" for a number and 3 for a text are let pass; an argument that nobody knows is not, nor is
+        NaN. ValueError names each that does not fit, and the known ones
+        """
         from pydantic import ValidationError
 
         try:
@@ -55,7 +65,13 @@ def description_of(function: Callable[..., object]) -> str:
 
 
 def parameter_texts(function: Callable[..., object]) -> dict[str, str]:
-    """What the section `Args:` of a docstring says of each parameter, on one line."""
+    """What the section `Args:` of a docstring says of each parameter, on one line.
+
+    The form is Google's. An entry is `name: text` or `name (type): text`, indented as the first
+    one; what is indented further goes on with it, whatever it looks like. The section begins at
+    `Args:`, `Arguments:` or `Parameters:` at the margin, and ends at the next line there.
+    Source: Google Python Style Guide, section 3.8.3
+    """
     texts: dict[str, str] = {}
     inside, current, depth = False, "", 0
     for line in (inspect.getdoc(function) or "").splitlines():

@@ -1,10 +1,13 @@
 """A model behind a server: what is sent, what is made of the answer, and how servers fail."""
 
+import copy
 import json
 import threading
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.tiny_agent.stub_server import (
     DONE,
@@ -436,6 +439,47 @@ def test_an_id_that_comes_late_is_taken():
     parts = [part(0, name="add"), part(0, "late", arguments="{}")]
     with StubServer([deltas(*({"tool_calls": [each]} for each in parts))]) as server:
         assert ask(client(server), "stream").tool_calls[0]["id"] == "late"
+
+
+@st.composite
+def streamed_calls(draw):
+    """Calls as the protocol streams them: deltas, of calls side by side and of texts in pieces."""
+    count = draw(st.integers(1, 3))
+    rest = []
+    for index in range(count):
+        name = draw(st.sampled_from(["add", "now"]))
+        arguments = json.dumps(draw(st.dictionaries(st.sampled_from("ab"), st.integers(0, 99))))
+        cut = draw(st.integers(0, len(arguments)))
+        first = {"index": index, "id": f"id_{index}", "function": {"name": name, "arguments": ""}}
+        rest.append(
+            [first]
+            + [
+                {"index": index, "function": {"arguments": part}}
+                for part in (arguments[:cut], arguments[cut:])
+            ]
+        )
+    deltas_ = [parts.pop(0) for parts in rest]  # they begin in the order of their numbers
+    while any(rest):
+        deltas_.append(draw(st.sampled_from([parts for parts in rest if parts])).pop(0))
+    return deltas_
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(streamed_calls())
+def test_calls_by_the_protocol_are_those_that_the_official_client_puts_together(parts):
+    from openai.lib.streaming._deltas import accumulate_delta
+
+    whole, assembly = {}, CallAssembly()
+    for each in parts:
+        whole = accumulate_delta(whole, {"tool_calls": [copy.deepcopy(each)]})
+        function = each["function"]
+        piece = CallPiece(
+            each["index"], function.get("name", ""), function["arguments"], each.get("id", "")
+        )
+        assembly.add(piece)
+    assert [(call["id"], call["function"]) for call in assembly.wire(())] == [
+        (call["id"], call["function"]) for call in whole["tool_calls"]
+    ]
 
 
 def test_a_made_up_id_is_not_one_that_the_server_gave():

@@ -25,6 +25,7 @@ from tiny_agent.evaluation import (
 from tiny_agent.messages import RunResult, ToolCall, Usage
 from tiny_agent.models import ScriptedModel
 from tiny_agent.react import ReActText
+from tiny_agent.report import pass_hat_k
 from tiny_agent.rules import RuleModel
 from tiny_agent.speaking import write_answer, write_call
 from tiny_agent.workflows import SOP, SOPStep
@@ -132,6 +133,23 @@ def _share(of, row, k):
     return sum(map(of, chosen)) / len(chosen)
 
 
+def test_pass_hat_of_a_task_is_the_share_of_all_ways_to_choose_k_trials():
+    for n in range(1, 8):
+        for c in range(n + 1):
+            row = [True] * c + [False] * (n - c)
+            for k in range(1, n + 1):
+                assert pass_hat_k(c, n, k) == pytest.approx(_share(all, row, k)), (c, n, k)
+    assert pass_hat_k(3, 4, 2) == pytest.approx(0.5)  # 3 of the 6 pairs
+    assert pass_hat_k(7, 8, 8) == 0
+    assert pass_hat_k(900, 1000, 2) == pytest.approx(900 * 899 / (1000 * 999))
+
+
+@pytest.mark.parametrize(("c", "n", "k"), [(1, 2, 3), (1, 2, 0), (3, 2, 1), (-1, 2, 1)])
+def test_pass_hat_of_more_trials_than_there_are_is_refused(c, n, k):
+    with pytest.raises(ValueError):  # noqa: PT011  # whatever it says
+        pass_hat_k(c, n, k)
+
+
 @pytest.mark.parametrize("k", [0, 3, -1])
 def test_k_is_at_most_the_fewest_trials_of_a_task(k):
     made = report("1111", "11")
@@ -146,6 +164,15 @@ def test_wilson_is_that_of_scipy(successes, trials, confidence):
     expected = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     ours = wilson(successes, trials, confidence)
     assert ours == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (2.5, 5), (0.25, 3), (43.9, 44)])
+def test_the_bounds_of_wilson_are_the_shares_that_are_two_standard_errors_away(successes, trials):
+    for p in wilson(successes, trials):
+        away = abs(successes / trials - p)
+        assert away == pytest.approx(1.959963984540054 * math.sqrt(p * (1 - p) / trials))
+        assert -1e-12 < p < 1 + 1e-12
+    assert wilson(0, 0) == (0, 1)
 
 
 def test_wilson_knows_nothing_of_no_trials_and_stays_within_0_and_1():

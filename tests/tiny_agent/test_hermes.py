@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.tiny_agent.replies import TOOLS, now, search
-from tiny_agent.hermes import HermesToolCall
+from tests.tiny_agent.replies import REPLIES, TOOLS, Error, Row, now, search
+from tiny_agent.hermes import HermesToolCall, read_calls
 from tiny_agent.messages import FinalAnswer, Message, ParseError, Reply, ToolCall
+from tiny_agent.protocols import said
 from tiny_agent.tools import ToolRegistry
 
 HERMES = HermesToolCall()
@@ -155,6 +156,38 @@ def test_a_reply_that_is_nothing_but_a_call_of_a_tool_has_lost_its_tags(text: st
     calls = HERMES.parse(Reply(text), TOOLS)
     assert isinstance(calls, list)
     assert [call.name.lower() for call in calls] == ["now"]
+
+
+@pytest.mark.parametrize("row", REPLIES["hermes"], ids=lambda row: row.note)
+def test_the_calls_of_a_row_are_read_or_all_refused(row: Row) -> None:
+    text = said(row.reply)
+    if isinstance(row.expected, Error) and text.strip():
+        with pytest.raises(ValueError):  # noqa: PT011  # whatever it says
+            read_calls(text, TOOLS)
+        return
+    expected = row.expected if isinstance(row.expected, tuple) else ()
+    assert [(c.name, c.arguments) for c in read_calls(text, TOOLS)] == [
+        (c.name, c.arguments) for c in expected
+    ]
+
+
+def test_a_call_behind_a_made_up_result_is_made_up() -> None:
+    text = '<tool_call>{"name": "now"}</tool_call>\n<tool_response>\n12:00\n</tool_response>\n'
+    more = '<tool_call>{"name": "search", "arguments": {"query": "12:00"}}</tool_call>'
+    assert read_calls(text + more, TOOLS) == [ToolCall("now", {}, "call_0")]
+    assert len(read_calls(more + "\n" + text + more, TOOLS)) == 2
+
+
+def test_of_a_text_that_was_cut_off_no_other_call_is_read_than_the_whole_one() -> None:
+    text = 'Look.\n<tool_call>\n{"name": "search", "arguments": {"query": "moon"}}\n</tool_call>'
+    whole = ToolCall("search", {"query": "moon"}, "call_0")
+    for end in range(len(text)):
+        try:
+            calls = read_calls(text[:end], TOOLS)
+        except ValueError:
+            calls = []
+        assert calls in ([], [whole])
+    assert read_calls(text, TOOLS) == [whole]
 
 
 REMEDY = """\

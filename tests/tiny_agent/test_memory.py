@@ -1,5 +1,6 @@
 """The oldest turns go first, the question never, and no result without its call."""
 
+import copy
 from collections.abc import Callable
 
 from hypothesis import given
@@ -55,6 +56,17 @@ def test_the_last_result_is_shortened_if_it_alone_is_too_much() -> None:
     assert "characters left out" in kept[2]["content"]
     assert "characters left out" in kept[3]["content"]
     assert len(messages[-1]["content"]) == 5000
+
+
+def test_shortened_results_keep_their_turn_and_leave_the_conversation_as_it_was() -> None:
+    messages = [user("question"), *turn(1, "a"), *turn(2, "b" * 5000, calls=2)]
+    before = copy.deepcopy(messages)
+    kept = trim(messages, 0, at_most(2000))
+    assert messages == before
+    assert at_most(2000)(kept)
+    assert [message["role"] for message in kept] == ["user", "assistant", "tool", "tool"]
+    assert [message.get("tool_call_id") for message in kept[2:]] == ["call_2_0", "call_2_1"]
+    assert all(0 < len(message["content"]) < 5000 for message in kept[2:])
 
 
 def test_the_question_stays_whole_though_it_does_not_fit() -> None:

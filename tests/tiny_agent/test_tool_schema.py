@@ -3,6 +3,7 @@
 import datetime
 import enum
 import inspect
+import itertools
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -96,6 +97,42 @@ def test_the_texts_are_read_over_line_ends_and_up_to_the_next_section() -> None:
     assert description_of(measure) == "Measure a place.\n\nIn one unit or another: as you like."
 
 
+def test_texts_are_read_as_they_were_written_down() -> None:
+    entries = {
+        "rows": "How many: 1, 2 or more.",
+        "names": "Which ones; without any, all of them",
+        "mode": "",
+        "deep_1": "Note: this stands within an entry.",
+    }
+    for heading in ("Args", "Arguments", "Parameters"):
+        for margin in ("  ", "    "):
+            lines = ["Do.", "", "Args: are below.", "", f"{heading}:"]
+            for number, (name, text) in enumerate(entries.items()):
+                words = text.split()
+                kind = " (list[str], optional)" if number % 2 else ""
+                lines.append(f"{margin}{name}{kind}: {' '.join(words[:2])}".rstrip())
+                lines += [f"{margin}{' ' * (2 + place)}{w}" for place, w in enumerate(words[2:])]
+            lines += ["", "Returns:", f"{margin}text: what was found", "Raises:"]
+            lines.append(f"{margin}ValueError: never")
+
+            def function() -> None: ...
+
+            function.__doc__ = "\n".join(lines)
+            assert parameter_texts(function) == entries
+
+
+def test_without_a_section_there_are_no_texts() -> None:
+    def plain() -> None:
+        """Do. Args: none.
+
+        x: this is no entry
+        """
+
+    assert parameter_texts(plain) == {}
+    plain.__doc__ = None
+    assert parameter_texts(plain) == {}
+
+
 def test_a_function_without_parameters_takes_an_empty_object() -> None:
     def now() -> str:
         """The time."""
@@ -142,6 +179,54 @@ def test_what_does_not_fit_is_named_with_its_value(
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"place": {"height": 1}}, "title"),
+        ({"tags": "one"}, "tags"),
+        ({"unit": "yd"}, "unit"),
+        ({"mode": "slow"}, "mode"),
+        ({"share": 2}, "share"),
+        ({"share": float("nan")}, "share"),
+        ({"limit": 1.5}, "limit"),
+        ({"json": "perhaps"}, "json"),
+        ({"Mode": "fast"}, "Mode"),
+        ({"mode": "slow", "unit": "yd"}, "mode.*unit|unit.*mode"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(changes: dict[str, object], named: str) -> None:
+    model, good = ArgumentsModel(measure), {"place": {"title": "Hesk"}, "tags": []}
+    assert measure(**model.validate(good)).startswith("Hesk [] m fast None")
+    with pytest.raises(ValueError, match=f"(?s){named}"):
+        model.validate({**good, **changes})
+
+
+def test_what_is_missing_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="tags"):
+        ArgumentsModel(measure).validate({"place": {"title": "Hesk"}})
+
+
+def test_what_the_schema_of_plain_types_allows_is_let_pass_and_nothing_else() -> None:
+    def book(seats: int, name: str, window: bool = False, note: str | None = None) -> None:
+        """Book."""
+
+    model, schema = ArgumentsModel(book), Draft202012Validator(schema_of(book))
+    for seats, name, more in itertools.product(
+        [1, 1.5, None, [1]],
+        ["a", None, ["a"]],
+        [{}, {"window": True}, {"note": None}, {"note": {}}, {"x": 1}],
+    ):
+        given = {"seats": seats, "name": name, **more}
+        if schema.is_valid(given):
+            assert model.validate(given).items() >= given.items()
+        else:
+            with pytest.raises(ValueError):  # noqa: PT011  # whatever it says
+                model.validate(given)
+    assert not schema.is_valid({"seats": 1})
+    assert schema.is_valid({"seats": 1, "name": "a"})
+    assert model.validate({"seats": "3", "name": 4}).items() >= {"seats": 3, "name": "4"}.items()
+
+
 def untyped(x) -> str:  # type: ignore[no-untyped-def]
     """Do."""
     return str(x)
@@ -173,6 +258,12 @@ async def later(x: int) -> str:
 )
 def test_a_function_that_cannot_be_a_tool_says_why(function: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        ArgumentsModel(function)
+
+
+@pytest.mark.parametrize("function", [untyped, starred, positional, later])
+def test_a_function_that_cannot_be_a_tool_is_refused(function: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # whatever it says
         ArgumentsModel(function)
 
 

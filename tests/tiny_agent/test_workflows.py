@@ -317,6 +317,31 @@ def test_what_is_no_plan_is_said_to_be_none(text, told):
         read_plan(text, 2)
 
 
+def test_brackets_and_quotes_within_a_step_do_not_end_the_plan():
+    assert read_plan('["look at [1]", "say \\"no\\", and [stop"]', 2) == [
+        "look at [1]",
+        'say "no", and [stop',
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. a\n2. b",
+        '["a", "b"',
+        '["a", 2]',
+        '["a", " "]',
+        '["a", {}]',
+        "[]",
+        '["a", "b", "c"]',
+        "]",
+    ],
+)
+def test_what_is_no_plan_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011  # whatever it says
+        read_plan(text, 2)
+
+
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(st.text(alphabet="[]{}\"',: ab1\n") | st.text())
 def test_reading_a_plan_raises_nothing_else(text):
