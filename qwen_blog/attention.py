@@ -66,7 +66,10 @@ def eager_attention(
 
     q: (B, H, T, Dh) · k, v: (B, K, S, Dh) · mask: (B or 1, 1, T, S) bool, True = may look;
     None = causal
-    returns out: (B, H, T, Dh) and weights: (B, H, T, S), rows of which sum to 1
+    dropout: share of the weights that is set to 0, the others divided by 1 - dropout
+    returns out: (B, H, T, Dh) and weights: (B, H, T, S) after dropout, of q's dtype; without
+    dropout a row sums to 1. Query head h reads key/value head h // (H/K), and the newest of the T
+    queries stands where the last key does. Softmax in float32 at least.
     Vaswani et al. 2017, eq. 1.
     """
     groups = q.shape[1] // k.shape[1]
@@ -117,8 +120,12 @@ def _causal_in_chunks(q: Tensor, k: Tensor, v: Tensor, gqa: bool) -> Tensor:
 def decode_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """The same for one new token (T = 1), where reading k and v once is all that matters.
 
-    The G query heads of a group look at the same keys, just as G time steps of one head would:
-    a reshape of the small q takes the place of copying the large k and v.
+    q: (B, H, 1, Dh) · k, v: (B, K, S, Dh) · mask: (B or 1, 1, 1, S) bool, True = may look;
+    None = at all S keys
+    returns (B, H, 1, Dh)
+
+    The G = H/K query heads of a group look at the same keys, just as G time steps of one head
+    would: a reshape of the small q takes the place of copying the large k and v.
     """
     B, H, _, Dh = q.shape
     K = k.shape[1]

@@ -85,8 +85,9 @@ def pretokenize(text: str) -> list[str]:
 def merge_word(word: str, ranks: Mapping[tuple[str, str], int]) -> list[str]:
     """Apply the merges to one word: lowest rank first, leftmost first among equals.
 
-    word: byte symbols · ranks: pair -> place in the list of merges
-    returns the tokens; joined they give `word`. O(n log n) for n symbols.
+    word: byte symbols · ranks: pair -> place in the list of merges, the first learned is 0
+    returns the tokens; joined they give `word`. After each merge the new neighbours count, too;
+    it ends when no two neighbours are a pair with a rank. O(n log n) for n symbols.
     """
     symbols, end = list(word), len(word)
     before, after = list(range(-1, end - 1)), list(range(1, end + 1))  # a linked list of places
@@ -124,10 +125,14 @@ def learn_merges(
 ) -> list[tuple[str, str]]:
     """Train: glue the most frequent pair, `num_merges` times (Sennrich et al. 2016, algorithm 1).
 
+    word_counts: word, as byte symbols -> how often it occurs; no pair reaches beyond a word
+    returns the pairs in the order in which they were glued
+
     A tie goes to the pair whose left token is older, then whose right token is older; this makes
-    the list equal, entry by entry, to that of the `tokenizers` library. A pair inside a run counts
-    with overlaps, as there: "aaa" holds ("a", "a") twice. Stops early when no pair occurs
-    `min_frequency` times (at least once).
+    the list equal, entry by entry, to that of the `tokenizers` library. The 256 symbols of
+    `ALPHABET` are the oldest, in its order (by code point); each merge then adds a token. A pair
+    inside a run counts with overlaps, as there: "aaa" holds ("a", "a") twice, and is glued from the
+    left: "aa", "a". Stops early when no pair occurs `min_frequency` times (at least once).
     """
     tokens = list(ALPHABET)
     corpus = _Corpus(word_counts)

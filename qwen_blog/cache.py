@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 class KVCache:
     """Keys and values of up to `max_length` tokens for every layer of a batch.
 
-    keys, values: one (B, K, max_length, Dh) tensor a layer, filled up to `length`.
+    keys, values: lists of one (B, K, max_length, Dh) tensor a layer, filled up to `length`; the
+        memory is taken here, and no later step takes more
+    max_length, length: int, tokens
+    ValueError for a batch or a length below 1
     """
 
     def __init__(
@@ -50,15 +53,16 @@ class KVCache:
 
     @property
     def batch_size(self) -> int:
+        """Rows: B."""
         return self.keys[0].shape[0]
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, full or empty: the formula in the module's docstring."""
+        """Bytes held, full or empty: 2 * layers * B * K * max_length * Dh * bytes a number."""
         return sum(x.nbytes for x in (*self.keys, *self.values))
 
     def check_room(self, new_tokens: int) -> None:
-        """Raise ValueError unless `new_tokens` more fit."""
+        """ValueError that names max_length, unless `new_tokens` more fit."""
         if self.length + new_tokens > self.max_length:
             raise ValueError(
                 f"{self.length} cached + {new_tokens} new tokens exceed max_length="
@@ -81,7 +85,10 @@ class KVCache:
         self.length += new_tokens
 
     def crop(self, length: int) -> None:
-        """Forget all but the first `length` tokens, e.g. to answer again from the same prompt."""
+        """Forget all but the first `length` tokens, e.g. to answer again from the same prompt.
+
+        ValueError that names the length unless it is in [0, self.length].
+        """
         if not 0 <= length <= self.length:
             raise ValueError(f"length={length} must be between 0 and the cached {self.length}")
         self.length = length

@@ -31,7 +31,7 @@ def fuse(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
         if isinstance(layer.self_attn, FusedAttention):
             continue
         layer.self_attn = FusedAttention(layer.self_attn)
-        layer.mlp = FusedMLP(layer.mlp)
+        layer.add_module("mlp", FusedMLP(layer.mlp))
         layer.input_layernorm = FusedRMSNorm(layer.input_layernorm)
         layer.post_attention_layernorm = FusedRMSNorm(layer.post_attention_layernorm)
     if not isinstance(model.model.norm, FusedRMSNorm):
@@ -80,11 +80,11 @@ class FusedAttention(Attention):
         return q, k, v
 
 
-class FusedMLP(MLP):
+class FusedMLP(nn.Module):
     """`MLP` with gate_proj and up_proj in one matrix."""
 
     def __init__(self, mlp: MLP) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.gate_up_proj = _stack(mlp.gate_proj, mlp.up_proj)
         self.down_proj = mlp.down_proj
 

@@ -132,7 +132,12 @@ def generate_ids(
 ) -> Iterator[Tensor]:
     """The loop itself: yields the next token of every row, (B,) int, and knows no stop token.
 
-    A tokenizer only bars ids that it has no text for (Qwen2's table is padded with such rows).
+    prompts: B lists of ids; `pad_left` puts them in one batch, and refuses what cannot be run
+    config: max_new_tokens, or as many as the longest prompt leaves of max_position_embeddings;
+        temperature, top_k, top_p, min_p as in `sample`, after `apply_repetition_penalty` on
+        the tokens of the prompt (without padding) and of the reply so far
+    A tokenizer only bars ids from len(tokenizer) on, which it has no text for (Qwen2's table is
+    padded with such rows); ValueError if it has more ids than the model.
     """
     context, vocab_size = model.config.max_position_embeddings, model.config.vocab_size
     known = vocab_size if tokenizer is None else len(tokenizer)

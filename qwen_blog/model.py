@@ -45,7 +45,11 @@ class RMSNorm(nn.Module):
 
 
 class MLP(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x)). Shazeer 2020, eq. 6."""
+    """SwiGLU: down(silu(gate(x)) * up(x)), silu(z) = z sigmoid(z). Shazeer 2020, eq. 6.
+
+    gate_proj, up_proj: D -> config.intermediate_size, down_proj: back to D = config.hidden_size;
+    no biases.
+    """
 
     def __init__(self, config: Qwen2Config) -> None:
         super().__init__()
@@ -277,7 +281,9 @@ def causal_lm_loss(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> 
     """Mean cross-entropy of each token given those before it.
 
     logits: (B, T, V) · labels: (B, T) int, not shifted; `ignore_index` is left out of the mean
-    returns a scalar in nats. The score at place t is for the token at place t + 1.
+    returns a scalar in nats, in float32 at least (float64 stays). The score at place t is for the
+    token at place t + 1; nothing predicts the first token, and the last place predicts nothing.
+    ValueError if labels are not (B, T).
     """
     if labels.shape != logits.shape[:2]:
         raise ValueError(f"labels are {tuple(labels.shape)}, must be {tuple(logits.shape[:2])}")

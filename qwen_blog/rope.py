@@ -19,9 +19,11 @@ from .config import Qwen2Config, YarnScaling
 def rope_frequencies(config: Qwen2Config) -> tuple[Tensor, float]:
     """How fast each pair turns, and the factor on cos and sin.
 
-    returns inv_freq: (Dh/2,) float32, radians a position, from 1 down to about 1/theta
+    config: uses head_dim (= Dh), rope_theta (= base) and rope_scaling (None or a `YarnScaling`)
+    returns inv_freq: (Dh/2,) float32, radians a position, from 1 down to about 1/base
             scale: 1.0, or YaRN's attention factor
-    Su et al. 2021, eq. 15: theta_i = base^(-2i/Dh).
+    Su et al. 2021, eq. 15: theta_i = base^(-2i/Dh) for i = 0 ... Dh/2 - 1. With a rope_scaling,
+    `yarn_frequencies` makes both results of the periods 1/theta_i, the base and the scaling.
     """
     # on the CPU even where the model is built on the meta device, which holds no numbers
     two_i = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device="cpu")

@@ -28,7 +28,11 @@ def apply_top_k(logits: Tensor, k: int) -> Tensor:
 
 
 def apply_top_p(logits: Tensor, p: float) -> Tensor:
-    """Keep the fewest tokens that hold at least the share `p` of probability."""
+    """Keep the fewest tokens that hold at least the share `p` of probability, the others get -inf.
+
+    logits: (B, V) float, each row for itself · p in (0, 1); the most likely token always stays
+    returns (B, V). Holtzman et al. 2019, section 3.1.
+    """
     ascending, order = logits.sort(dim=-1)  # the least likely first: the tail is cut off here
     dropped = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
     dropped[:, -1] = False  # the most likely token stays, whatever p

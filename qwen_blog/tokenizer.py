@@ -270,7 +270,13 @@ class Tokenizer:
 class StreamDecoder:
     """Decode ids one at a time, as a model makes them, and never show half a character.
 
-    The pushes and the flush, joined, are `tokenizer.decode` of the same ids, whatever the ids.
+    The pushes and the flush, joined, are `tokenizer.decode` of the same ids, whatever the ids: what
+    can become no UTF-8 is U+FFFD, as soon as that is certain.
+
+    skip_special_tokens: say nothing of the added tokens that are `special`
+        (`tokenizer.added_tokens`: content -> `AddedToken`)
+    `tokenizer.token_bytes(id)` are the bytes of a token, perhaps half a character; ValueError if
+    the id is none.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, skip_special_tokens: bool = False) -> None:

@@ -215,6 +215,17 @@ def test_the_lowest_rank_goes_first_and_equals_go_from_left_to_right():
     assert bpe.merge_word("", {}) == []
 
 
+@pytest.mark.parametrize("name", CORPORA)
+def test_the_tokens_of_a_text_are_those_of_the_library(name):
+    merges, vocab = library_training(CORPORA[name], 600, 2)
+    oracle, ranks = library_tokenizer(vocab, merges), {pair: i for i, pair in enumerate(merges)}
+    rng, letters = random.Random(0), "".join(CORPORA[name])
+    for text in [letters, *("".join(rng.choices(letters, k=60)) for _ in range(20))]:
+        words = map(bpe.text_to_symbols, bpe.pretokenize(text))
+        ours = [token for word in words for token in bpe.merge_word(word, ranks)]
+        assert ours == oracle.encode(text).tokens
+
+
 def test_a_long_word_costs_a_few_look_ups_a_byte_not_a_rescan_a_merge():
     class Counting(dict):
         look_ups = 0

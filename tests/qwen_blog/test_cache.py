@@ -94,6 +94,19 @@ def test_room_is_what_is_left(length: int, new: int, fits: bool) -> None:
             cache.check_room(new)
 
 
+def test_what_does_not_fit_is_a_value_error_that_names_the_number() -> None:
+    cache = KVCache(CONFIG, 2, 9)
+    cache.advance(5)
+    cache.check_room(4)
+    with pytest.raises(ValueError, match="9"):
+        cache.check_room(5)
+    with pytest.raises(ValueError, match="6"):
+        cache.crop(6)
+    assert cache.length == 5
+    cache.crop(0)
+    cache.check_room(9)
+
+
 @pytest.mark.parametrize("length", [-1, 6])
 def test_crop_refuses_a_length_outside_what_is_cached(length: int) -> None:
     cache = KVCache(CONFIG, 2, 9)

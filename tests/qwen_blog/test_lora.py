@@ -17,10 +17,8 @@ from qwen_blog.lora import (
     LoraLinear,
     inject,
     lora_layers,
-    lora_linear,
     lora_parameters,
     merge,
-    merged_weight,
 )
 from qwen_blog.lora_recipe import OPENINGS, restyle
 from qwen_blog.training import train
@@ -47,43 +45,6 @@ def injected(config: LoraConfig = ODD, case: str = "GQA", **names: object) -> Qw
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-# The function
-
-
-@pytest.mark.parametrize("rows", [(5,), (2, 3), ()])
-@pytest.mark.parametrize("bias", [True, False])
-def test_lora_linear_is_a_linear_with_w_plus_scaled_b_a(rows: tuple[int, ...], bias: bool) -> None:
-    x, weight, A, B = normal(*rows, 6), normal(4, 6, seed=1), normal(2, 6), normal(4, 2, seed=2)
-    b = normal(4, seed=3) if bias else None
-    want = F.linear(x, weight + 1.7 * B @ A, b)
-    assert_close(lora_linear(x, weight, b, A, B, 1.7), want, atol=1e-12, rtol=0)  # float64
-    assert_close(merged_weight(weight, A, B, 1.7), weight + 1.7 * B @ A, atol=1e-12, rtol=0)
-
-
-def test_dropout_hides_x_from_the_pair_and_never_from_the_matrix() -> None:
-    torch.manual_seed(0)
-    x, eye = torch.ones(1, 1000), torch.eye(1000)
-    out = lora_linear(x, 10 * eye, None, eye, eye, 1.0, dropout=0.25)
-    kept = (out - 10) * 0.75
-    assert set(kept.round(decimals=4).unique().tolist()) == {0.0, 1.0}
-    assert 0.70 < kept.mean() < 0.80  # 1,000 draws: 3.6 standard deviations
-
-
-def test_bfloat16_layers_have_float32_pairs_and_answer_in_bfloat16() -> None:
-    x, weight = normal(3, 64, dtype=torch.bfloat16), normal(32, 64, seed=1, dtype=torch.bfloat16)
-    A, B = normal(2, 64, dtype=torch.float32), normal(32, 2, dtype=torch.float32)
-    out = lora_linear(x, weight, None, A, B, 1.0)
-    assert out.dtype == torch.bfloat16
-    exact = F.linear(x.double(), weight.double() + B.double() @ A.double())
-    # W x and the sum are each rounded to 8 bits, 2^-9 of values of up to about 60
-    assert (out.double() - exact).abs().max() < 0.25
-    layer = LoraLinear(Linear(64, 32).bfloat16(), LoraConfig())
-    assert {layer.lora_A.dtype, layer.lora_B.dtype} == {torch.float32}
-    half = merged_weight(weight, A, B, 1.0)
-    assert half.dtype == torch.bfloat16
-    assert torch.equal(half, (weight.float() + B @ A).bfloat16())  # rounded once
 
 
 # Injecting

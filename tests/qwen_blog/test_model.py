@@ -19,6 +19,7 @@ from torch.testing import assert_close
 from transformers.models.qwen2 import modeling_qwen2 as hf
 
 from qwen_blog import (
+    MLP,
     DecoderLayer,
     KVCache,
     Qwen2Config,
@@ -29,7 +30,17 @@ from qwen_blog import (
 )
 from qwen_blog.fast import fuse
 
-from .reference import CASES, PROPERTY, batch, config_json, greedy, models, positions
+from .reference import (
+    CASES,
+    PROPERTY,
+    batch,
+    config_json,
+    greedy,
+    hf_config,
+    models,
+    positions,
+    randomise,
+)
 
 SOME = ("GQA", "MQA", "window, layer 0 full", "yarn, ramp within", "large vocabulary")
 CLOSE = {"atol": 1e-4, "rtol": 0}
@@ -108,6 +119,18 @@ def test_rms_norm_of_zeros_is_zero_and_small_halves_do_not_vanish() -> None:
     # The square of 1e-4 is 0 in float16; in float32 it is what the mean needs.
     small = rms_norm(torch.full((1, 8), 1e-4).half(), torch.ones(8).half(), 1e-12)
     assert_close(small, torch.ones(1, 8).half(), atol=1e-3, rtol=0)
+
+
+# --- the MLP ---
+
+
+def test_mlp_equals_that_of_transformers() -> None:
+    raw = config_json("GQA")
+    mine, theirs = MLP(Qwen2Config.from_dict(raw)).double(), hf.Qwen2MLP(hf_config(raw)).double()
+    randomise(theirs)
+    mine.load_state_dict(theirs.state_dict())  # the names and the shapes of a checkpoint
+    x = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(0)).double()
+    assert_close(mine(x), theirs(x), atol=1e-12, rtol=0)  # float64 sums of some 100 numbers
 
 
 # --- the loss ---

@@ -137,6 +137,14 @@ def test_frequencies_are_powers_of_the_base(theta: float) -> None:
     assert scale == 1.0
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if "yarn" in case])
+def test_frequencies_under_yarn_are_those_of_transformers(case: str) -> None:
+    inv_freq, scale = rope_frequencies(Qwen2Config.from_dict(config_json(case)))
+    want, hf_scale = ROPE_INIT_FUNCTIONS["yarn"](hf_config(config_json(case)))
+    assert_close(inv_freq, want, rtol=1e-5, atol=0)  # float32, in any order of operations
+    assert scale == pytest.approx(hf_scale)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_cos_and_sin_equal_those_of_transformers_to_the_last_bit(case: str) -> None:
     places = torch.tensor([[0, 1, 31, 32, 33, 1000, 32768, 131071], [5, 4, 3, 2, 1, 0, 0, 0]])

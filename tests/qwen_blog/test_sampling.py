@@ -66,9 +66,27 @@ def test_top_p_keeps_the_fewest_tokens_that_reach_p() -> None:
 
 def test_top_p_needs_no_more_than_p_to_the_last_bit() -> None:
     halves = torch.zeros(1, 4)  # four times 0.25, which is exact: two of them hold 0.5
-    kept = apply_top_p(halves, 0.5)
-    assert int((kept > -torch.inf).sum()) == 2
-    assert torch.equal(kept, TopPLogitsWarper(0.5)(NO_IDS, halves))
+    assert int((apply_top_p(halves, 0.5) > -torch.inf).sum()) == 2
+
+
+def test_top_p_keeps_the_same_two_of_four_equal_tokens_as_transformers() -> None:
+    halves = torch.zeros(1, 4)
+    assert torch.equal(apply_top_p(halves, 0.5), TopPLogitsWarper(0.5)(NO_IDS, halves))
+
+
+@pytest.mark.parametrize("p", [1e-6, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("spread", [0.1, 1.0, 5.0, 50.0])  # from almost even to almost certain
+def test_top_p_equals_transformers_where_no_two_tokens_tie(spread: float, p: float) -> None:
+    logits = spread * torch.randn(8, 300, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(apply_top_p(logits.clone(), p), TopPLogitsWarper(p)(NO_IDS, logits))
+
+
+def test_samples_are_of_the_nucleus_in_the_old_proportions() -> None:
+    rows = torch.tensor([0.05, 0.3, 0.15, 0.5]).log().expand(40_000, 4)
+    tokens = sample(rows, top_p=0.6, generator=torch.Generator().manual_seed(0))
+    expected = torch.tensor([0.0, 0.3 / 0.8, 0.0, 0.5 / 0.8])
+    # 40,000 draws: the standard error of a share is at most 0.0025
+    assert torch.allclose(tokens.bincount(minlength=4) / 40_000, expected, atol=0.01)
 
 
 def test_temperature_zero_is_greedy_whatever_the_other_settings() -> None:

@@ -23,14 +23,14 @@ def test_it_is_the_rate_of_transformers(warmup: int, steps: int, ratio: float) -
 
 def test_it_begins_above_0_peaks_after_the_warmup_and_ends_at_the_least() -> None:
     rates = [learning_rate(step, 20, 1.0, 4, 0.1) for step in range(1, 21)]
-    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert rates[-1] == pytest.approx(0.1)
 
 
 def test_a_run_may_have_no_warmup_or_nothing_else() -> None:
-    assert [learning_rate(step, 2, 1.0, 0) for step in (1, 2)] == [0.5, 0.0]
-    assert [learning_rate(step, 2, 1.0, 2) for step in (1, 2)] == [0.5, 1.0]
+    assert [learning_rate(step, 2, 1.0, 0) for step in (1, 2)] == pytest.approx([0.5, 0.0])
+    assert [learning_rate(step, 2, 1.0, 2) for step in (1, 2)] == pytest.approx([0.5, 1.0])
 
 
 @pytest.mark.parametrize("step", [0, 11])

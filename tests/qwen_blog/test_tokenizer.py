@@ -54,7 +54,8 @@ def library_twin(ours, added=True):
 
 THEIRS = library_twin(OURS)
 THEIRS_WITHOUT_ADDED_TOKENS = library_twin(OURS, added=False)
-IDS = st.lists(st.integers(0, len(OURS) - 1), max_size=40)
+CONTROL = [OURS.token_to_id(token) for token in QWEN2_SPECIAL_TOKENS]
+IDS = st.lists(st.integers(0, len(OURS) - 1) | st.sampled_from(CONTROL), max_size=40)
 
 
 # --- Text to ids. ---
@@ -198,10 +199,27 @@ def test_the_stream_of_a_real_text_never_shows_half_a_character(text):
     assert stream.flush() == ""
 
 
+@PROPERTY
+@given(IDS | st.lists(st.integers(0, 255), max_size=40), st.booleans())
+def test_the_stream_is_what_python_decodes_of_the_bytes(ids, skip):
+    stream = StreamDecoder(OURS, skip_special_tokens=skip)
+    shown = "".join(map(stream.push, ids)) + stream.flush()
+    kept = [OURS.token_bytes(i) for i in ids if not (skip and i in CONTROL)]
+    assert shown == b"".join(kept).decode(errors="replace")
+
+
 def test_a_character_in_three_tokens_comes_with_the_third():
     byte_id = {bpe.symbols_to_bytes(symbol)[0]: i for symbol, i in bpe.vocabulary([]).items()}
     stream = StreamDecoder(OURS)
     assert [stream.push(byte_id[byte]) for byte in "星a".encode()] == ["", "", "星", "a"]
+
+
+@pytest.mark.parametrize(
+    ("skip", "shown"), [(False, "a<|im_end|><tool_call>星"), (True, "a<tool_call>星")]
+)
+def test_a_stream_that_skips_hides_control_tokens_and_no_other_added_ones(skip, shown):
+    stream = StreamDecoder(OURS, skip_special_tokens=skip)
+    assert "".join(map(stream.push, OURS.encode("a<|im_end|><tool_call>星"))) == shown
 
 
 def test_after_a_flush_the_stream_starts_anew():
