@@ -118,7 +118,7 @@ def _causal_in_chunks(q: Tensor, k: Tensor, v: Tensor, gqa: bool) -> Tensor:
 
 
 def decode_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The same for one new token (T = 1), where reading k and v once is all that matters.
+    """softmax(q k^T / sqrt(Dh)) v for one new token, where reading k and v once is what matters.
 
     q: (B, H, 1, Dh) · k, v: (B, K, S, Dh) · mask: (B or 1, 1, 1, S) bool, True = may look;
     None = at all S keys

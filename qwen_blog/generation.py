@@ -134,8 +134,9 @@ def generate_ids(
 
     prompts: B lists of ids; `pad_left` puts them in one batch, and refuses what cannot be run
     config: max_new_tokens, or as many as the longest prompt leaves of max_position_embeddings;
-        temperature, top_k, top_p, min_p as in `sample`, after `apply_repetition_penalty` on
-        the tokens of the prompt (without padding) and of the reply so far
+        temperature, top_k, top_p, min_p as in `sampling.sample`, called once a step, after
+        `sampling.apply_repetition_penalty` for the tokens of the prompt (without padding) and of
+        the reply so far
     A tokenizer only bars ids from len(tokenizer) on, which it has no text for (Qwen2's table is
     padded with such rows); ValueError if it has more ids than the model.
     """

@@ -74,7 +74,8 @@ def lora_linear(
     """W x + b + scale B A x, without ever forming the large matrix B A. Hu et al. 2021, eq. 3.
 
     x: (..., D_in) · weight: (D_out, D_in) · bias: (D_out,) · A: (r, D_in) · B: (D_out, r)
-    returns (..., D_out) · dropout: share of x hidden from A, and from A only
+    dropout: share of x hidden from A, and from A only; the rest of x is divided by 1 - dropout
+    returns (..., D_out) of x's dtype; the products with A and B are made in A's, perhaps wider one
     """
     low = F.linear(F.dropout(x.to(A.dtype), dropout), A)  # (..., D_in) -> (..., r)
     out = F.linear(x, weight, bias)  # (..., D_in) -> (..., D_out)

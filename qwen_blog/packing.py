@@ -108,7 +108,13 @@ def _lay_out(samples: list[Sample], empty: int, dropped: int) -> PackedRow:
 def packed_attention(
     q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...], window: int | None = None
 ) -> Tensor:
-    """Causal attention within each sample. q: (1, H, T, Dh) · k, v: (1, K, T, Dh) -> as q."""
+    """Causal attention within each sample; no token sees another sample.
+
+    q: (1, H, T, Dh) · k, v: (1, K, T, Dh), samples one behind the other along T
+    lengths: tokens of each sample, in order; their sum is T
+    window: how many keys a query sees at most, its own included
+    returns (1, H, T, Dh)
+    """
     parts = zip(q.split(lengths, 2), k.split(lengths, 2), v.split(lengths, 2), strict=True)
     out = []
     for part in parts:  # (1, H or K, L, Dh) each

@@ -76,7 +76,8 @@ def rotate_half(x: Tensor) -> Tensor:
 def apply_rotary_pos_emb(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     """Turn queries and keys by the angles of their positions.
 
-    q: (B, H, T, Dh) · k: (B, K, T, Dh) · cos, sin: (B or 1, 1, T, Dh), the same for every head
+    q: (B, H, T, Dh) · k: (B, K, T, Dh) · cos, sin: (B or 1, 1, T, Dh), the same for every head,
+    those of pair i at i and again at i + Dh/2: the places of the pair's two coordinates
     returns q and k, same shapes. Su et al. 2021, eq. 34: x cos + rotate_half(x) sin.
     """
     return q * cos + rotate_half(q) * sin, k * cos + rotate_half(k) * sin

@@ -12,8 +12,9 @@ def learning_rate(
 ) -> float:
     """The rate of one step; step counts from 1.
 
-    Step `warmup_steps` is the first with the full `peak`, step `steps` the one with
-    `min_ratio * peak`. ValueError if step is not in [1, steps].
+    A straight line from 0 (at step 0) to the full `peak` at step `warmup_steps`, then half a cosine
+    down to `min_ratio * peak` at step `steps`. Without a warm-up the cosine begins at step 0;
+    a run of nothing but warm-up ends at the peak. ValueError if step is not in [1, steps].
     """
     if not 1 <= step <= steps:
         raise ValueError(f"step={step} must be in [1, steps={steps}]")

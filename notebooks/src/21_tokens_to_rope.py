@@ -1611,6 +1611,72 @@ fig, ax = figures.canvas(height=2.8)
 ax = figures.diagram(ax, boxes, arrows, size=(1.7, 0.5), colors=colors)
 title = ax.set_title("The traveller's passport: text, vectors, heads")
 # %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 torch、`transformers`、`tokenizers` 和论文里的例子，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise rms_norm > my.py  # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                        # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint rms_norm   # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `rms_norm` | 第 4 节：除以大小 | 几行 |
+# | `rotate_half` | 第 5.5 节：每一对数转 90 度 | 几行 |
+# | `apply_rotary_pos_emb` | 第 5.5 节：q、k 按位置转过角度 | 几行 |
+# | `rope_frequencies` | 第 5.3 节：每一对数转多快 | 几行 |
+# | `merge_word` | 第 1.4 节：把学来的合并重放一遍 | 一下午 |
+# | `learn_merges` | 第 1.3 节：数邻居，粘最多的一对 | 一下午 |
+# | `StreamDecoder` | 第 1.6 节：一个一个地解码，不吐半个字 | 一下午 |
+#
+# 在笔记本里用 `check`。下面这一份只错了一处：$\epsilon$ 加在了根号外面。
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are torch, `transformers`,
+# `tokenizers` and the paper's example, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise rms_norm > my.py  # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                        # its tests, with yours in the place of ours
+# python -m tests.exercise --hint rms_norm   # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `rms_norm` | section 4: divide by the size | a few lines |
+# | `rotate_half` | section 5.5: every pair turned by 90 degrees | a few lines |
+# | `apply_rotary_pos_emb` | section 5.5: q and k turned by the angles of their positions | a few lines |
+# | `rope_frequencies` | section 5.3: how fast each pair turns | a few lines |
+# | `merge_word` | section 1.4: the learned merges replayed | an afternoon |
+# | `learn_merges` | section 1.3: count neighbours, glue the most frequent pair | an afternoon |
+# | `StreamDecoder` | section 1.6: decode one by one, and never half a character | an afternoon |
+#
+# In a notebook there is `check`. The attempt below has one mistake: $\epsilon$ is added outside the root.
+# %%
+from tests.exercise import check
+
+
+def rms_norm(x, weight, eps):
+    rms = x.float().square().mean(-1, keepdim=True).sqrt() + eps  # where does eps belong?
+    return weight * (x.float() / rms).to(x.dtype)
+
+
+right = check(rms_norm)
+# %% [markdown] lang="zh"
+# 先读第一行：没过的是哪一个测试，方括号里是输入（这里是第一组：`eps` 和输入的大小）；再看头一个不同的数，期望的和得到的；最后一行说出处和提示在哪里。
+# 把 `+ eps` 挪到 `.sqrt()` 前面，再运行一次。
+# %% [markdown] lang="en"
+# Read the first line first: which test failed, and in brackets on which input (`eps`, and the size of the numbers);
+# then the first number that differs, expected and got; the last line says where it stands in the paper and how to get a
+# hint. Move `+ eps` in front of `.sqrt()`, and run it again.
+# %% [markdown] lang="zh"
 # ## 小结
 #
 # | 站 | 带走一句话 |

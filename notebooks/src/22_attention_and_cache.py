@@ -1589,6 +1589,75 @@ for mask in (causal_mask(4, 9), causal_mask(4, 9, real), causal_mask(4, 9, real,
     torch.testing.assert_close(candidate(q, k, v, mask), truth)
 print("exercise 6: correct")
 # %% [markdown] lang="zh"
+# ### 检查你自己的代码
+#
+# 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 torch、`transformers` 和逐格数出来的掩码，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise eager_attention > my.py  # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                               # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint eager_attention   # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `causal_mask` | 第 2 节：谁可以看谁，带填充、窗口和缓存；练习 7 是它的四种错法 | 几行 |
+# | `repeat_kv` | 第 3 节：给每个查询头一份键和值 | 几行 |
+# | `eager_attention` | 第 1 至 3 节：整个公式，带分组 | 一下午 |
+# | `decode_attention` | 第 6 节：一个新词元，不复制键和值 | 一下午 |
+# | `KVCache` | 第 5 节：一块内存，写在原处，可以退回 | 一下午 |
+#
+# 在笔记本里用 `check`。下面这一份先 softmax，然后才把不许看的清零（第 2 节）。
+# %% [markdown] lang="en"
+# ### Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are torch, `transformers`,
+# and masks counted cell by cell, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise eager_attention > my.py  # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                               # its tests, with yours in the place of ours
+# python -m tests.exercise --hint eager_attention   # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `causal_mask` | section 2: who may look at whom, with padding, a window, a cache; exercise 7 has four wrong ones | a few lines |
+# | `repeat_kv` | section 3: a copy of keys and values for each query head | a few lines |
+# | `eager_attention` | sections 1 to 3: the whole formula, with groups | an afternoon |
+# | `decode_attention` | section 6: one new token, and no copy of keys and values | an afternoon |
+# | `KVCache` | section 5: memory taken once, written in place, cropped | an afternoon |
+#
+# In a notebook there is `check`. The attempt below takes the softmax first, and only then puts zeros where looking is
+# not allowed (section 2).
+# %%
+from tests.exercise import check
+
+
+def eager_attention(q, k, v, mask=None, dropout=0.0):
+    groups = q.shape[1] // k.shape[1]
+    k, v = repeat_kv(k, groups), repeat_kv(v, groups)
+    if mask is None:
+        mask = causal_mask(q.shape[2], k.shape[2])
+    weights = (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1)
+    weights = weights.masked_fill(~mask, 0)  # early enough?
+    return F.dropout(weights, dropout) @ v, weights
+
+
+right = check(eager_attention)
+# %% [markdown] lang="zh"
+# 先读第一行：没过的是哪一个测试，方括号里是输入的大小；再看头一个不同的数，坐标是 (B, H, T, D_h)，期望的和得到的；最后一行说出处和提示在哪里。
+# 得到的数偏小：被挡住的键还留在 softmax 的分母里，一行的权重加起来不到 1。
+# %% [markdown] lang="en"
+# Read the first line first: which test failed, and in brackets the sizes of the input; then the first number that
+# differs, at (B, H, T, D_h), expected and got; the last line says where it stands in the paper and how to get a hint.
+# What we got is too small: blocked keys are still in the denominator of the softmax, so a row's weights sum to less
+# than 1.
+# %% [markdown] lang="zh"
 # ## 7 出门：回顾与找错
 #
 # > **旅客自述**　我带着 $(B, T, D)$ 进来，又带着 $(B, T, D)$ 出去。中间的足迹如下。

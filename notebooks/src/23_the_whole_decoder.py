@@ -2013,6 +2013,67 @@ for mine, row in zip(candidate(toy, tasks, 18), theirs, strict=True):
     assert mine == [*row, end][: [*row, end].index(end)]
 print("exercise 4: correct")
 # %% [markdown] lang="zh"
+# ### 检查你自己的代码
+#
+# 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 `transformers`，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise causal_lm_loss > my.py  # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                              # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint causal_lm_loss   # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `MLP` | 第 2 节：SwiGLU | 几行 |
+# | `causal_lm_loss` | 第 4 节：正确答案的平均意外 | 几行 |
+# | `apply_top_p` | 第 5 节：留下最可能的几个；练习 1 问的就是它 | 一下午 |
+# | `generate_ids` | 第 5 节：整个生成循环，带左填充和采样；练习 4 是它的小样 | 一个周末 |
+#
+# （`rms_norm` 也在其中，题目在第 21 章。）在笔记本里用 `check`。下面这一份，每个位置问的是它自己的词元。
+# %% [markdown] lang="en"
+# ### Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judge is `transformers`, not our
+# code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise causal_lm_loss > my.py  # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                              # its tests, with yours in the place of ours
+# python -m tests.exercise --hint causal_lm_loss   # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `MLP` | section 2: SwiGLU | a few lines |
+# | `causal_lm_loss` | section 4: the mean surprise at the right answers | a few lines |
+# | `apply_top_p` | section 5: keep the likeliest few; the very thing that exercise 1 asks for | an afternoon |
+# | `generate_ids` | section 5: the whole loop, with padding on the left and sampling; exercise 4 is a small one | a weekend |
+#
+# (`rms_norm` is one, too, of chapter 21.) In a notebook there is `check`. In the attempt below each place is asked for
+# its own token.
+# %%
+from tests.exercise import check
+
+
+def causal_lm_loss(logits, labels, ignore_index=-100):
+    scores = logits.float().flatten(0, 1)  # (B, T, V) -> (B*T, V)
+    return F.cross_entropy(scores, labels.flatten(), ignore_index=ignore_index)
+
+
+right = check(causal_lm_loss)
+# %% [markdown] lang="zh"
+# 先读第一行：没过的是哪一个测试，名字就是要求（“一个词元和它的下一个”）；再看期望的和得到的；最后一行说出处和提示在哪里。两个数都像个损失，
+# 曲线也会往下走：这样的错，只有对照别人的数才看得出来。
+# %% [markdown] lang="en"
+# Read the first line first: which test failed, and its name says what is wanted ("a token and the next"); then expected
+# and got; the last line says where it stands in the paper and how to get a hint. Both numbers look like a loss, and the
+# curve would fall, too: such a mistake only shows against somebody else's number.
+# %% [markdown] lang="zh"
 # 带走七句话：
 #
 # 1. 一层 = 两次“归一化、加工、加回去”；进出同形，所以能摞。

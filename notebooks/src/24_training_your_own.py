@@ -1204,6 +1204,65 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # %% [markdown] lang="zh"
 # **练习 5（动手改配方）**　第 4 节的步数改成 4000，泡杯茶再来看：自然的跳跃发生在第几步？
 # 哪个头先动？再只把前词头写进去（第 1 层换回 `blank` 的），跳跃早了多少？先猜，再跑，再用接力解释。
+# %% [markdown] lang="en"
+# **Exercise 5 (change the recipe).** Let section 4 run for 4000 steps, and have a cup of tea: at which step
+# does the natural jump come, and which head moves first? Then write the previous-token head only (put back
+# layer 1 of `blank`): how much earlier is the jump? Guess, run, and explain it by the relay.
+# %% [markdown] lang="zh"
+# ### 检查你自己的代码
+#
+# 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 torch 和 `transformers`，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise packed_attention > my.py  # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                                # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint packed_attention   # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `learning_rate` | 第 8 节：预热加余弦；练习 1 问的就是它 | 几行 |
+# | `lora_linear` | 第 9 节：矩阵旁边的一对小矩阵 | 几行 |
+# | `packed_attention` | 第 6 节：一行里的邻居互不相见 | 一下午 |
+#
+# 在笔记本里用 `check`。下面这一份把一整行当成一段文字。
+# %% [markdown] lang="en"
+# ### Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are torch and
+# `transformers`, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise packed_attention > my.py  # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                                # its tests, with yours in the place of ours
+# python -m tests.exercise --hint packed_attention   # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `learning_rate` | section 8: warm-up and cosine; the very thing that exercise 1 asks for | a few lines |
+# | `lora_linear` | section 9: a pair of small matrices beside a large one | a few lines |
+# | `packed_attention` | section 6: neighbours in a row do not see each other | an afternoon |
+#
+# In a notebook there is `check`. The attempt below takes the whole row for one text.
+# %%
+from qwen_blog import causal_mask, sdpa_attention
+from tests.exercise import check
+
+
+def packed_attention(q, k, v, lengths, window=None):
+    T = q.shape[2]
+    return sdpa_attention(q, k, v, causal_mask(T, T, sliding_window=window))
+
+
+right = check(packed_attention)
+# %% [markdown] lang="zh"
+# 先读第一行：没过的是哪一个测试；再看头一个不同的数，坐标是 (B, H, T, D_h)，期望的和得到的；最后一行说出处和提示在哪里。这一行里有长 5、1、6
+# 的三段，第一处不同在位置 5，正是第二段的头一个词元：它本该只看见自己。
 #
 # 带走七句话：
 #
@@ -1228,9 +1287,9 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # arXiv:2106.09685）、规模定律（Kaplan 等 2020，arXiv:2001.08361）、知识容量（Allen-Zhu 与 Li 2024，
 # arXiv:2404.05405）、Qwen2.5（arXiv:2412.15115）。
 # %% [markdown] lang="en"
-# **Exercise 5 (change the recipe).** Let section 4 run for 4000 steps, and have a cup of tea: at which step
-# does the natural jump come, and which head moves first? Then write the previous-token head only (put back
-# layer 1 of `blank`): how much earlier is the jump? Guess, run, and explain it by the relay.
+# Read the first line first: which test failed; then the first number that differs, at (B, H, T, D_h), expected and got;
+# the last line says where it stands in the paper and how to get a hint. The row has three samples, of 5, 1 and 6 tokens,
+# and the first difference is at place 5, the first token of the second sample: it should see nothing but itself.
 #
 # Seven sentences to take along:
 #

@@ -5,7 +5,7 @@ import math
 def learning_rate(step, steps, peak, warmup_steps, min_ratio=0.0):
     if step < 1 or step > steps:
         raise ValueError(f"step {step} is not one of 1 to {steps}")
-    if step < warmup_steps:
+    if step <= warmup_steps:
         return peak / warmup_steps * step
     left = (steps - step) / max(1, steps - warmup_steps)  # from 1 down to 0
     least = min_ratio * peak
