@@ -18,7 +18,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _fresh_models() -> Iterator[None]:
-    """A notebook's `check` runs pytest many times: no model may keep the class of an earlier run."""
+    """A notebook runs `check` many times: no model may keep the class of an earlier run."""
     _forget_models()
     yield
     _forget_models()

@@ -114,12 +114,14 @@ def test_every_query_sees_itself_even_where_all_is_padding() -> None:
 @pytest.mark.parametrize("groups", [1, 2, 3])
 def test_repeat_kv_is_repeat_interleave(groups: int) -> None:
     x = normal(2, 3, 5, 4)
-    assert torch.equal(repeat_kv(x, groups), torch.repeat_interleave(x, groups, dim=1))
+    want = torch.repeat_interleave(x, groups, dim=1)
+    assert_close(repeat_kv(x, groups), want, atol=0, rtol=0)  # copies: to the last bit
 
 
 def test_repeat_kv_of_views_is_repeat_interleave() -> None:
     view = normal(2, 3, 9, 4)[:, :, :5]  # what a cache hands out
-    assert torch.equal(repeat_kv(view, 2), torch.repeat_interleave(view, 2, dim=1))
+    want = torch.repeat_interleave(view, 2, dim=1)
+    assert_close(repeat_kv(view, 2), want, atol=0, rtol=0)
 
 
 # --- attention ---
