@@ -50,10 +50,13 @@ def find_numbers(text: str) -> list[Number]:
 def answer_matches(answer: str, accepted: Sequence[str]) -> bool:
     """Whether the answer holds one of the accepted wordings.
 
-    A wording that is a number, with or without a unit behind it, is held where a number of the
-    answer equals it; has it decimals, then where one rounds to it: 8.51 is held by "8.5127 miles".
+    A wording that begins with a number and holds no second one is compared as that number; the
+    unit behind it is not. It is held where a number of the answer (`find_numbers`) equals it; has
+    it decimals, then also where one rounds to it: 8.51 is held by "8.5127 miles", but not by 8.5,
+    and 3425 not by 3425.4.
     Any other is held where its words stand in the answer, one after the other, whatever their case
-    and what signs are between them. ValueError if nothing is accepted
+    and what signs are between them. Each Chinese character is a word of its own; full-width forms
+    are as good as the others (NFKC). ValueError if nothing is accepted
     """
     if not accepted:
         raise ValueError("accepted is empty; give at least one wording of the right answer")

@@ -1752,6 +1752,67 @@ try:
 except NotImplementedError:
     print("exercise 5: not written yet")
 # %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的函数可以顶替包里的那个，跑同一批测试；裁判是别人的库、文献里的数、逐个数出来的结果和手写的例子，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise find_labels > my.py   # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                            # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint find_labels    # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `trim` | 对话装不下时，从最旧的一轮丢起；练习 4 问的就是它 | 一下午 |
+# | `Run` | 一次运行的账：步数、词元、重复的调用、读不懂的回复，撞上哪条上限；练习 3 是其中一段 | 一下午 |
+# | `find_labels` | 在回复里找标签：第 4 步和第 8 步的解析器；练习 1、2 是它的小样 | 一个周末 |
+#
+# 在笔记本里用 `check`。下面是教程里常见的写法：有 `Final Answer` 就算答完了，没有再找 `Action`。
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are other people's
+# libraries, published numbers, brute force and examples by hand, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise find_labels > my.py   # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                            # its tests, with yours in the place of ours
+# python -m tests.exercise --hint find_labels    # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `trim` | where a conversation does not fit, the oldest turns go; the very thing that exercise 4 asks for | an afternoon |
+# | `Run` | the books of a run: steps, tokens, repeated calls, replies that cannot be read, and the limit that ends it; exercise 3 is a part of it | an afternoon |
+# | `find_labels` | finds the labels in a reply: the parser of steps 4 and 8; exercises 1 and 2 are small ones | a weekend |
+#
+# In a notebook there is `check`. Here is what many tutorials write: a `Final Answer` ends it, wherever it stands, and
+# only without one an `Action` is looked for.
+# %%
+from tests.exercise import check
+from tiny_agent.react_text import Found
+
+
+def find_labels(text, names):
+    answer = re.search(r"Final Answer: *(.*)", text, re.DOTALL)  # wherever it stands?
+    if answer:
+        return Found("answer", text[: answer.start()].strip(), answer[1].strip())
+    action = re.search(r"Action: *(.*)\n(?:Action Input: *(.*))?", text + "\n")
+    if action:
+        return Found("action", text[: action.start()].strip(), action[1], action[2])
+    return Found(None, text)
+
+
+right = check(find_labels)
+# %% [markdown] lang="zh"
+# 先读第一行：没过的是哪一个测试，名字就是要求（“先出现的为准”）；再看期望的和得到的；最后一行说出处和提示在哪里。这里行动在前，“答案”在后，
+# 它却收下了后面那个：第 6 步里，那正是模型替自己编的。
+#
 # ## 14 换上真的模型
 #
 # 只改一行（这几行不在这里运行）：
@@ -1805,6 +1866,10 @@ except NotImplementedError:
 # [react_action.py](../../tiny_agent/react_action.py)、[models.py](../../tiny_agent/models.py)、
 # [tools.py](../../tiny_agent/tools.py)、[memory.py](../../tiny_agent/memory.py)。
 # %% [markdown] lang="en"
+# Read the first line first: the name of the test that failed is what is wanted ("the first decisive label wins"); then what
+# was expected and what came; at the end, where it is from and how to get a hint. Here the action stands before the answer,
+# and the answer was taken: in step 6, that is the one that the model had made up.
+#
 # ## 14 A real model
 #
 # Change one line (these are not run here):

@@ -1451,6 +1451,77 @@ print(judged(judge_calls, my_calls))
 # **练习 4**　（没有标准答案）挑一个你自己的函数，写好文档，做成工具，打印它的模式。然后装作模型，
 # 只看模式写三次参数：一次对的，一次有笔误的，一次误会了的。退回来的话，够不够你改对？不够，就去改
 # 文档。
+# %% [markdown] lang="en"
+# **Exercise 4.** (No one answer is right.) Take a function of your own, write its docstring, make a
+# tool of it, and print its schema. Then play the model: from the schema alone, write arguments
+# three times, once right, once with a slip, once with a misunderstanding. Does what comes back
+# suffice to get it right? If not, mend the docstring.
+# %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的函数可以顶替包里的那个，跑同一批测试；裁判是别人的库、文献里的数、逐个数出来的结果和手写的例子，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise parameter_texts > my.py   # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                                # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint parameter_texts    # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `parameter_texts` | 从文档的 `Args:` 一节读出每个参数的说明 | 几行 |
+# | `until_stop` | 流里的停止串；练习 1 问的就是它 | 几行 |
+# | `read_calls` | 读 `<tool_call>`：练习 3，再加上第 7 节里的怪写法 | 一下午 |
+# | `CallAssembly` | 把流里一片片来的调用拼起来，服务器不守协议也要拼对 | 一下午 |
+# | `ArgumentsModel` | 从函数到 JSON 模式，再从模型的参数到函数的参数 | 一下午 |
+# | `calculate` | 在语法树上走的计算器：练习 2，再加上函数、比较和大小的界限 | 一个周末 |
+#
+# 在笔记本里用 `check`。下面这一个把每一行带冒号的都当成新的一条：
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are other people's
+# libraries, published numbers, brute force and examples by hand, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise parameter_texts > my.py   # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                                # its tests, with yours in the place of ours
+# python -m tests.exercise --hint parameter_texts    # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `parameter_texts` | reads what the `Args:` of a docstring say of each parameter | a few lines |
+# | `until_stop` | stop strings in a stream; the very thing that exercise 1 asks for | a few lines |
+# | `read_calls` | reads `<tool_call>`: exercise 3, and the odd forms of section 7 | an afternoon |
+# | `CallAssembly` | puts calls together that come in pieces, from servers that do not keep to the protocol | an afternoon |
+# | `ArgumentsModel` | from a function to a JSON Schema, and from a model's arguments to the function's | an afternoon |
+# | `calculate` | a calculator that walks a tree: exercise 2, and functions, comparisons and bounds | a weekend |
+#
+# In a notebook there is `check`. This attempt takes every line with a colon for a new entry:
+# %%
+from tests.exercise import check
+
+
+def parameter_texts(function):
+    texts, name = {}, None
+    section = (inspect.getdoc(function) or "").partition("Args:\n")[2]
+    for line in section.partition("\n\n")[0].splitlines():
+        if ":" in line:  # an entry, surely?
+            name, texts[name] = (part.strip() for part in line.split(":", 1))
+        else:
+            texts[name] += " " + line.strip()
+    return texts
+
+
+right = check(parameter_texts)
+# %% [markdown] lang="zh"
+# 第一行是没过的测试；往下是两边不同的地方：一条说明写了三行，第三行里恰好有冒号，于是多出一个谁也没有的参数 `high`，而 `tags` 的类型混进了名字。
+# 该看的是缩进，不是冒号。
 #
 # ## 换上真模型
 #
@@ -1473,10 +1544,9 @@ print(judged(judge_calls, my_calls))
 #
 # 下一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。
 # %% [markdown] lang="en"
-# **Exercise 4.** (No one answer is right.) Take a function of your own, write its docstring, make a
-# tool of it, and print its schema. Then play the model: from the schema alone, write arguments
-# three times, once right, once with a slip, once with a misunderstanding. Does what comes back
-# suffice to get it right? If not, mend the docstring.
+# The first line is the test that failed; below stands where the two differ. An entry goes on over three lines, and the third
+# happens to hold a colon: so there is a parameter `high` that nobody has, and the type of `tags` has got into its name. Look
+# at the indentation, not at the colon.
 #
 # ## With a real model
 #

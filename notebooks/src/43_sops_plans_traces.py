@@ -648,7 +648,7 @@ for most in (3, 99):
 # Where somebody picks the good one (there are tests to run, say), look at pass@k; where answers are used as they
 # come, at pass^k.
 # %%
-print(inspect.getsource(report.Report.pass_hat))
+print(inspect.getsource(report.pass_hat_k))
 
 
 # %% [markdown] lang="zh"
@@ -1685,6 +1685,66 @@ attempt(4, judge_confirm, my_confirm)
 folder.cleanup()
 # %% [markdown] lang="zh"
 # **练习 5**　（没有标准答案）给第 2 节加一个分流：先走 `look up, work out` 规程，它说“不知道”或 `status` 不是 `answered`，再交给 ReAct。先猜：成功率会变吗，词元会变多少？再成对地量。
+# %% [markdown] lang="en"
+# **Exercise 5.** (No one answer is right.) Add a switch to section 2: first the procedure `look up, work out`; where it says
+# "I do not know", or its `status` is not `answered`, hand over to ReAct. Guess first: will success change, and tokens, by how
+# much? Then measure, in pairs.
+# %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的函数可以顶替包里的那个，跑同一批测试；裁判是别人的库、文献里的数、逐个数出来的结果和手写的例子，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise pass_hat_k > my.py   # 题头：签名和文档，没有函数体；写上你的
+# pytest --mine my.py                           # 用你的顶替我们的，跑它的测试
+# python -m tests.exercise --hint pass_hat_k    # 卡住了，要一句提示
+# ```
+#
+# 本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `pass_hat_k` | 任取 k 遍全成的可能；练习 1 问的就是它 | 几行 |
+# | `wilson` | 成功率的区间，全成、全不成的时候也不塌 | 几行 |
+# | `read_plan` | 从模型写的一段话里读出计划 | 几行 |
+# | `answer_matches` | 答案对不对：6,120 km 里有 6120，“in 2012”里没有 12 | 一下午 |
+#
+# 在笔记本里用 `check`。先看第 3 节里那个偏高的算法：
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are other people's
+# libraries, published numbers, brute force and examples by hand, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise pass_hat_k > my.py   # the head: signature and docstring, no body; write yours
+# pytest --mine my.py                           # its tests, with yours in the place of ours
+# python -m tests.exercise --hint pass_hat_k    # a hint, if you are stuck
+# ```
+#
+# The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `pass_hat_k` | the chance that k runs all succeed; the very thing that exercise 1 asks for | a few lines |
+# | `wilson` | the interval of a success rate, with a width even where all succeed or none | a few lines |
+# | `read_plan` | reads the plan out of whatever a model wrote | a few lines |
+# | `answer_matches` | whether an answer is right: 6,120 km holds 6120, and "in 2012" no 12 | an afternoon |
+#
+# In a notebook there is `check`. First the way of section 3 that comes out too high:
+# %%
+from tests.exercise import check
+
+
+def pass_hat_k(c, n, k):
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(f"{k} of {n} trials, of which {c} succeeded")
+    return (c / n) ** k  # as if a trial could be picked twice
+
+
+right = check(pass_hat_k)
+# %% [markdown] lang="zh"
+# 断言里的三个数是 $c$、$n$、$k$：两遍里成了一遍，任取两遍不可能全成，乘方却说有四分之一。第一次不对的地方总是最小的例子，手算得出来。
 #
 # ## 9 换上真的模型
 #
@@ -1727,9 +1787,8 @@ folder.cleanup()
 # [flaky.py](../../tiny_agent/flaky.py)、[evaluation.py](../../tiny_agent/evaluation.py)、[report.py](../../tiny_agent/report.py)、
 # [trace.py](../../tiny_agent/trace.py)、[replay.py](../../tiny_agent/replay.py)、[memory.py](../../tiny_agent/memory.py)。
 # %% [markdown] lang="en"
-# **Exercise 5.** (No one answer is right.) Add a switch to section 2: first the procedure `look up, work out`; where it says
-# "I do not know", or its `status` is not `answered`, hand over to ReAct. Guess first: will success change, and tokens, by how
-# much? Then measure, in pairs.
+# The three numbers in the assertion are $c$, $n$ and $k$: one of two runs succeeded, so two of them cannot both have done so,
+# yet the power says a quarter. What fails first is the smallest example, which can be worked out by hand.
 #
 # ## 9 A real model
 #

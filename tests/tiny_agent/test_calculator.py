@@ -313,7 +313,7 @@ RATIONAL = (sympy_parser.auto_number, sympy_parser.rationalize)  # 0.1 is 1/10
 def test_exact_arithmetic_is_that_of_sympy(expression):
     expected = sympy_parser.parse_expr(expression, transformations=RATIONAL)
     if expected.is_finite is False or expected is sympy.nan:
-        with pytest.raises(ToolError, match="by zero"):
+        with pytest.raises(ToolError):
             calculate(expression)
         return
     exact = Fraction(expected.p, expected.q)
