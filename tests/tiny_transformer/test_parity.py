@@ -22,7 +22,6 @@ from tiny_transformer.attention import causal_mask
 from tiny_transformer.config import TransformerConfig
 from tiny_transformer.model import Transformer
 
-from . import marian
 from .reference import (
     PAD,
     Calls,
@@ -186,12 +185,20 @@ def test_gradients_equal_torch(norm: str, shape: str, masks: str, dtype: torch.d
     assert_same_gradients(Run(small(norm=norm), shape, masks, dtype), dtype)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("norm", NORMS)
-def test_outputs_and_gradients_of_other_sizes_equal_torch(
-    norm: str, size: str, dtype: torch.dtype
-) -> None:
+def test_outputs_and_gradients_of_other_sizes_equal_torch(norm: str, size: str) -> None:
+    """In float64, where it does not matter in which order sums are taken."""
+    assert_other_size_equals_torch(norm, size, torch.float64)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("norm", NORMS)
+def test_outputs_and_gradients_of_other_sizes_equal_torch_in_float32(norm: str, size: str) -> None:
+    assert_other_size_equals_torch(norm, size, torch.float32)
+
+
+def assert_other_size_equals_torch(norm: str, size: str, dtype: torch.dtype) -> None:
     run = Run(small(norm=norm, **SIZES[size]), "S > T", "all", dtype)
     for got, want in zip(*run.outputs(), strict=True):
         assert_close(got, want, atol=OUTPUT_ATOL[dtype], rtol=0)
@@ -263,6 +270,8 @@ def test_logits_equal_torch_between_embeddings_written_in_numpy(
 
 def test_logits_equal_marian() -> None:
     """transformers' MarianMTModel brings embeddings, scale, padding and causal mask of its own."""
+    from . import marian  # here, so that the other tests need not wait for transformers
+
     model = marian.random_model()
     twin = marian.marian_twin(model)
     source = marian.sources(1, (9, 4, 12))
