@@ -112,9 +112,9 @@ class HashEmbedder:
     their lengths. Weinberger et al. 2009, section 2.
 
     `fit` is for the queries only: there a feature is multiplied by its idf, so that rare words
-    decide; with n of the N texts that have it, ln(1 + (N - n + 0.5) / (n + 0.5)). A document's
-    vector depends on nothing but its text, so new documents never make old
-    vectors stale; fit again when the corpus has changed much.
+    decide: ln(1 + (N - n + 0.5) / (n + 0.5)) if n of the N texts have it. A document's vector
+    depends on nothing but its text, so new documents never make old vectors stale; fit again when
+    the corpus has changed much.
 
     dim: 4096 places are 16 kB a text; fewer are coarser. ValueError below 1
     """

@@ -1379,24 +1379,25 @@ except ValueError as error:
 # 长。它读得懂你的语言吗？一个只会英文的编码器也会给中文打分，分数毫无意义却一样自信；怎么发
 # 现，[下一章](32_measuring_retrieval.ipynb)来量。
 #
-# ## 10 带走七句话
+# ## 检查你自己的代码
 #
-# 1. 编码认错了，一个错也不报；先看签名，再试 UTF-8，猜了要说是猜的。
-# 2. 文字不清洗，偏移才对得上，引用才站得住。
-# 3. 长度以词元计；同样多的字符，中文的词元是英文的三倍上下。
-# 4. 切块守三条规矩：不漏、不超、不偏；标题跟着块走。
-# 5. 散列加正负号，点积平均不偏，误差约为 $1 / \sqrt{m}$；IDF 只乘在问题那边。
-# 6. 精确搜索就是一次矩阵乘法，取前 k 个不用排序。
-# 7. 从不改旧文件，最后改一个指针；内容的散列防过期，`model_id` 防张冠李戴。
+# 本章的零件，你都可以重写一遍：你的文件里与下表同名的函数或类，会在整条流水线里顶替包里的那一个。裁判不是我
+# 们的代码，而是稳定排序、scikit-learn 的词典向量、`tokenizers` 库数的词元，和读者眼里的“一个字符”。
 #
-# 接着读：Weinberger 等 2009（arXiv:0902.2206）、Johnson 与 Lindenstrauss 的随机投影、Bojanowski 等
-# 2017（arXiv:1607.04606，字母片段）、Malkov 与 Yashunin 2016（arXiv:1603.09320，近似搜索 HNSW）。
+# ```bash
+# python -m tests.exercise top_k > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                           # 写出来
+# pytest --mine my.py                     # 你的顶替我们的，跑它的测试
+# ```
 #
-# 这一章说“找到了”，凭的是一道题。五百道题呢？BM25 会不会更好，两个合起来呢，差别是真的还是运气？
-# [32 · BM25、混合与重排：把检索量出来](32_measuring_retrieval.ipynb)。
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `top_k` | 最大的 k 个分数在哪里，并列的取靠前的（练习 4 的那一个，这回连着库一起测） | 几行 |
+# | `HashEmbedder` | 带正负号的特征散列；问题那边乘上 IDF | 一下午 |
+# | `TokenChunker` | 按词元切块：不漏、不超、不偏，切在最好的缝上 | 一个周末 |
 #
-# 代
-# 码：[encoding.py](../../tiny_rag/encoding.py)、[documents.py](../../tiny_rag/documents.py)、[boundaries.py](../../tiny_rag/boundaries.py)、[chunking.py](../../tiny_rag/chunking.py)、[embeddings.py](../../tiny_rag/embeddings.py)、[store.py](../../tiny_rag/store.py)、[generations.py](../../tiny_rag/generations.py)。
+# 卡住了：`python -m tests.exercise --hint top_k`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再
+# 看输出：
 # %% [markdown] lang="en"
 # Unchecked it falls to the level of chance, and no error says so. Therefore an index knows its
 # `model_id` and its dimension, refuses others, and says what to do.
@@ -1429,6 +1430,64 @@ except ValueError as error:
 # so; no chunk should be longer. Does it read your language? An encoder that knows only English
 # scores Chinese too, without meaning and with no less confidence; how to find out is measured in
 # [the next chapter](32_measuring_retrieval.ipynb).
+#
+# ## Check your own code
+#
+# Each of these pieces of the chapter you can write again: what has the same name in your file takes
+# the place of ours in the whole pipeline. The judge is not our code but a stable sort, scikit-learn's
+# vectors with a dictionary, the `tokenizers` library's counts, and what a reader sees as one sign.
+#
+# ```bash
+# python -m tests.exercise top_k > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                           # write it
+# pytest --mine my.py                     # yours takes the place of ours, and its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `top_k` | the places of the k largest scores, of equals the earlier (exercise 4, here with the store around it) | a few lines |
+# | `HashEmbedder` | signed feature hashing, with the idf on the question's side | an afternoon |
+# | `TokenChunker` | chunks by tokens: nothing missing, too long or off, cut at the best gap | a weekend |
+#
+# Stuck? `python -m tests.exercise --hint top_k`. In a notebook `check` does the same. What is wrong
+# with this one? Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def top_k(scores, k):
+    return np.argsort(scores, kind="stable")[::-1][:k]  # and of equals?
+
+
+_ = check(top_k)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行是没过的测试；`assert` 左边是你的，右边是对的；`Failing test case` 是会出错的最小的一组输入，
+# 这里是两个一样的 0。正着排再倒过来，并列的也跟着倒了；给分数取负再稳定排序，就对了。
+#
+# ## 10 带走七句话
+#
+# 1. 编码认错了，一个错也不报；先看签名，再试 UTF-8，猜了要说是猜的。
+# 2. 文字不清洗，偏移才对得上，引用才站得住。
+# 3. 长度以词元计；同样多的字符，中文的词元是英文的三倍上下。
+# 4. 切块守三条规矩：不漏、不超、不偏；标题跟着块走。
+# 5. 散列加正负号，点积平均不偏，误差约为 $1 / \sqrt{m}$；IDF 只乘在问题那边。
+# 6. 精确搜索就是一次矩阵乘法，取前 k 个不用排序。
+# 7. 从不改旧文件，最后改一个指针；内容的散列防过期，`model_id` 防张冠李戴。
+#
+# 接着读：Weinberger 等 2009（arXiv:0902.2206）、Johnson 与 Lindenstrauss 的随机投影、Bojanowski 等
+# 2017（arXiv:1607.04606，字母片段）、Malkov 与 Yashunin 2016（arXiv:1603.09320，近似搜索 HNSW）。
+#
+# 这一章说“找到了”，凭的是一道题。五百道题呢？BM25 会不会更好，两个合起来呢，差别是真的还是运气？
+# [32 · BM25、混合与重排：把检索量出来](32_measuring_retrieval.ipynb)。
+#
+# 代
+# 码：[encoding.py](../../tiny_rag/encoding.py)、[documents.py](../../tiny_rag/documents.py)、[boundaries.py](../../tiny_rag/boundaries.py)、[chunking.py](../../tiny_rag/chunking.py)、[embeddings.py](../../tiny_rag/embeddings.py)、[store.py](../../tiny_rag/store.py)、[generations.py](../../tiny_rag/generations.py)。
+# %% [markdown] lang="en"
+# How to read it: the first line is the test that failed; left in the `assert` is yours, right is what
+# it should be; `Failing test case` is the smallest input that goes wrong, here two equal zeros. Sorted
+# upwards and turned round, equals are turned round too; sort the negated scores stably instead.
 #
 # ## 10 Seven sentences to take along
 #

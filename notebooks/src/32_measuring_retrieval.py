@@ -860,6 +860,70 @@ print(f"{yours.mean('nDCG@5'):.3f}, without a judge {plain.mean('nDCG@5'):.3f}")
 assert verdict.difference > 0, "not better than careless"
 assert verdict.p_value < 0.05, "better, but that may be luck"
 # %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 本章的公式，你都可以重写一遍：你的文件里与下表同名的函数或类，会在整条流水线里顶替包里的那一个。裁判不是我
+# 们的代码，而是 `bm25s`、trec_eval、scipy，和论文里的公式本身。
+#
+# ```bash
+# python -m tests.exercise ndcg > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                          # 写出来
+# pytest --mine my.py                    # 你的顶替我们的，跑它的测试
+# ```
+#
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `inverse_document_frequency` | 三种 IDF：Robertson、Lucene、ATIRE | 几行 |
+# | `reciprocal_rank_fusion` | 几份名单按名次合成一份（练习 3，这回带权重） | 几行 |
+# | `maximal_marginal_relevance` | 每次挑一个相关而不重复的 | 几行 |
+# | `ndcg` | 带等级的 nDCG@k（就是练习 2） | 几行 |
+# | `BM25Index` | 能加、能删、能取前 k 的 BM25 索引（练习 1 只要分数） | 一下午 |
+# | `paired_randomisation_test` | 配对的随机化检验：差别是真的，还是运气 | 一下午 |
+#
+# 卡住了：`python -m tests.exercise --hint ndcg`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再
+# 看输出：
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# Each formula of the chapter you can write again: what has the same name in your file takes the place
+# of ours in the whole pipeline. The judge is not our code but `bm25s`, trec_eval, scipy, and the
+# papers' formulas themselves.
+#
+# ```bash
+# python -m tests.exercise ndcg > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                          # write it
+# pytest --mine my.py                    # yours takes the place of ours, and its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `inverse_document_frequency` | three kinds of idf: Robertson's, Lucene's, ATIRE's | a few lines |
+# | `reciprocal_rank_fusion` | several rankings into one, by rank (exercise 3, here with weights) | a few lines |
+# | `maximal_marginal_relevance` | pick what is relevant and not said yet | a few lines |
+# | `ndcg` | the graded nDCG@k (exercise 2) | a few lines |
+# | `BM25Index` | a BM25 index to add to, to remove from and to ask for the best k (exercise 1 wants the scores only) | an afternoon |
+# | `paired_randomisation_test` | is the difference real, or luck? | an afternoon |
+#
+# Stuck? `python -m tests.exercise --hint ndcg`. In a notebook `check` does the same. What is wrong
+# with this one? Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def inverse_document_frequency(df, num_rows, variant):
+    if variant == "atire":
+        return np.log(num_rows / df)
+    odds = (num_rows - df + 0.5) / (df + 0.5)
+    return np.log(odds)  # Robertson's and Lucene's: the same?
+
+
+_ = check(inverse_document_frequency)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行说是 `lucene` 这一种没过；表里 `Obtained` 是你的，`Expected` 是对的。十段里有五段、十段都有的
+# 词，一个得了 0，一个得了负数：Lucene 的对数里还要加 1。
+#
 # ## 11 带走七句话
 #
 # 1. 倒排索引只看问到的词；BM25：罕见的重，重复的饱和，长的打折。
@@ -882,6 +946,10 @@ assert verdict.p_value < 0.05, "better, but that may be luck"
 # [reading.py](../../tiny_rag/reading.py)、[rerank.py](../../tiny_rag/rerank.py)、
 # [rewriting.py](../../tiny_rag/rewriting.py)。
 # %% [markdown] lang="en"
+# How to read it: the first line says that the variant `lucene` failed; in the table, `Obtained` is
+# yours and `Expected` is right. A word in five of ten texts gets 0 and one in all ten gets less: inside
+# Lucene's logarithm a 1 is added.
+#
 # ## 11 Seven sentences to take along
 #
 # 1. An inverted index looks only at the words asked for; in BM25 rare words weigh more, repetition

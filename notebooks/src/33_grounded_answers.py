@@ -1238,6 +1238,80 @@ code = tiny_rag("search", "船", "-k", "1")
 # 其中三道资料里没有，只写 `question` 和 `"kind": "unanswerable"`。跑一遍 `eval --answers`，末行会替你定出门
 # 槛。哪一项最低？先救检索，还是先救拒答？
 #
+# ## 检查你自己的代码
+#
+# 本章的零件，你都可以重写一遍：你的文件里与下表同名的函数，会在整条流水线里顶替包里的那一个。裁判不是我们的代
+# 码，而是手写的表、scikit-learn，和逐条数出来的预算。
+#
+# ```bash
+# python -m tests.exercise parse_citations > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                                     # 写出来
+# pytest --mine my.py                               # 你的顶替我们的，跑它的测试
+# ```
+#
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `parse_citations` | 读出答案里的引用编号（就是练习 1，这回写法更多） | 几行 |
+# | `citation_precision_recall` | 引得对不对，引得全不全 | 几行 |
+# | `fit_prompt` | 把问题、历史、资料装进预算，装不下的有次序地丢 | 一下午 |
+#
+# 卡住了：`python -m tests.exercise --hint parse_citations`。在笔记本里，`check` 做同样的事。下面这个错在哪
+# 里？先想，再看输出：
+# %% [markdown] lang="en"
+# The broken file is named and stopped nothing; GB18030 was recognised; the citations name their
+# files. The last question is not answered in them, and it did not pretend.
+#
+# In a terminal (two CPU cores: to index a folder as large as the encyclopedia takes about a second, a
+# question less):
+#
+# ```bash
+# python -m tiny_rag index FOLDER paper.pdf
+# python -m tiny_rag ask "..." --model http://127.0.0.1:8000/v1
+# python -m tiny_rag eval questions.jsonl --answers --model extractive
+# ```
+#
+# **Exercise 4.** Take a folder of your own and write ten questions, one JSON object a line, such as
+# `{"question": "When was it built?", "answers": ["1911"], "gold": [{"source": "docs/bridge.md", "quote": "a sentence of it"}]}`;
+# three of them are not answered there and have only a `question` and `"kind": "unanswerable"`. Run
+# `eval --answers`, whose last line sets the threshold for you. What is lowest? Would you mend
+# retrieval first, or refusal?
+#
+# ## Check your own code
+#
+# Each of these pieces of the chapter you can write again: what has the same name in your file takes
+# the place of ours in the whole pipeline. The judge is not our code but tables written by hand,
+# scikit-learn, and a budget that is counted again.
+#
+# ```bash
+# python -m tests.exercise parse_citations > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                                     # write it
+# pytest --mine my.py                               # yours takes the place of ours, and its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `parse_citations` | the numbers that an answer cites (exercise 1, here in more of the ways they are written) | a few lines |
+# | `citation_precision_recall` | are the citations right, and are they complete? | a few lines |
+# | `fit_prompt` | question, history and passages into a budget; what does not fit goes in order | an afternoon |
+#
+# Stuck? `python -m tests.exercise --hint parse_citations`. In a notebook `check` does the same. What
+# is wrong with this one? Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def parse_citations(text, n):
+    found = map(int, re.findall(r"\[(\d+)\]", text))  # do models write nothing else?
+    return list(dict.fromkeys(number for number in found if 1 <= number <= n))
+
+
+_ = check(parse_citations)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行的方括号里是出错的那句答案 `[1,2]`；`assert` 左边是你的，右边是对的；最后一行说过了两个测试才倒
+# 下。一个括号里不止能写一个编号，后面还有 `[1-3]` 和 `【1、3】` 等着。
+#
 # ## 11 带走七句话
 #
 # 1. 出处从切块起就跟着走；页码是引句所在的那一页。
@@ -1259,23 +1333,9 @@ code = tiny_rag("search", "船", "-k", "1")
 # [relevance.py](../../tiny_rag/relevance.py)、[backends.py](../../tiny_rag/backends.py)、
 # [evaluation.py](../../tiny_rag/evaluation.py)、[cli.py](../../tiny_rag/cli.py)。
 # %% [markdown] lang="en"
-# The broken file is named and stopped nothing; GB18030 was recognised; the citations name their
-# files. The last question is not answered in them, and it did not pretend.
-#
-# In a terminal (two CPU cores: to index a folder as large as the encyclopedia takes about a second, a
-# question less):
-#
-# ```bash
-# python -m tiny_rag index FOLDER paper.pdf
-# python -m tiny_rag ask "..." --model http://127.0.0.1:8000/v1
-# python -m tiny_rag eval questions.jsonl --answers --model extractive
-# ```
-#
-# **Exercise 4.** Take a folder of your own and write ten questions, one JSON object a line, such as
-# `{"question": "When was it built?", "answers": ["1911"], "gold": [{"source": "docs/bridge.md", "quote": "a sentence of it"}]}`;
-# three of them are not answered there and have only a `question` and `"kind": "unanswerable"`. Run
-# `eval --answers`, whose last line sets the threshold for you. What is lowest? Would you mend
-# retrieval first, or refusal?
+# How to read it: in the brackets of the first line is the answer that failed, `[1,2]`; left in the
+# `assert` is yours, right is what it should be; the last line says that two tests passed before. One
+# pair of brackets may hold more than one number, and `[1-3]` and `【1、3】` are still to come.
 #
 # ## 11 Seven sentences to take along
 #

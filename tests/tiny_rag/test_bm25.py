@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tiny_rag.bm25 import BM25Index, inverse_document_frequency, length_norms
 from tiny_rag.postings import Postings, invert, merge, pack_strings, select_rows, unpack_strings
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 VARIANTS = ["lucene", "robertson", "atire"]
 # float32 rounds each of a question's few additions to 6e-8 of the sum.
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-6}

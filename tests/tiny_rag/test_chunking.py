@@ -15,7 +15,7 @@ from tiny_rag.chunking import TokenChunker
 from tiny_rag.counting import TokenizerCounter, count_tokens
 from tiny_rag.documents import Document, content_hash, page_at, page_of
 
-PROPERTY = settings(max_examples=150, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=150, derandomize=True, deadline=None)
 
 
 def document(text, **metadata):

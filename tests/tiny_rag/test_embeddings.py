@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from tiny_rag.embeddings import HashEmbedder, feature_key, features, fold, unit_rows, units
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 ANY_TEXT = st.text(
     st.one_of(
         st.sampled_from("火星号的 abABé１2,3.。！ー한ไ\u0301\ufe0f\u200d\u00ad\0\ud800😀"),
@@ -127,7 +127,7 @@ def test_a_feature_has_one_place_and_one_sign_that_no_machine_changes():
         key = int.from_bytes(hashlib.blake2b(char.encode(), digest_size=8).digest(), "little")
         expected = np.zeros(4096, np.float32)
         expected[(key >> 1) % 4096] = -1 if key % 2 else 1
-        assert (HashEmbedder().encode_documents([char])[0] == expected).all()
+        np.testing.assert_array_equal(HashEmbedder().encode_documents([char])[0], expected)
 
 
 @pytest.mark.parametrize("dim", [1, 7, 100, 4096])
@@ -144,7 +144,7 @@ def test_with_room_for_all_features_the_dot_product_is_the_exact_cosine():
     oracle = TfidfVectorizer(analyzer=naive_features, sublinear_tf=True, use_idf=False)
     exact = oracle.fit_transform(TEXTS).toarray()
     vectors = HashEmbedder(2**20).encode_documents(TEXTS)
-    assert np.abs(vectors @ vectors.T - exact @ exact.T).max() < 1e-6
+    np.testing.assert_allclose(vectors @ vectors.T, exact @ exact.T, rtol=0, atol=1e-6)
 
 
 def test_the_dot_product_is_right_on_average_and_its_error_about_one_over_root_dim():
@@ -217,17 +217,16 @@ def test_a_fitted_query_is_weighted_by_idf_and_drops_what_no_document_has():
             idf = math.log(1 + (len(TEXTS) - n + 0.5) / (n + 0.5))
             key = feature_key(name)
             expected[(key >> 1) % 2**20] += (-1) ** (key % 2) * (1 + math.log(count)) * idf
-    embedder = HashEmbedder(2**20).fit(TEXTS)
-    assert (
-        np.abs(embedder.encode_query(question) - expected / np.linalg.norm(expected)).max() < 1e-6
-    )
+    found_vector = HashEmbedder(2**20).fit(TEXTS).encode_query(question)
+    expected /= np.linalg.norm(expected)
+    np.testing.assert_allclose(found_vector, expected, rtol=0, atol=1e-6)
 
 
 def test_fitting_leaves_documents_as_they_are():
     embedder = HashEmbedder()
     before = embedder.encode_documents(TEXTS), embedder.encode_query("the moon")
     embedder.fit(TEXTS)
-    assert (embedder.encode_documents(TEXTS) == before[0]).all()
+    np.testing.assert_array_equal(embedder.encode_documents(TEXTS), before[0])
     assert (embedder.encode_query("the moon") != before[1]).any()
 
 

@@ -19,7 +19,7 @@ from tiny_rag.metrics import (
     reciprocal_rank,
 )
 
-PROPERTY = settings(max_examples=150, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=150, derandomize=True, deadline=None)
 ITEMS = st.sampled_from([f"d{n:02}" for n in range(12)])
 RANKINGS = st.lists(ITEMS, unique=True, max_size=12)
 GRADES = st.dictionaries(ITEMS, st.integers(-1, 3), min_size=1, max_size=10)

@@ -20,7 +20,7 @@ from tiny_rag.prompts import (
     refusal,
 )
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 EN, ZH = "How old is Yan?", "砚星多大年纪？"
 
 

@@ -22,7 +22,7 @@ from tiny_rag.retrieval import (
 )
 from tiny_rag.store import VectorStore
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 
 TEXTS = [
     "露摩有四颗卫星，潮水毫无规律。",

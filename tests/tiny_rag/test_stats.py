@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from tiny_rag.stats import bootstrap_interval, compare, paired_randomisation_test
 
-PROPERTY = settings(max_examples=60, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=60, derandomize=True, deadline=None)
 SCORES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.63, 1.0])
 PAIRS = st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=8)
 

@@ -17,7 +17,7 @@ from tiny_rag.documents import Chunk, Document, Hit, content_hash
 from tiny_rag.generations import IndexDamaged, read_generation, write_generation
 from tiny_rag.store import VectorStore
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 TEXT = "".join(map(chr, range(0x4E00, 0x4E00 + 500)))
 DOCUMENT = Document.of(TEXT, {"source": "a.md"})
 

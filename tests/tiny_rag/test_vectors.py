@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from tiny_rag import vectors
 from tiny_rag.vectors import VectorBlocks, top_k
 
-PROPERTY = settings(max_examples=100, derandomize=True, deadline=None, report_multiple_bugs=False)
+PROPERTY = settings(max_examples=100, derandomize=True, deadline=None)
 
 
 def small(dim=3, dtype="float32", rows=4):
