@@ -1670,7 +1670,7 @@ def rms_norm(x, weight, eps):
 
 right = check(rms_norm)
 # %% [markdown] lang="zh"
-# 先读第一行：没过的是哪一个测试，方括号里是输入（这里是第一组：`eps` 和输入的大小）；再看头一个不同的数，期望的和得到的；最后一行说出处和提示在哪里。
+# 先读第一行：没过的是哪一个测试，方括号里是哪一组输入（`eps`，数有多大）；再看头一个不同的数，期望的和得到的；最后一行说出处和提示在哪里。
 # 把 `+ eps` 挪到 `.sqrt()` 前面，再运行一次。
 # %% [markdown] lang="en"
 # Read the first line first: which test failed, and in brackets on which input (`eps`, and the size of the numbers);

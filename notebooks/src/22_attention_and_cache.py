@@ -1650,13 +1650,12 @@ def eager_attention(q, k, v, mask=None, dropout=0.0):
 
 right = check(eager_attention)
 # %% [markdown] lang="zh"
-# 先读第一行：没过的是哪一个测试，方括号里是输入的大小；再看头一个不同的数，坐标是 (B, H, T, D_h)，期望的和得到的；最后一行说出处和提示在哪里。
-# 得到的数偏小：被挡住的键还留在 softmax 的分母里，一行的权重加起来不到 1。
+# 先读第一行：没过的是哪一个测试；再看头一个不同的数，坐标是 (B, H, T, D_h)，期望的和得到的；最后一行说出处和提示在哪里。
+# 得到的数离 0 太近：被挡住的键还留在 softmax 的分母里，一行的权重加起来不到 1。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed, and in brackets the sizes of the input; then the first number that
-# differs, at (B, H, T, D_h), expected and got; the last line says where it stands in the paper and how to get a hint.
-# What we got is too small: blocked keys are still in the denominator of the softmax, so a row's weights sum to less
-# than 1.
+# Read the first line first: which test failed; then the first number that differs, at (B, H, T, D_h), expected and got;
+# the last line says where it stands in the paper and how to get a hint. What we got is too near to 0: blocked keys are
+# still in the denominator of the softmax, so a row's weights sum to less than 1.
 # %% [markdown] lang="zh"
 # ## 7 出门：回顾与找错
 #
