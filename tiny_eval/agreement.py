@@ -34,7 +34,10 @@ class PairSummary(NamedTuple):
 def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable]) -> float:
     """Agreement of two judges beyond chance: 1 is perfect, 0 what their habits alone would give.
 
-    a, b: (n,) the two verdicts on each item · nan if both say the same of all: nothing was chosen
+    a, b: (n,) the two verdicts on each item, labels of any kind
+    (observed - chance) / (1 - chance): observed is the share of items with equal verdicts, chance
+    the sum over labels of (share of it in a) * (share of it in b) · at most 1, below 0 if they
+    agree less than by chance · nan if both say the same of all: nothing was chosen
     ValueError: different lengths or no items
     """
     _check(a, b)

@@ -51,8 +51,10 @@ def token_f1(
 ) -> float:
     """The F1 of shared tokens, as often as both have them; 0 if only one of them has any.
 
-    tokenize: SQuAD's words by default; words_of_chinese_qa makes it LongBench's qa_f1_zh · where
-    neither has a token it is exact_match: of "A", an article, SQuAD leaves none, and "A" scores 0
+    tokenize: SQuAD's words by default, `text.words_of_qa`; `text.words_of_chinese_qa` makes it
+    LongBench's qa_f1_zh · in [0, 1]
+    Unlike SQuAD's: where neither has a token, but the reference is not blank, it is `exact_match`.
+    Of "A", an article, no token is left, and there the right answer "A" scores 0; here it is 1.
     """
     words = tokenize or words_of_qa
     given, expected = words(prediction), words(reference)

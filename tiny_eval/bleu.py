@@ -49,6 +49,14 @@ def corpus_bleu(
 ) -> BLEU:
     """BLEU of all texts together. references: for each prediction its own, one or more.
 
+    tokenize: by `bleu_tokens.tokens_13a`, `tokens_zh` or `tokens_char`; "none" cuts at white space
+    Matches, n-grams and both lengths are added up over the texts before anything is divided. Of
+    several references each n-gram counts as in the one that has it most often, and the one nearest
+    in length gives the length, the shorter of two equally near. Where some n has n-grams and no
+    match, its matches are taken for 1/2, for the next such n 1/4 ... (sacrebleu's "exp"); p_n is 0
+    where no text is as long as n, and all are 0 where nothing matches; then so is the score.
+    signature: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:tiny_eval", where nrefs is the
+    number of references, or var if it differs
     ValueError, TypeError as `check_corpus`
     """
     check_corpus(predictions, references)

@@ -72,9 +72,12 @@ class _Claim:
 
 
 def choice_letter(text: str, letters: str = "ABCD") -> str | None:
-    """The one letter that a reply gives.
+    """The one letter that a reply gives, capital: "故选：b" -> "B".
 
-    letters: those of the options, capital. None if there is no such letter, more than one, or doubt
+    text: a reply in Chinese or English, without its <think> block; it may be as long as a megabyte,
+    and have LaTeX, markdown and full-width signs in it · letters: those of the options, capital
+    None if there is no such letter, more than one, or doubt: 不选A, triangle ABC, "A or B", a list
+    of all options, "I cannot tell". A wrong guess is worse than none.
     """
     return _answer(text, letters, several=False)
 

@@ -31,8 +31,12 @@ class Counts(NamedTuple):
 def corpus_chrf(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """chrF of all texts together, in [0, 100]; of several references the one that fits best counts.
 
-    references: for each prediction its own, one or more · ValueError, TypeError as
-    `bleu.check_corpus`
+    references: for each prediction its own, one or more
+    Counts are added up over the texts before anything is divided. For one prediction and one
+    reference they are, for each n: the n-grams of the prediction (0 if the reference has none),
+    those of the reference, and those in both, each as often as both have it. P and R are the means
+    over those n for which both sums are above 0; without one the score is 0.
+    ValueError, TypeError as `bleu.check_corpus`
     """
     check_corpus(predictions, references)
     pairs = zip(predictions, references, strict=True)

@@ -143,7 +143,10 @@ def _choice_reason(chosen: str, correct: str) -> str:
 def multiple_choice_points(chosen: str, correct: str, points: float, year: int | None) -> float:
     """The points for the options chosen, by the rule of the year's paper.
 
-    chosen, correct: letters, in any order · ValueError for a year before 2020
+    chosen, correct: letters, in any order · points: of the whole question
+    One wrong letter, or none at all: 0. All right ones: points. Some of them: 3 in 2020, 2 from
+    2021 to 2023, and from 2024 their share of points.
+    ValueError for a year before 2020, or None: there was no multiple choice
     """
     if not isinstance(year, int) or year < FIRST_YEAR_OF_MULTIPLE:
         raise ValueError(f"year={year!r}: maths papers have multiple choice from 2020 on")

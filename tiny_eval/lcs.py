@@ -12,7 +12,10 @@ from typing import Literal
 
 
 def lcs_length(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """How many tokens two sequences have in common, in order: [0, min(len(a), len(b))]."""
+    """How many tokens two sequences have in common, in order: [0, min(len(a), len(b))].
+
+    Gaps are allowed on both sides: of "abcd" and "xbyd" it is 2. Tokens are compared with ==.
+    """
     few, many = sorted((a, b), key=len)
     row = (1 << len(many)) - 1
     for row in _rows(few, many):  # noqa: B007  # the last one counts

@@ -152,7 +152,10 @@ def expected_calibration_error(
 ) -> float:
     """How far confidence and accuracy are apart, the mean over answers of their bins': [0, 1].
 
-    It depends on `bins`, and is above 0 by chance alone for few answers. Errors as above.
+    confidences, correct: (n,) how sure each answer was, in [0, 1], and whether it was right ·
+    bins: of equal width, (i / bins, (i + 1) / bins]; 0 is in the first
+    sum over bins of n_i / n * |accuracy_i - mean confidence_i|. It depends on `bins`, and is above
+    0 by chance alone for few answers. Errors as `calibration_bins`.
     """
     found = calibration_bins(confidences, correct, bins)
     return sum(one.n * abs(one.accuracy - one.confidence) for one in found) / len(confidences)

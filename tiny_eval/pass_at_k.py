@@ -13,8 +13,8 @@ import math
 def pass_at_k(n: int, c: int, k: int) -> float:
     """The chance that at least one of k tries succeeds.
 
-    n: tries sampled · c: of them, those that succeeded · k: at most n · returns
-    1 - C(n - c, k) / C(n, k) in [0, 1], in whole numbers up to the one division
+    n: tries sampled · c: of them, those that succeeded · k: at most n, drawn without replacement ·
+    returns 1 - C(n - c, k) / C(n, k) in [0, 1], in whole numbers up to the one division
     ValueError: c not in [0, n] or k not in [1, n]
     """
     _check(n, c, k)

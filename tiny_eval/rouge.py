@@ -49,7 +49,10 @@ def rouge_n(
 def rouge_l(prediction: str, reference: str, tokenize: Tokenizer | None = None) -> Rouge:
     """Tokens in the same order, gaps allowed, over the whole text. Lin 2004, section 3.1.
 
-    tokenize: words_of_rouge by default, which sees no Chinese: characters or words_of_jieba do
+    precision: the length of the longest common subsequence / tokens of the prediction · recall: the
+    same / tokens of the reference · fmeasure: 2 p r / (p + r), where the paper's beta is 1
+    tokenize: `text.words_of_rouge` by default, which sees no Chinese: `text.characters` or
+    `text.words_of_jieba` do
     """
     ours, theirs = _tokens(tokenize, prediction, reference)
     return _score(lcs_length(theirs, ours), len(ours), len(theirs))

@@ -41,10 +41,14 @@ def mean_estimate(values: Sequence[float], clusters: Sequence[Hashable] | None =
 
     values: (n,) scores, one a question, on a scale that ends at 1 · clusters: (n,) what the
     questions share, such as a passage: within a cluster, scores rise and fall together
-    stderr is sample standard deviation / sqrt(n), as lm-eval's; with clusters it is Miller's, times
-    sqrt(G / (G - 1)) for G clusters, without which few clusters look too sure. The interval is
-    Wilson's where all values are 0 or 1: mean +- 1.96 stderr has no width where all are right. Else
-    it is Student's, which holds what it says from about 20 questions on; the bootstrap's is
+    stderr is sample standard deviation / sqrt(n), as lm-eval's; with clusters it is Miller's, the
+    root of the sum of (the deviations from the mean, added up in each cluster) squared, / n, times
+    sqrt(G / (G - 1)) for G clusters, without which few clusters look too sure; nan if G is 1. The
+    interval is Wilson's where all values are 0 or 1: mean +- 1.96 stderr has no width where all are
+    right. With clusters it is Wilson's with `student`(G - 1) for 1.96 and for as many independent
+    answers as have this stderr: n * (sqrt(p (1 - p) / (n - 1)) / stderr)^2, at most n, and G where
+    p is 0 or 1. Else it is Student's, mean +- `student`(n - 1 or G - 1) stderr, cut at 0 and 1 if
+    all values lie there; it holds what it says from about 20 questions on. The bootstrap's is
     narrower and misses more often. Equal values other than 0 and 1 get no width: what was not seen
     is not known.
     ValueError: no values, NaN or infinity, not a cluster for each value
@@ -74,9 +78,11 @@ def bootstrap_estimate(
     """A score that is no mean of the questions' scores, such as BLEU or a corpus's perplexity.
 
     items: (n,) what the statistic adds up; counts are quicker than texts, as it is called `rounds`
-    times · returns the standard deviation over samples of n items drawn with replacement, and their
-    2.5% and 97.5% percentiles · with 1000 rounds or fewer, the samples of seed 0 are lm-eval's
-    The interval is too narrow for n below about 20.
+    times · returns the statistic of the items themselves, its standard deviation (ddof 1) over
+    samples of n items drawn with replacement, and their 2.5% and 97.5% percentiles; all three are
+    nan for one item · seed: of a `random.Random`; with its `choices` and 1000 rounds or fewer, the
+    samples of seed 0 are lm-eval's
+    The interval is too narrow for n below about 20. A sample may be infinite, as a perplexity is.
     ValueError: no items, rounds < 2, the statistic is infinite, or NaN for some sample
     """
     if not len(items):

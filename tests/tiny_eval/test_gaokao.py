@@ -60,6 +60,12 @@ def test_multiple_choice_by_the_rule_of_its_year(year, chosen, correct, points):
 
 
 @pytest.mark.parametrize("year", [2019, None])
+def test_multiple_choice_without_a_rule_is_a_value_error(year):
+    with pytest.raises(ValueError):  # noqa: PT011  # in whatever words
+        multiple_choice_points("AC", "AC", 5, year)
+
+
+@pytest.mark.parametrize("year", [2019, None])
 def test_there_was_no_multiple_choice_before_2020(year):
     with pytest.raises(ValueError, match=f"year={year}.*2020"):
         grade(question("multiple", ["A", "C"], year=year), "选AC")

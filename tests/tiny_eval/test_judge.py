@@ -319,6 +319,24 @@ def test_kappa_is_scikit_learns(marks):
         assert found == pytest.approx(oracle, abs=1e-12)
 
 
+def test_kappa_by_hand():
+    # Both say yes to 20 of 50 and no to 15; a alone to 5, b alone to 10: Cohen's table in short.
+    a = ["yes"] * 25 + ["no"] * 25
+    b = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    chance = (25 / 50) * (30 / 50) + (25 / 50) * (20 / 50)
+    assert cohen_kappa(a, b) == pytest.approx((35 / 50 - chance) / (1 - chance))
+    # They never agree, and by chance would do so half of the time.
+    assert cohen_kappa([0, 1], [1, 0]) == pytest.approx(-1)
+    # The labels of one that the other never uses: chance is 0.
+    assert cohen_kappa([0, 0], [1, 2]) == pytest.approx(0)
+
+
+def test_kappa_of_what_does_not_pair_is_a_value_error():
+    for a, b in (([1], [1, 2]), ([], [])):
+        with pytest.raises(ValueError):  # noqa: PT011  # in whatever words
+            cohen_kappa(a, b)
+
+
 def test_marks_are_as_far_apart_as_their_values_are():
     # scikit-learn without labels takes 0, 5 and 12 for three neighbours.
     a, b = [0, 5, 12, 12, 0, 5], [5, 5, 12, 5, 0, 0]

@@ -15,6 +15,23 @@ PROPERTY = settings(max_examples=400, derandomize=True, deadline=None)
 TOKENS = st.lists(st.integers(0, 3), max_size=14) | st.lists(st.integers(0, 12), max_size=70)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "length"),
+    [
+        ("abcd", "abcd", 4),
+        ("abcd", "xbyd", 2),  # with gaps: no common run is longer than one
+        ("abcd", "dcba", 1),  # in order: a bag of tokens has four
+        ("ab", "aab", 2),
+        ("aa", "a", 1),  # a token stands for one other
+        ("bca", "abc", 2),  # to take the first a at once would cost bc
+        ("abc", "", 0),
+        ([7, 8, 9], (9, 7, 9), 2),
+    ],
+)
+def test_lengths_of_worked_examples(a, b, length):
+    assert lcs_length(a, b) == lcs_length(b, a) == length
+
+
 @PROPERTY
 @given(TOKENS, TOKENS)
 def test_length_is_that_of_the_textbook(a, b):

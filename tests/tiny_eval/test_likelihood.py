@@ -187,9 +187,29 @@ def test_the_calibration_error_by_hand():
     assert expected_calibration_error(confidences, correct, 1) == pytest.approx(abs(0.4 - 0.56))
 
 
+# sixteenths, and a power of two of bins: on an edge there is no rounding
+EDGED = st.lists(st.tuples(st.integers(0, 16), st.booleans()), min_size=1, max_size=40)
+
+
+@PROPERTY
+@given(EDGED, st.sampled_from([1, 2, 4, 8]))
+def test_the_calibration_error_is_the_sum_over_all_bins(answers, bins):
+    expected = 0.0
+    for i in range(bins):
+        low, high = 16 * i / bins, 16 * (i + 1) / bins
+        held = [(c / 16, right) for c, right in answers if low < c <= high or c == low == 0]
+        if held:
+            confidence = sum(c for c, _ in held) / len(held)
+            accuracy = sum(right for _, right in held) / len(held)
+            expected += len(held) / len(answers) * abs(accuracy - confidence)
+    confidences, correct = [c / 16 for c, _ in answers], [right for _, right in answers]
+    found = expected_calibration_error(confidences, correct, bins)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
 def test_sure_and_right_is_calibrated_and_sure_and_wrong_is_not():
-    assert expected_calibration_error([1.0, 1.0, 0.0], [1, 1, 0]) == 0
-    assert expected_calibration_error([1.0, 1.0], [0, 0]) == 1
+    assert expected_calibration_error([1.0, 1.0, 0.0], [1, 1, 0]) == pytest.approx(0)
+    assert expected_calibration_error([1.0, 1.0], [0, 0]) == pytest.approx(1)
 
 
 def test_too_sure_in_one_bin_does_not_cancel_too_unsure_in_another():

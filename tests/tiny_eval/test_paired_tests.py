@@ -34,6 +34,21 @@ def test_mcnemar_is_scipys_binomial_test(wins, losses):
     )
 
 
+@pytest.mark.parametrize(
+    ("wins", "losses", "p_value"),
+    [
+        (1, 0, 1),  # either way: one question shows nothing
+        (3, 0, 2 / 8),
+        (0, 3, 2 / 8),
+        (5, 1, 2 * (1 + 6) / 64),
+        (2, 2, 1),  # not 22 / 16
+        (9, 2, 2 * (1 + 11 + 55) / 2048),
+    ],
+)
+def test_mcnemar_by_hand(wins, losses, p_value):
+    assert mcnemar(wins, losses) == pytest.approx(p_value, rel=1e-12)
+
+
 def test_mcnemar_of_many_questions_neither_overflows_nor_crawls():
     assert mcnemar(5000, 5200) == pytest.approx(
         scipy_stats.binomtest(5000, 10_200).pvalue, rel=1e-9

@@ -208,6 +208,19 @@ def test_the_bootstraps_interval_is_that_of_scipy():
     assert found.stderr == pytest.approx(oracle.standard_error, rel=0.06)
 
 
+def test_the_bootstraps_percentiles_are_those_of_coins():
+    # Half of 100 answers are right, so a sample is 100 tosses of a coin.
+    coin = scipy_stats.binom(100, 0.5)
+    found = bootstrap_estimate([0.0, 1.0] * 50, np.mean, rounds=2000)
+    assert found.value == pytest.approx(0.5)
+    assert found.n == 100
+    # 0.40 and 0.60; the 5th percentile is 0.42. A bound is one toss off now and then.
+    assert found.low == pytest.approx(coin.ppf(0.025) / 100, abs=0.011)
+    assert found.high == pytest.approx(coin.ppf(0.975) / 100, abs=0.011)
+    # of 2000 samples, off by 1.6% or so
+    assert found.stderr == pytest.approx(coin.std() / 100, rel=0.08)
+
+
 def test_a_seed_is_a_result():
     items = [0.1, 0.4, 0.35, 0.8, 0.9, 0.2]
     first, again, other = (bootstrap_estimate(items, np.mean, seed, 50) for seed in (1, 1, 2))
@@ -263,6 +276,17 @@ def test_scores_that_are_none_are_refused():
         mean_estimate([math.inf])
     with pytest.raises(ValueError, match="3 values have 2 clusters"):
         mean_estimate([1, 0, 1], ["a", "b"])
+
+
+def test_a_bootstrap_that_cannot_be_is_a_value_error():
+    def undefined(items):
+        return math.nan if len(set(items)) == 1 else 1.0
+
+    for items, statistic, rounds in (([], np.mean, 10), ([1.0, 2.0], np.mean, 1)):
+        with pytest.raises(ValueError):  # noqa: PT011  # in whatever words
+            bootstrap_estimate(items, statistic, rounds=rounds)
+    with pytest.raises(ValueError):  # noqa: PT011
+        bootstrap_estimate([1.0, 2.0], undefined)
 
 
 def test_a_bootstrap_of_nothing_is_refused():
