@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tiny_agent.messages import Message, Reply, ToolCall, Usage
@@ -16,6 +16,7 @@ from tiny_agent.models import (
     until_stop,
 )
 
+PROPERTY = settings(derandomize=True, deadline=None)
 USER: list[Message] = [{"role": "user", "content": "你好 there"}]
 
 
@@ -76,6 +77,7 @@ def test_the_stop_that_is_complete_first_counts() -> None:
     assert "".join(until_stop(["abcd"], ["abcd", "bc"])) == "a"
 
 
+@PROPERTY
 @given(
     st.text("ab\n", max_size=30),
     st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3),
@@ -97,6 +99,7 @@ def test_a_text_stops_at_the_same_place_however_it_is_cut(
     assert "" not in said
 
 
+@PROPERTY
 @given(st.lists(st.text("ab\n", max_size=4), max_size=8), st.lists(st.text("ab\n", min_size=1)))
 def test_what_may_begin_a_stop_string_is_held_back_and_nothing_else(
     pieces: list[str], stop: list[str]

@@ -124,10 +124,21 @@ def read_calls(text, tools):
 
 # %% wrong: only strict JSON is read
 def read_calls(text, tools):
+    body = re.sub(r"\A\s*(```\w*\s)?\s*|```\s*\Z|</tool_call>\s*\Z", "", text)
+    try:
+        lone = json.loads(body)
+    except ValueError:
+        lone = None
+    if isinstance(lone, dict) and "arguments" in lone and tools.find(str(lone.get("name"))):
+        return as_calls([lone])
     text = re.split(r"^<tool_response>", text, maxsplit=1, flags=re.MULTILINE)[0]
-    decoder, values, place = json.JSONDecoder(), [], 0
-    tag = re.compile(r"^[^\S\n]*<tool_call>\s*|<tool_call>\s*(?=[{\[])", re.MULTILINE)
+    decoder, values, place = json.JSONDecoder(strict=False), [], 0
+    fence = r"\s*(?:```\w*\s*)?"
+    tag = re.compile(rf"^[^\S\n]*<tool_call>{fence}|<tool_call>{fence}(?=[{{\[])", re.MULTILINE)
     while found := tag.search(text, place):
-        value, place = decoder.raw_decode(text, found.end())
-        values += value if isinstance(value, list) else [value]
+        place = found.end()
+        while place == found.end() or text.startswith("{", place):
+            value, place = decoder.raw_decode(text, place)
+            values += value if isinstance(value, list) else [value]
+            place += len(text[place:]) - len(text[place:].lstrip())
     return as_calls(values)
