@@ -1284,6 +1284,71 @@ for length, d_model in [(1, 1), (4, 4), (50, 7), (300, 64)]:
             assert abs(table[pos, column] - expected) < 1e-5, (pos, column)
 print("exercise 4: correct")
 # %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的函数或类可以顶替包里的那一个，跑同一批测试；裁判是 `torch` 和公式本身，不是我们的代码。
+# 在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise sinusoids > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint sinusoids
+# ```
+#
+# 第一条打印题头（签名和文档，没有函数体），写完跑第二条；第三条给提示。本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `padding_mask` | 第 4 节：填充不许看 | 几行 |
+# | `scaled_dot_product_attention` | 第 3 节的公式，就是练习 1，多了 dropout | 几行 |
+# | `sinusoids` | 第 7 节的位置表，就是练习 4 | 几行 |
+# | `MultiHeadAttention` | 第 6 节的整个类：练习 3，再加缓存（第 13 章） | 一下午 |
+#
+# 在笔记本里用 `check`。下面这一份只错了一处：每一列各有各的转速。
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are
+# `torch` and the formulas themselves, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise sinusoids > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint sinusoids
+# ```
+#
+# The first prints the head (signature and docstring, no body); write the rest and run the second;
+# the third gives a hint. The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `padding_mask` | section 4: padding may not be looked at | a few lines |
+# | `scaled_dot_product_attention` | the formula of section 3: exercise 1, with dropout besides | a few lines |
+# | `sinusoids` | the table of section 7: exercise 4 | a few lines |
+# | `MultiHeadAttention` | the whole class of section 6: exercise 3, and a cache (chapter 13) | an afternoon |
+#
+# In a notebook there is `check`. The attempt below has one mistake: each column has a speed of its
+# own.
+# %%
+from tests.exercise import check
+
+
+def sinusoids(length, d_model):
+    position = torch.arange(length, dtype=torch.float64)[:, None]
+    column = torch.arange(d_model, dtype=torch.float64)
+    angle = position / 10000 ** (column / d_model)  # which columns share a speed?
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+right = check(sinusoids)
+# %% [markdown] lang="zh"
+# 从上往下读：哪个测试没过；第几个数开始不同，期望的是多少，得到的是多少；最后说公式在论文的哪一节，
+# 提示怎么要。第 1 行第 1 列应当是 $\cos 1$，它得到的却是慢了十倍的 $\cos 0.1$。
+# %% [markdown] lang="en"
+# Read it from the top: which test failed; where the numbers part, what was expected and what was
+# got; and at the end where the formula stands in the paper and how to get a hint. Row 1, column 1
+# should be $\cos 1$, and it is $\cos 0.1$, ten times too slow.
+# %% [markdown] lang="zh"
 # ## 8 回顾
 #
 # 全章合成一张图：一次多头注意力，从 $x$（和可能有的 `memory`）到输出。

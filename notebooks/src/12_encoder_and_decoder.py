@@ -1363,6 +1363,76 @@ for config in cases:
     assert candidate(config) == truth, config
 print("exercise 4: correct")
 # %% [markdown] lang="zh"
+# ## 检查你自己的代码
+#
+# 你写的类可以顶替包里的那一个，跑同一批测试；裁判是 `torch.nn.Transformer` 和 `transformers` 的 Marian，
+# 不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise Residual > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint Residual
+# ```
+#
+# 第一条打印题头（签名和文档，没有函数体），写完跑第二条；第三条给提示。本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `Residual` | 第 6、7 节：残差连接，就是练习 2，多了 dropout | 几行 |
+# | `EncoderLayer` | 第 8 节：看一遍源句，再各自想 | 一下午 |
+# | `DecoderLayer` | 第 8 节：看译文，看源句，再想；就是练习 3，整个类 | 一下午 |
+#
+# 在笔记本里用 `check`。下面这一份只错了一处：pre-norm 时，绕过子层的是归一化之后的 $x$。
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are
+# `torch.nn.Transformer` and the Marian of `transformers`, not our code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise Residual > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint Residual
+# ```
+#
+# The first prints the head (signature and docstring, no body); write the rest and run the second;
+# the third gives a hint. The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `Residual` | sections 6 and 7: the residual connection, exercise 2 with dropout | a few lines |
+# | `EncoderLayer` | section 8: look at the source, then think alone | an afternoon |
+# | `DecoderLayer` | section 8: target, source, thought: exercise 3, the whole class | an afternoon |
+#
+# In a notebook there is `check`. The attempt below has one mistake: with pre-norm, what goes around
+# the sublayer is the normalised $x$.
+# %%
+from tests.exercise import check
+
+
+class Residual(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.pre_norm = config.norm == "pre"
+        self.norm = torch.nn.LayerNorm(config.d_model, config.layer_norm_eps)
+        self.dropout = torch.nn.Dropout(config.dropout)
+
+    def forward(self, x, sublayer):
+        x = self.norm(x) if self.pre_norm else x  # what should go around?
+        x = x + self.dropout(sublayer(x))
+        return x if self.pre_norm else self.norm(x)
+
+
+# %%
+right = check(Residual)
+# %% [markdown] lang="zh"
+# 从上往下读：post-norm 的测试过了，pre-norm 的没过；第一个不同的数在哪里，期望多少，得到多少；最后是
+# 出处和怎样要提示。pre-norm 的直路上什么都不许有，连归一化也不许。
+# %% [markdown] lang="en"
+# Read it from the top: the test of post-norm has passed, that of pre-norm has not; where the first
+# number differs, what was expected and got; and at the end where to read on and how to get a hint.
+# Nothing may stand on the straight road of pre-norm, not even a norm.
+# %% [markdown] lang="zh"
 # ## 13 回顾
 #
 # 带走七句话：

@@ -1530,25 +1530,6 @@ print(*good, *bad, sep="\n")
 # python -m tiny_transformer train --task numerals
 # python -m tiny_transformer train --task numerals --small
 # ```
-#
-# ## 11 带走七句话
-#
-# 1. 考题按**值**留出，判卷的人不是出题的人。
-# 2. 教师强制：译文错开一格，因果掩码让 $T$ 个位置一次学完。
-# 3. 批次按词元数装，长短相近的放在一起，填充就少。
-# 4. 标签平滑的损失有底线，不是 0；它教模型只给九成把握。
-# 5. Adam 的步子由学习率说了算，所以要预热；最后几个检查点取平均，几乎白得一截分数。
-# 6. KV 缓存不改结果，只把平方变成直线；束搜索找的是模型心目中最好的，不是对的。
-# 7. 交叉注意力会自己学出对齐；没见过的组合，它不会。
-#
-# 本章没有讲、值得接着读的：反向翻译（Sennrich 等 2016，arXiv:1511.06709）、学得到的相对位置（Shaw
-# 等 2018，arXiv:1803.02155）、束越宽译得越差的怪事（Koehn 与 Knowles 2017，arXiv:1706.03872）。
-#
-# 把解码器单独拿出来，换上 RoPE、RMSNorm、SwiGLU，就是今天的大语言模
-# 型：[21 · 走到注意力门前](21_tokens_to_rope.ipynb)。
-#
-# 代
-# 码：[numerals.py](../../tiny_transformer/numerals.py)、[batching.py](../../tiny_transformer/batching.py)、[loss.py](../../tiny_transformer/loss.py)、[training.py](../../tiny_transformer/training.py)、[decoding.py](../../tiny_transformer/decoding.py)、[beam.py](../../tiny_transformer/beam.py)。
 # %% [markdown] lang="en"
 # Train, translate, score: three commands. When training is interrupted, **the same command** again
 # goes on with it. `--help` lists all options; the defaults are `PAIRS` in
@@ -1573,7 +1554,100 @@ print(*good, *bad, sep="\n")
 # python -m tiny_transformer train --task numerals
 # python -m tiny_transformer train --task numerals --small
 # ```
+# %% [markdown] lang="zh"
+# ## 检查你自己的代码
 #
+# 你写的函数可以顶替包里的那一个，跑同一批测试；裁判是 `torch`、`transformers` 的 `generate`、穷举和手算
+# 的数，不是我们的代码。在仓库的根目录里：
+#
+# ```bash
+# python -m tests.exercise label_smoothed_cross_entropy > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint label_smoothed_cross_entropy
+# ```
+#
+# 第一条打印题头（签名和文档，没有函数体），写完跑第二条；第三条给提示。本章的题：
+#
+# | 写什么 | 是什么 | 多少工夫 |
+# | --- | --- | --- |
+# | `collate` | 第 3 节：一批句对变成三张表，错开一格 | 几行 |
+# | `label_smoothed_cross_entropy` | 第 4 节的损失，就是练习 1，一批一批地算 | 几行 |
+# | `average_checkpoints` | 第 6 节：检查点取平均，就是练习 3 | 几行 |
+# | `length_penalty` | 第 8 节：长译文不吃亏 | 几行 |
+# | `greedy_decode` | 第 7 节：贪心解码，练习 4 的完整版 | 一下午 |
+# | `beam_search` | 第 8 节：束搜索 | 一个周末 |
+#
+# 在笔记本里用 `check`。下面这一份只错了一处：那一成只分给了**别的**词元。
+# %% [markdown] lang="en"
+# ## Check your own code
+#
+# What you write can stand in the place of the package's own, under the same tests; the judges are
+# `torch`, the `generate` of `transformers`, exhaustive search and numbers worked by hand, not our
+# code. In the root of the repository:
+#
+# ```bash
+# python -m tests.exercise label_smoothed_cross_entropy > my.py
+# pytest --mine my.py
+# python -m tests.exercise --hint label_smoothed_cross_entropy
+# ```
+#
+# The first prints the head (signature and docstring, no body); write the rest and run the second;
+# the third gives a hint. The exercises of this chapter:
+#
+# | write | what it is | how long |
+# | --- | --- | --- |
+# | `collate` | section 3: pairs to three tables, shifted by one | a few lines |
+# | `label_smoothed_cross_entropy` | the loss of section 4: exercise 1, for batches | a few lines |
+# | `average_checkpoints` | section 6: the mean of checkpoints: exercise 3 | a few lines |
+# | `length_penalty` | section 8: a fair chance for long outputs | a few lines |
+# | `greedy_decode` | section 7: greedy decoding, exercise 4 in full | an afternoon |
+# | `beam_search` | section 8: beam search | a weekend |
+#
+# In a notebook there is `check`. The attempt below has one mistake: the tenth is spread over the
+# **other** tokens only.
+# %%
+from tests.exercise import check
+from tiny_transformer.loss import LossSum
+
+
+def label_smoothed_cross_entropy(logits, targets, pad_id, smoothing=0.1):
+    log_p = logits.log_softmax(-1)
+    nll = -log_p.gather(-1, targets[..., None]).squeeze(-1)
+    others = (-log_p.sum(-1) - nll) / (logits.shape[-1] - 1)  # over how many tokens?
+    smoothed = (1 - smoothing) * nll + smoothing * others
+    real = targets != pad_id
+    return LossSum(smoothed[real].sum(), nll[real].sum().detach(), int(real.sum()))
+
+
+right = check(label_smoothed_cross_entropy)
+# %% [markdown] lang="zh"
+# 先看第一行，没过的是哪个测试：手算的那一个，三个词元，概率 0.2、0.5、0.3；再看得到的数和期望的数；
+# 最后是出处和怎样要提示。这里的 `log_softmax` 还有第二个毛病，改好第一个才轮到它：见半精度的测试。
+# %% [markdown] lang="en"
+# The first line says which test failed: the one worked by hand, three tokens of probability 0.2, 0.5
+# and 0.3; then come the number that was got and the one expected, and where to read on. There is a
+# second fault in `log_softmax` here, whose turn comes when the first is mended: see the test of half
+# precision.
+# %% [markdown] lang="zh"
+# ## 11 带走七句话
+#
+# 1. 考题按**值**留出，判卷的人不是出题的人。
+# 2. 教师强制：译文错开一格，因果掩码让 $T$ 个位置一次学完。
+# 3. 批次按词元数装，长短相近的放在一起，填充就少。
+# 4. 标签平滑的损失有底线，不是 0；它教模型只给九成把握。
+# 5. Adam 的步子由学习率说了算，所以要预热；最后几个检查点取平均，几乎白得一截分数。
+# 6. KV 缓存不改结果，只把平方变成直线；束搜索找的是模型心目中最好的，不是对的。
+# 7. 交叉注意力会自己学出对齐；没见过的组合，它不会。
+#
+# 本章没有讲、值得接着读的：反向翻译（Sennrich 等 2016，arXiv:1511.06709）、学得到的相对位置（Shaw
+# 等 2018，arXiv:1803.02155）、束越宽译得越差的怪事（Koehn 与 Knowles 2017，arXiv:1706.03872）。
+#
+# 把解码器单独拿出来，换上 RoPE、RMSNorm、SwiGLU，就是今天的大语言模
+# 型：[21 · 走到注意力门前](21_tokens_to_rope.ipynb)。
+#
+# 代
+# 码：[numerals.py](../../tiny_transformer/numerals.py)、[batching.py](../../tiny_transformer/batching.py)、[loss.py](../../tiny_transformer/loss.py)、[training.py](../../tiny_transformer/training.py)、[decoding.py](../../tiny_transformer/decoding.py)、[beam.py](../../tiny_transformer/beam.py)。
+# %% [markdown] lang="en"
 # ## 11 Seven sentences to take along
 #
 # 1. Hold out by **value**; and let somebody else mark the papers.

@@ -49,9 +49,12 @@ def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Te
 
 @torch.no_grad()
 def randomise(module: nn.Module, seed: int = 0) -> None:
-    """Draw every parameter so that attention is far from uniform and no bias or norm is neutral."""
+    """Draw every parameter so that attention is far from uniform and no bias or norm is neutral.
+
+    By the order of their names: in which order a class makes its parts is its own affair.
+    """
     generator = torch.Generator().manual_seed(seed)
-    for name, parameter in module.named_parameters():
+    for name, parameter in sorted(module.named_parameters()):
         noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         if "norm" in name and name.endswith("weight"):
             noise = 1 + 0.3 * noise

@@ -54,10 +54,8 @@ def teacher_forced(model: torch.nn.Module, source: Tensor, hypothesis: Hypothesi
 
 
 def test_length_penalty_is_equation_14() -> None:
-    assert length_penalty(1, 0.6) == 1
-    assert length_penalty(7, 1.0) == 2
-    assert length_penalty(49, 0.5) == 3
-    assert length_penalty(30, 0.0) == 1
+    for length, alpha, want in ((1, 0.6, 1), (7, 1.0, 2), (49, 0.5, 3), (30, 0.0, 1), (13, 2.0, 9)):
+        assert length_penalty(length, alpha) == pytest.approx(want), (length, alpha)
     assert length_penalty(19, 0.6) == pytest.approx(4**0.6)
 
 

@@ -13,7 +13,7 @@ def label_smoothed_cross_entropy(logits, targets, pad_id, smoothing=0.1):
     rows = rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
     V = rows.shape[-1]
     log_p = rows - rows.logsumexp(dim=-1, keepdim=True)
-    target = F.one_hot(right, V) * (1 - smoothing) + smoothing / V
+    target = F.one_hot(right, V).to(rows.dtype) * (1 - smoothing) + smoothing / V
     smoothed = -(target * log_p).sum()
     nll = F.nll_loss(log_p.detach(), right, reduction="sum")
     return LossSum(smoothed, nll, len(right))
