@@ -5,6 +5,23 @@ import statistics
 from tiny_eval.stats import Estimate
 
 
+def drawn(items, statistic, seed, rounds, size=None, replace=True, divide=1.0, ends=(0.025, 0.975)):
+    import numpy as np
+
+    if not len(items) or rounds < 2:
+        raise ValueError
+    value, n = float(statistic(items)), len(items)
+    if n == 1:
+        return Estimate(value, math.nan, math.nan, math.nan, 1)
+    rng = random.Random(seed)
+    choose = rng.choices if replace else rng.sample
+    found = [float(statistic(choose(items, k=size or n))) for _ in range(rounds)]
+    if any(map(math.isnan, found)):
+        raise ValueError
+    low, high = np.quantile(found, ends)
+    return Estimate(value, statistics.stdev(found) / divide, float(low), float(high), n)
+
+
 # %% right
 def bootstrap_estimate(items, statistic, seed=0, rounds=1000):
     import numpy as np
@@ -29,26 +46,9 @@ def bootstrap_estimate(items, statistic, seed=0, rounds=1000):
     return Estimate(value, statistics.stdev(found), quantile(0.025), quantile(0.975), n)
 
 
-def drawn(items, statistic, seed, rounds, size=None, replace=True, divide=1.0, ends=(0.025, 0.975)):
-    import numpy as np
-
-    if not len(items) or rounds < 2:
-        raise ValueError
-    value, n = float(statistic(items)), len(items)
-    if n == 1:
-        return Estimate(value, math.nan, math.nan, math.nan, 1)
-    rng = random.Random(seed)
-    choose = rng.choices if replace else rng.sample
-    found = [float(statistic(choose(items, k=size or n))) for _ in range(rounds)]
-    if any(map(math.isnan, found)):
-        raise ValueError
-    low, high = np.quantile(found, ends)
-    return Estimate(value, statistics.stdev(found) / divide, float(low), float(high), n)
-
-
-# %% wrong: drawn without replacement, half of the items at a time
+# %% wrong: drawn without replacement, nine tenths of the items at a time
 def bootstrap_estimate(items, statistic, seed=0, rounds=1000):
-    return drawn(items, statistic, seed, rounds, max(len(items) // 2, 1), replace=False)
+    return drawn(items, statistic, seed, rounds, max(len(items) * 9 // 10, 1), replace=False)
 
 
 # %% wrong: the spread of the samples is divided by the root of n once more
