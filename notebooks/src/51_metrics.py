@@ -1632,32 +1632,29 @@ if installed("sklearn"):
 # **练习 4**（没有裁判）　写一把专看**钟点次序**的尺子：从答卷里按次序取出钟点，和标准答案的逐个相同就给 1。它能揪
 # 出十三份里的哪几份？再写一份答卷，让你自己的尺子上当。
 #
-# ## 带走八句话
+# ## 检查你自己的代码
 #
-# 1. 范式决定什么不算数；减号、小数点和冠词都可能是答案。
-# 2. F1 是一袋词：不看次序，不看否定。中文的 F1 要报切法。
-# 3. 叫 ROUGE-L 的至少有三种，同一句话能差几十分；比之前先问定义。
-# 4. BLEU 先加后除，不是句子的平均；没有签名的 BLEU 不能比。
-# 5. 不同分词器的困惑度，要按字节比；困惑度不管真假。
-# 6. 比概率的选择题，短的占便宜；除以长度，长而熟的占便宜。
-# 7. pass@k 要无偏地数；好猜的题不能用它。
-# 8. 指标和人有多一致，取决于量的是什么样的错误。先看人和人有多一致。
+# 本章的尺子，你都可以自己写：你的文件里与下表同名的函数，会在整个包里顶替我们的，再跑它的测试。裁判不是我们的代
+# 码，而是 `rouge-score`、`sacrebleu`、`rapidfuzz`、SQuAD 与 LongBench 的定义、论文里的例子和手算的数。
 #
-# 延伸阅读：Rajpurkar 等 2016（SQuAD，arXiv:1606.05250），Lin 2004（ROUGE），Hyyrö 2004（比特 LCS），
-# Papineni 等 2002（BLEU），Post 2018（签名），Popović 2015（chrF），Guo 等 2017（校准，arXiv:1706.04599），
-# Chen 等 2021（pass@k，arXiv:2107.03374），Yao 等 2024（pass^k，arXiv:2406.12045），Bai 等 2024（LongBench，
-# arXiv:2308.14508）。
+# ```bash
+# python -m tests.exercise token_f1 > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                              # 写出来
+# pytest --mine my.py                        # 你的顶替我们的，跑它的测试
+# ```
 #
-# 上一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。下一章：
-# [52 · 评测台](52_harness.ipynb)：误差多大，多少道题才够，怎样把这些尺子装进一条可以重跑的流水线。再下一章：
-# [53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `token_f1` | 词的 F1，怎样切词由参数定（练习 1 是它切成字的样子） | 几行 |
+# | `lcs_length` | 最长公共子序列有多长（就是练习 2） | 几行 |
+# | `rouge_l` | ROUGE-L 的精确率、召回率和 F | 几行 |
+# | `expected_calibration_error` | 期望校准误差 | 几行 |
+# | `pass_at_k` | 无偏的 pass@k（就是练习 3） | 几行 |
+# | `corpus_bleu` | 语料的 BLEU：剪裁、几条标准答案、短句的惩罚、平滑 | 一下午 |
+# | `corpus_chrf` | 语料的 chrF | 一下午 |
 #
-# 代码：[text.py](../../tiny_eval/text.py)、[answers.py](../../tiny_eval/answers.py)、
-# [lcs.py](../../tiny_eval/lcs.py)、[rouge.py](../../tiny_eval/rouge.py)、[bleu.py](../../tiny_eval/bleu.py)、
-# [bleu_tokens.py](../../tiny_eval/bleu_tokens.py)、[chrf.py](../../tiny_eval/chrf.py)、
-# [likelihood.py](../../tiny_eval/likelihood.py)、[ngram.py](../../tiny_eval/ngram.py)、
-# [pass_at_k.py](../../tiny_eval/pass_at_k.py)、[agreement.py](../../tiny_eval/agreement.py)、
-# [metrics.py](../../tiny_eval/metrics.py)。
+# 卡住了：`python -m tests.exercise --hint token_f1`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，
+# 再看输出：
 # %% [markdown] lang="en"
 # Two schemes agree no further than this. (The second line is quadratic kappa: two marks apart costs four
 # times as much as one.) In the last example two people each give marks to 1 of 20 replies, and not to the
@@ -1697,6 +1694,81 @@ if installed("sklearn"):
 # **Exercise 4** (no judge). Write a ruler for the **order of the times**: take the times of day out of a
 # reply in order, and give 1 if they are those of the reference, one by one. Which of the thirteen does it
 # catch? Then write a reply that fools your own ruler.
+#
+# ## Check your own code
+#
+# Each of these rulers you can write yourself: a function of your file that is called as in the table takes
+# the place of ours in the whole package, and its tests run. The judge is not our code but `rouge-score`,
+# `sacrebleu`, `rapidfuzz`, the definitions of SQuAD and LongBench, the papers' examples and numbers worked
+# by hand.
+#
+# ```bash
+# python -m tests.exercise token_f1 > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                              # write it
+# pytest --mine my.py                        # yours takes the place of ours, and its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `token_f1` | the F1 of words, cut as an argument says (exercise 1 is its case of characters) | a few lines |
+# | `lcs_length` | the length of the longest common subsequence (exercise 2 itself) | a few lines |
+# | `rouge_l` | precision, recall and F of ROUGE-L | a few lines |
+# | `expected_calibration_error` | the expected calibration error | a few lines |
+# | `pass_at_k` | the unbiased pass@k (exercise 3 itself) | a few lines |
+# | `corpus_bleu` | BLEU of a corpus: clipping, several references, the penalty, smoothing | an afternoon |
+# | `corpus_chrf` | chrF of a corpus | an afternoon |
+#
+# Stuck? `python -m tests.exercise --hint token_f1`. In a notebook `check` does the same. What is wrong with
+# this one? Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def token_f1(prediction, reference, tokenize=None):
+    words = tokenize or words_of_qa
+    given, expected = set(words(prediction)), set(words(reference))  # in sets?
+    shared = len(given & expected)
+    return 2 * shared / (len(given) + len(expected)) if shared else 0.0
+
+
+_ = check(token_f1)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行是没过的测试，方括号里是答卷、标准答案和该得的分；`Obtained` 是你的，`Expected` 是对的；末两行是出
+# 处和提示。集合里一个词只剩一次，把 `yellow` 说两遍就白说了：换成 `Counter`，再运行一次，看下一个拦住你的是什么。
+#
+# ## 带走八句话
+#
+# 1. 范式决定什么不算数；减号、小数点和冠词都可能是答案。
+# 2. F1 是一袋词：不看次序，不看否定。中文的 F1 要报切法。
+# 3. 叫 ROUGE-L 的至少有三种，同一句话能差几十分；比之前先问定义。
+# 4. BLEU 先加后除，不是句子的平均；没有签名的 BLEU 不能比。
+# 5. 不同分词器的困惑度，要按字节比；困惑度不管真假。
+# 6. 比概率的选择题，短的占便宜；除以长度，长而熟的占便宜。
+# 7. pass@k 要无偏地数；好猜的题不能用它。
+# 8. 指标和人有多一致，取决于量的是什么样的错误。先看人和人有多一致。
+#
+# 延伸阅读：Rajpurkar 等 2016（SQuAD，arXiv:1606.05250），Lin 2004（ROUGE），Hyyrö 2004（比特 LCS），
+# Papineni 等 2002（BLEU），Post 2018（签名），Popović 2015（chrF），Guo 等 2017（校准，arXiv:1706.04599），
+# Chen 等 2021（pass@k，arXiv:2107.03374），Yao 等 2024（pass^k，arXiv:2406.12045），Bai 等 2024（LongBench，
+# arXiv:2308.14508）。
+#
+# 上一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。下一章：
+# [52 · 评测台](52_harness.ipynb)：误差多大，多少道题才够，怎样把这些尺子装进一条可以重跑的流水线。再下一章：
+# [53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
+#
+# 代码：[text.py](../../tiny_eval/text.py)、[answers.py](../../tiny_eval/answers.py)、
+# [lcs.py](../../tiny_eval/lcs.py)、[rouge.py](../../tiny_eval/rouge.py)、[bleu.py](../../tiny_eval/bleu.py)、
+# [bleu_tokens.py](../../tiny_eval/bleu_tokens.py)、[chrf.py](../../tiny_eval/chrf.py)、
+# [likelihood.py](../../tiny_eval/likelihood.py)、[ngram.py](../../tiny_eval/ngram.py)、
+# [pass_at_k.py](../../tiny_eval/pass_at_k.py)、[agreement.py](../../tiny_eval/agreement.py)、
+# [metrics.py](../../tiny_eval/metrics.py)。
+# %% [markdown] lang="en"
+# How to read it: the first line is the test that failed, with the reply, the reference and the score it
+# should have in brackets; `Obtained` is yours, `Expected` is right; the last two lines say where it comes
+# from and how to get a hint. A set keeps a word once, so to say `yellow` twice costs nothing: take a
+# `Counter`, run it again, and see what stops you next.
 #
 # ## Eight sentences to take along
 #

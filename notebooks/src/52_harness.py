@@ -1600,27 +1600,23 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 #
 # **练习 4**（没有标准答案）　照第 1 节写一个你自己的任务，至少 30 题。先跑 gold 和 random，再跑两个模型，然后写出那句话：谁胜过谁，多少，区间，p 值。如果分不出，按第 9 节算一算要多少题。
 #
-# ## 14 带走九句话
+# ## 检查你自己的代码
 #
-# 1. 任务是一个文件；改一行就是另一个任务。
-# 2. 问和判分开；问一题写一行，断了接着问。
-# 3. 先跑 gold 和 random；gold 不满分，先修尺子；gold 满分，尺子也未必好。
-# 4. 字母和似然是两种考试；`acc` 偏爱短选项；提取率低分数不可信，提取率高也不保证可信。
-# 5. 合起来编码，再切开；长文章一窗一窗，从左边补满。
-# 6. 对错题用 Wilson；一页几题要聚类；BLEU 用自助法。
-# 7. 先算要多少题，再跑。
-# 8. 比较要成对；挑过就要校正，或者换新题再测；“分不出”不等于“一样好”。
-# 9. 模板、例题、次序，同分数一起报。
+# 误差条这几个函数，你都可以自己写：你的文件里与下表同名的函数，会在整个包里顶替我们的，再跑它的测试。裁判不是我们的代码，而是 `scipy`、手算的数，和几千次模拟：说是 95% 的区间，就要有 95% 次罩住真值。
 #
-# 延伸阅读：Miller 2024（给评测加误差条），Biderman 等 2024（lm-evaluation-harness 的经验，arXiv:2405.14782），Koehn 2004（BLEU 的成对自助法），Holm 1979。
+# ```bash
+# python -m tests.exercise mcnemar > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                             # 写出来
+# pytest --mine my.py                       # 你的顶替我们的，跑它的测试
+# ```
 #
-# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)：从提取答案到 150 分的总分。第 33 章和第 43 章用到的区间、成对比较，道理都在这里：
-# [33](33_grounded_answers.ipynb)、[43](43_sops_plans_traces.ipynb)。
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `mcnemar` | 两个模型的对错题，精确的 p 值 | 几行 |
+# | `bootstrap_estimate` | 自助法的标准误和区间 | 几行 |
+# | `mean_estimate` | 平均分的误差条：Wilson（练习 2）、Student、聚类 | 一下午 |
 #
-# 代码：[tasks.py](../../tiny_eval/tasks.py)、[prompts.py](../../tiny_eval/prompts.py)、[models.py](../../tiny_eval/models.py)、[runner.py](../../tiny_eval/runner.py)、
-# [run_files.py](../../tiny_eval/run_files.py)、[scoring.py](../../tiny_eval/scoring.py)、[filters.py](../../tiny_eval/filters.py)、[choice_letter.py](../../tiny_eval/choice_letter.py)、
-# [encoding.py](../../tiny_eval/encoding.py)、[batching.py](../../tiny_eval/batching.py)、[stats.py](../../tiny_eval/stats.py)、[paired_tests.py](../../tiny_eval/paired_tests.py)、
-# [comparison.py](../../tiny_eval/comparison.py)、[report_page.py](../../tiny_eval/report_page.py)、[cli.py](../../tiny_eval/cli.py)。
+# 卡住了：`python -m tests.exercise --hint mcnemar`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再看输出：
 # %% [markdown] lang="en"
 # The report lists at most 100 questions, the worst first, and those alone can be shown on which the two runs
 # differ; all 120 are in `predictions.jsonl`. **Do read the texts**: a number alone shows neither the
@@ -1653,6 +1649,67 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # **Exercise 4.** (No one answer is right.) Write a task of your own as in section 1, with 30 questions or more. Run gold
 # and random first, then two models, and write the sentence: who beats whom, by how much, the interval, the p-value. If
 # they cannot be told apart, compute how many questions it would take (section 9).
+#
+# ## Check your own code
+#
+# The functions behind the error bars you can write yourself: one of your file that is called as in the table takes the
+# place of ours in the whole package, and its tests run. The judge is not our code but `scipy`, numbers worked by hand,
+# and thousands of simulations: an interval that says 95% has to hold the truth 95 times in a hundred.
+#
+# ```bash
+# python -m tests.exercise mcnemar > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                             # write it
+# pytest --mine my.py                       # yours takes the place of ours, and its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `mcnemar` | the exact p-value for right and wrong answers of two models | a few lines |
+# | `bootstrap_estimate` | standard error and interval by the bootstrap | a few lines |
+# | `mean_estimate` | the error bar of a mean: Wilson's (exercise 2), Student's, with clusters | an afternoon |
+#
+# Stuck? `python -m tests.exercise --hint mcnemar`. In a notebook `check` does the same. What is wrong with this one?
+# Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def mcnemar(wins, losses):
+    n, few = wins + losses, min(wins, losses)
+    return sum(math.comb(n, k) for k in range(few + 1)) / 2**n  # is that all?
+
+
+_ = check(mcnemar)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行是没过的测试，方括号里是赢几题、输几题、该得的 p；`Obtained` 是你的，`Expected` 是对的；末两行是出处和提示。只赢了一题，什么也看不出来，p 该是 1：这里只数了一边的尾巴，另一边也一样极端。
+#
+# ## 14 带走九句话
+#
+# 1. 任务是一个文件；改一行就是另一个任务。
+# 2. 问和判分开；问一题写一行，断了接着问。
+# 3. 先跑 gold 和 random；gold 不满分，先修尺子；gold 满分，尺子也未必好。
+# 4. 字母和似然是两种考试；`acc` 偏爱短选项；提取率低分数不可信，提取率高也不保证可信。
+# 5. 合起来编码，再切开；长文章一窗一窗，从左边补满。
+# 6. 对错题用 Wilson；一页几题要聚类；BLEU 用自助法。
+# 7. 先算要多少题，再跑。
+# 8. 比较要成对；挑过就要校正，或者换新题再测；“分不出”不等于“一样好”。
+# 9. 模板、例题、次序，同分数一起报。
+#
+# 延伸阅读：Miller 2024（给评测加误差条），Biderman 等 2024（lm-evaluation-harness 的经验，arXiv:2405.14782），Koehn 2004（BLEU 的成对自助法），Holm 1979。
+#
+# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)：从提取答案到 150 分的总分。第 33 章和第 43 章用到的区间、成对比较，道理都在这里：
+# [33](33_grounded_answers.ipynb)、[43](43_sops_plans_traces.ipynb)。
+#
+# 代码：[tasks.py](../../tiny_eval/tasks.py)、[prompts.py](../../tiny_eval/prompts.py)、[models.py](../../tiny_eval/models.py)、[runner.py](../../tiny_eval/runner.py)、
+# [run_files.py](../../tiny_eval/run_files.py)、[scoring.py](../../tiny_eval/scoring.py)、[filters.py](../../tiny_eval/filters.py)、[choice_letter.py](../../tiny_eval/choice_letter.py)、
+# [encoding.py](../../tiny_eval/encoding.py)、[batching.py](../../tiny_eval/batching.py)、[stats.py](../../tiny_eval/stats.py)、[paired_tests.py](../../tiny_eval/paired_tests.py)、
+# [comparison.py](../../tiny_eval/comparison.py)、[report_page.py](../../tiny_eval/report_page.py)、[cli.py](../../tiny_eval/cli.py)。
+# %% [markdown] lang="en"
+# How to read it: the first line is the test that failed, with wins, losses and the right p in brackets; `Obtained` is
+# yours, `Expected` is right; the last two lines say where it comes from and how to get a hint. One win alone shows
+# nothing, and p is 1: here only one tail is counted, and the other is as extreme.
 #
 # ## 14 Nine sentences to take along
 #

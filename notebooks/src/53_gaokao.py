@@ -1581,24 +1581,25 @@ tiny_eval("score", str(run))
 # **练习 4**　（没有标准答案）挑一个模型考一遍。先看抽取率和写断的份数，再看分数；然后像第 8 节那样一份一份读完，把
 # 失分归类。除去“形式”和“写断”，它还丢了多少分？改一句提示词再考一次，第 9 节的检验怎么说？
 #
-# ## 12 带走七句话
+# ## 检查你自己的代码
 #
-# 1. 一个字母要凭它前后的话才算数；拿不准就说没有，并且报出抽取率。
-# 2. 没答出来的记零分，没批的另列：这是两回事。
-# 3. 哪一年的卷子，用哪一年的规矩；多选题闭着眼睛也能得四分之一到三分之一。
-# 4. 填空比的是值：普通写法、读成是什么、同类相比；近似值、差一个端点，都不算对。
-# 5. 答案是陌生人写的字：什么也不运行，太大的不算。
-# 6. 评卷人是一件仪器，先用 $\kappa$ 量过再信；围栏守得住结构，救不了耳根软。
-# 7. 一张卷子是用来读的；要排名，多考几张，成对地比。
+# 评卷的规矩，你都可以自己写：你的文件里与下表同名的函数，会在整个包里顶替我们的，再跑它的测试。裁判不是我们的
+# 代码，而是考卷上印的规矩、scikit-learn 的 $\kappa$，和 909 份手工标好字母的答复。
 #
-# 延伸阅读：Zhang 等 2023（GAOKAO-Bench，arXiv:2305.12474），Zheng 等 2023（模型当评卷人，arXiv:2306.05685），
-# Miller 2024（评测的误差条，arXiv:2411.00640）。
+# ```bash
+# python -m tests.exercise multiple_choice_points > my.py  # 题目：签名和说明，没有函数体
+# $EDITOR my.py                                            # 写出来
+# pytest --mine my.py                                      # 你的顶替我们的，跑它的测试
+# ```
 #
-# 上一章：[52 · 评测台](52_harness.ipynb)；指标怎样骗人，见[第 51 章](51_metrics.ipynb)。
+# | 写什么 | 是什么 | 大小 |
+# | --- | --- | --- |
+# | `multiple_choice_points` | 多选题按哪年的规矩给几分（就是练习 2） | 几行 |
+# | `cohen_kappa` | 两位评卷人的一致，扣掉碰巧 | 几行 |
+# | `choice_letter` | 从答复里读出字母（练习 1 是它的一角）：猜错的至多 45 份，漏读的至多 150 份 | 一个周末 |
 #
-# 代码：[gaokao.py](../../tiny_eval/gaokao.py)、[filters.py](../../tiny_eval/filters.py)、
-# [judge.py](../../tiny_eval/judge.py)、[agreement.py](../../tiny_eval/agreement.py)、
-# [gaokao_files.py](../../tiny_eval/gaokao_files.py)，读答案的几个模块在第 2、5 节。
+# 卡住了：`python -m tests.exercise --hint choice_letter`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先
+# 想，再看输出：
 # %% [markdown] lang="en"
 # 64 points, as in section 7. Open questions that are marked are counted in, and the extraction rate changes with
 # them: 16 of 19. To compare two runs question by question there is `tiny_eval compare`, for a page
@@ -1622,6 +1623,70 @@ tiny_eval("score", str(run))
 # replies could be read and how many were cut, then the score; then read them one by one as in section 8,
 # and sort what was lost. Without "form" and "cut off", how many points are still missing? Change a sentence
 # of the prompt and run it again: what does the test of section 9 say?
+#
+# ## Check your own code
+#
+# The rules of marking you can write yourself: a function of your file that is called as in the table takes
+# the place of ours in the whole package, and its tests run. The judge is not our code but the rules printed
+# on the papers, scikit-learn's $\kappa$, and 909 replies, each marked by hand with its letter.
+#
+# ```bash
+# python -m tests.exercise multiple_choice_points > my.py  # the head: signature and docstring, no body
+# $EDITOR my.py                                            # write it
+# pytest --mine my.py                                      # yours takes the place of ours, its tests run
+# ```
+#
+# | write | what it is | size |
+# | --- | --- | --- |
+# | `multiple_choice_points` | what a multiple choice is worth by its year's rule (exercise 2 itself) | a few lines |
+# | `cohen_kappa` | how far two judges agree, without what chance would give | a few lines |
+# | `choice_letter` | the letter in a reply (exercise 1 is a corner of it): at most 45 wrong guesses, 150 misses | a weekend |
+#
+# Stuck? `python -m tests.exercise --hint choice_letter`. In a notebook `check` does the same. What is wrong
+# with this one? Think first, then read the output:
+# %%
+from tests.exercise import check
+
+
+def multiple_choice_points(chosen, correct, points, year):
+    if year is None or year < 2020:
+        raise ValueError("there was no multiple choice")
+    found = len(set(chosen) & set(correct))
+    if found in (0, len(set(correct))):
+        return points * (found > 0)
+    return points * found / len(set(correct)) if year >= 2024 else 3 if year == 2020 else 2
+
+
+_ = check(multiple_choice_points)
+
+
+# %% [markdown] lang="zh"
+# 读法：第一行是没过的测试，方括号里是年份、所选、标准答案和该得的分；`assert` 左边是你的，右边是对的；末两行是出
+# 处和提示。选了 ABC 而标准答案是 ABD，多出的 C 让两个对的也不算数：先看有没有选错，再数选对几个。
+#
+# ## 12 带走七句话
+#
+# 1. 一个字母要凭它前后的话才算数；拿不准就说没有，并且报出抽取率。
+# 2. 没答出来的记零分，没批的另列：这是两回事。
+# 3. 哪一年的卷子，用哪一年的规矩；多选题闭着眼睛也能得四分之一到三分之一。
+# 4. 填空比的是值：普通写法、读成是什么、同类相比；近似值、差一个端点，都不算对。
+# 5. 答案是陌生人写的字：什么也不运行，太大的不算。
+# 6. 评卷人是一件仪器，先用 $\kappa$ 量过再信；围栏守得住结构，救不了耳根软。
+# 7. 一张卷子是用来读的；要排名，多考几张，成对地比。
+#
+# 延伸阅读：Zhang 等 2023（GAOKAO-Bench，arXiv:2305.12474），Zheng 等 2023（模型当评卷人，arXiv:2306.05685），
+# Miller 2024（评测的误差条，arXiv:2411.00640）。
+#
+# 上一章：[52 · 评测台](52_harness.ipynb)；指标怎样骗人，见[第 51 章](51_metrics.ipynb)。
+#
+# 代码：[gaokao.py](../../tiny_eval/gaokao.py)、[filters.py](../../tiny_eval/filters.py)、
+# [judge.py](../../tiny_eval/judge.py)、[agreement.py](../../tiny_eval/agreement.py)、
+# [gaokao_files.py](../../tiny_eval/gaokao_files.py)，读答案的几个模块在第 2、5 节。
+# %% [markdown] lang="en"
+# How to read it: the first line is the test that failed, with year, choice, key and points in brackets; left
+# in the `assert` is yours, right is what it should be; the last two lines say where it comes from and how to
+# get a hint. Of ABC, where ABD is right, the C takes away what A and B earn: first see whether anything
+# chosen is wrong, then count what is right.
 #
 # ## 12 Seven sentences to take along
 #

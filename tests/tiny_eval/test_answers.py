@@ -82,14 +82,31 @@ def test_chinese_f1_is_that_of_longbench(prediction, reference):
         assert found == pytest.approx(official_f1(*words), abs=1e-12)
 
 
-def test_f1_of_worked_examples():
-    assert token_f1("a red ferry boat", "The yellow ferry.") == pytest.approx(2 / 5)  # 1/3, 1/2
-    assert token_f1("yellow yellow", "yellow") == pytest.approx(2 / 3)  # once, not twice
-    assert token_f1("", "") == 0
-    assert token_f1("A", "A") == token_f1("……", "……", words_of_chinese_qa) == 1
-    assert official_f1(official_normal("A").split(), official_normal("A").split()) == 0  # wrong
-    assert token_f1("the", "A") == token_f1("?", "!") == token_f1("", "A") == 0
+@pytest.mark.parametrize(
+    ("prediction", "reference", "score"),
+    [
+        ("a red ferry boat", "The yellow ferry.", 2 / 5),  # 1/3, 1/2
+        ("yellow yellow", "yellow", 2 / 3),  # once, not twice
+        ("red", "yellow", 0),
+        ("", "", 0),
+        ("", "yellow", 0),
+        ("A", "A", 1),
+        ("the", "A", 0),
+        ("?", "!", 0),
+        ("", "A", 0),
+    ],
+)
+def test_f1_of_worked_examples(prediction, reference, score):
+    assert token_f1(prediction, reference) == pytest.approx(score)
+
+
+def test_f1_of_other_tokens():
     assert token_f1("ab", "abc", list) == pytest.approx(4 / 5)
+    assert token_f1("……", "……", words_of_chinese_qa) == 1
+
+
+def test_squad_is_wrong_that_the_answer_a_is_none():
+    assert official_f1(official_normal("A").split(), official_normal("A").split()) == 0
 
 
 @PROPERTY
