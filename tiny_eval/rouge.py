@@ -50,7 +50,8 @@ def rouge_l(prediction: str, reference: str, tokenize: Tokenizer | None = None) 
     """Tokens in the same order, gaps allowed, over the whole text. Lin 2004, section 3.1.
 
     precision: the length of the longest common subsequence / tokens of the prediction · recall: the
-    same / tokens of the reference · fmeasure: 2 p r / (p + r), where the paper's beta is 1
+    same / tokens of the reference · fmeasure: 2 p r / (p + r), where the paper's beta is 1 · all 0
+    if they have nothing in common
     tokenize: `text.words_of_rouge` by default, which sees no Chinese: `text.characters` or
     `text.words_of_jieba` do
     """
