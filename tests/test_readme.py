@@ -12,6 +12,7 @@ import tiny_agent.cli
 import tiny_eval.cli
 import tiny_rag.cli
 import tiny_transformer.cli
+from tests.exercise.catalogue import exercises
 from tiny_eval import score_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,11 @@ def test_ci_runs_the_two_commands_as_printed() -> None:
     assert test in ci
     headless = next(line for line in ENGLISH.splitlines() if line.startswith("jupyter nbconvert"))
     assert headless in ci
+
+
+def test_the_exercises_are_counted_right() -> None:
+    assert f"There are {len(exercises())} exercises" in ENGLISH
+    assert f"一共 {len(exercises())} 道练习" in CHINESE
 
 
 def test_the_python_examples_run(

@@ -1277,8 +1277,8 @@ right = check(packed_attention)
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一章：[31 · 从 PDF 到向
 # 量](31_from_pdf_to_vector.ipynb)。
 #
-# 代码：[recipes.py](../../qwen_blog/recipes.py)、[universe.py](../../qwen_blog/universe.py)、
-# [reading.py](../../qwen_blog/reading.py)、[induction.py](../../qwen_blog/induction.py)、
+# 代码：[recipes.py](../../qwen_blog/recipes.py)、[universe.py](../../qwen_blog/worlds/universe.py)、
+# [reading.py](../../qwen_blog/worlds/reading.py)、[induction.py](../../qwen_blog/induction.py)、
 # [packing.py](../../qwen_blog/packing.py)、[training.py](../../qwen_blog/training.py)、
 # [lora.py](../../qwen_blog/lora.py)。
 #
@@ -1305,8 +1305,8 @@ right = check(packed_attention)
 # Previous: [23 · The whole decoder](23_the_whole_decoder.ipynb). Next: [31 · From PDF to
 # vector](31_from_pdf_to_vector.ipynb).
 #
-# Code: [recipes.py](../../qwen_blog/recipes.py), [universe.py](../../qwen_blog/universe.py),
-# [reading.py](../../qwen_blog/reading.py), [induction.py](../../qwen_blog/induction.py),
+# Code: [recipes.py](../../qwen_blog/recipes.py), [universe.py](../../qwen_blog/worlds/universe.py),
+# [reading.py](../../qwen_blog/worlds/reading.py), [induction.py](../../qwen_blog/induction.py),
 # [packing.py](../../qwen_blog/packing.py), [training.py](../../qwen_blog/training.py),
 # [lora.py](../../qwen_blog/lora.py).
 #

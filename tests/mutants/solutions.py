@@ -1,17 +1,20 @@
 """The files of right and wrong solutions, taken apart and tried."""
 
+import ast
+import importlib
 import multiprocessing
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.exercise.catalogue import exercises
+from tests.exercise.catalogue import ROOT, Exercise, exercises
 from tests.exercise.mine import UnusableError, load, replacements
 from tests.exercise.plugin import Mine, run_quietly
+from tests.exercise.replacing import PACKAGES
 
 FOLDER = Path(__file__).resolve().parent
 RIGHT = "right"
@@ -57,18 +60,34 @@ def solutions(package: str, name: str = "*") -> Iterator[Solution]:
 def try_all(package: str, name: str = "*", processes: int = 2) -> list[Outcome]:
     """Each in a process of its own, forked from one that has the heavy libraries loaded."""
     jobs = list(solutions(package, name))
-    for exercise in exercises().values():
-        if exercise.package == package:
-            exercise.original()
-    if "torch" in sys.modules:
-        import transformers.models.qwen2.modeling_qwen2  # noqa: F401  # the tests' oracle
+    _load_libraries([each for each in exercises().values() if each.package == package])
     way = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     with multiprocessing.get_context(way).Pool(processes, maxtasksperchild=1) as pool:
         return pool.map(try_one, jobs, chunksize=1)
 
 
+def _load_libraries(wanted: Sequence[Exercise]) -> None:
+    """What the tests import from others, once for all processes."""
+    files = {test.partition("::")[0] for each in wanted for test in each.tests}
+    trees = [ast.parse((ROOT / file).read_text("utf-8")) for file in sorted(files)]
+    nodes = [node for tree in trees for node in tree.body]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    ]
+    ours = (*PACKAGES, "tests")
+    for name in sorted({name for name in names if name.partition(".")[0] not in ours}):
+        importlib.import_module(name)
+    for each in wanted:
+        each.original()
+
+
 def try_one(solution: Solution) -> Outcome:
     """Run the exercise's tests on it, up to the first failure."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # the processes share the cores
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{solution.name}.py"
