@@ -41,18 +41,19 @@ def generate_ids(model, prompts, config, tokenizer=None, generator=None):
         seen.scatter_(1, tokens[:, None], True)
 
 
-# %% wrong: padding counts as places
+# %% wrong: padding counts as places in the prompt, and not after it
 @torch.inference_mode()
 def generate_ids(model, prompts, config, tokenizer=None, generator=None):
     known, context = check_pair(model, tokenizer), model.config.max_position_embeddings
     ids, mask = pad_left(prompts, context)
     steps, seen = min(config.max_new_tokens, context - ids.shape[1]), occurring(prompts, model)
     cache = KVCache.for_model(model, len(prompts), ids.shape[1] + steps)
+    places = None
     for _ in range(steps):
-        logits = model(ids, mask, None, cache).logits[:, -1]
+        logits = model(ids, mask, places, cache).logits[:, -1]
         tokens = choose(logits, seen, known, config, generator)
         yield tokens
-        ids = tokens[:, None]
+        ids, places = tokens[:, None], mask.sum(1, keepdim=True)
         mask = torch.cat((mask, torch.ones_like(ids, dtype=torch.bool)), dim=1)
         seen.scatter_(1, ids, True)
 
