@@ -81,7 +81,11 @@ def _cut(order: list[int], longest: list[int], max_tokens: int) -> list[list[int
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> Batch:
-    """Examples to tensors. ValueError if there are none."""
+    """Examples to tensors: source, and target without its last id (read) and its first (said).
+
+    Each is padded on the right with `pad_id` to its longest row of the batch. ValueError if there
+    are no examples.
+    """
     if not examples:
         raise ValueError("a batch needs at least one example")
     return Batch(
