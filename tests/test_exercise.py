@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.exercise import catalogue, check
 from tests.exercise.__main__ import main
 from tests.exercise.catalogue import ROOT, Exercise, exercises, find
+from tests.exercise.comparing import first_difference
 from tests.exercise.replacing import PACKAGES
 from tests.exercise.skeleton import skeleton
 
@@ -383,8 +385,6 @@ def test_nothing_but_modules_holds_ours(exercise: Exercise) -> None:
 
 
 def test_check_in_a_notebook_says_what_is_wrong(capsys) -> None:
-    import torch
-
     def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
         return weight * x
 
@@ -394,3 +394,25 @@ def test_check_in_a_notebook_says_what_is_wrong(capsys) -> None:
     assert "rms_norm: wrong" in out
     with pytest.raises(ValueError, match="did you mean rms_norm"):
         check(rms_norm, "rms_nrm")
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "said"),
+    [
+        (
+            [1.0, 2.0, 3.0],
+            [1.0, 2.5, 3.5],
+            "at (1,): expected 2.5, got 2 (2 of 3 differ)",
+        ),
+        ([1.0, 2.0], [1.0], "expected shape torch.Size([1]), got torch.Size([2])"),
+        ([1.0], [1], "expected dtype torch.int64, got torch.float32"),
+        (1.0, 2.0, "expected 2, got 1 (1 of 1 differ)"),
+        ([1 + 1j], [1 + 2j], "first difference at (0, 1): expected 2, got 1"),
+        ([float("nan")], [float("nan")], "(0,): expected nan, got nan"),
+        ([1.0], [1.0], ""),
+    ],
+)
+def test_where_two_tensors_part_is_said(got, wanted, said) -> None:
+    text = first_difference(torch.tensor(got), torch.tensor(wanted))
+    assert said in text
+    assert said or not text

@@ -45,20 +45,25 @@ class SayWhere:
 
 
 def first_difference(actual: Any, expected: Any) -> str:
-    """ "first difference at (0, 3): expected 0.5, got 0.25 (12 of 24 differ)"; "" if shapes do."""
+    """As: first difference at (0, 3): expected 0.5, got 0.25 (12 of 24 differ)."""
     import torch
 
-    pair = [torch.as_tensor(each).detach().double() for each in (actual, expected)]
-    got, wanted = pair
-    if got.shape != wanted.shape:
-        return f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)}"
+    got, wanted = (torch.as_tensor(each).detach() for each in (actual, expected))
+    for what in ("shape", "dtype"):
+        if getattr(got, what) != getattr(wanted, what):
+            return f"expected {what} {getattr(wanted, what)}, got {getattr(got, what)}"
+    if got.is_complex():
+        got, wanted = torch.view_as_real(got), torch.view_as_real(wanted)
+    got, wanted = got.double(), wanted.double()
     apart = ~torch.isclose(got, wanted, rtol=1e-4, atol=1e-6, equal_nan=True)
-    if not apart.any():
+    if not apart.any():  # a test that wants the very bits
         apart = got != wanted
-    where = tuple(apart.nonzero()[0].tolist()) if apart.any() else ()
+    if not apart.any():
+        return ""
+    where = tuple(apart.nonzero()[0].tolist())
     count = f"{int(apart.sum())} of {apart.numel()} differ"
     at = f"first difference at {where}: " if where else ""
-    return f"{at}expected {wanted[where]:.6g}, got {got[where]:.6g} ({count})"
+    return f"{at}expected {wanted[where].item():.6g}, got {got[where].item():.6g} ({count})"
 
 
 say_where = SayWhere()

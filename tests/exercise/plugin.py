@@ -7,6 +7,7 @@ exercises run.
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,12 @@ def run_quietly(session: "Mine", *options: str) -> None:
     UnusableError if they could not be run.
     """
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *options]
-    said = io.StringIO()
+    said, before = io.StringIO(), set(sys.modules)
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = pytest.main([*quiet, *session.paths()], [session])
+    for name in set(sys.modules) - before:  # what they made when they were loaded is the learner's
+        if name.startswith("tests.") and not name.startswith("tests.exercise"):
+            del sys.modules[name]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise UnusableError(f"pytest ended with {code}: {said.getvalue().strip()}")
 

@@ -6,7 +6,7 @@ from tiny_eval.stats import Estimate, student
 Z = 1.959963984540054
 
 
-def wilson(p, n, z):
+def wilson_bounds(p, n, z):
     """The roots of n (p - x)^2 = z^2 x (1 - x)."""
     a, b, c = n + z * z, -(2 * n * p + z * z), n * p * p
     root = math.sqrt(max(b * b - 4 * a * c, 0.0))
@@ -39,14 +39,14 @@ def mean_estimate(values, clusters=None):
     stderr = math.sqrt(squares * groups / (groups - 1)) / n if groups > 1 else math.nan
     binary = all(x in (0, 1) for x in values)
     if binary and clusters is None:
-        return Estimate(mean, stderr, *wilson(mean, n, Z), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, n, Z), n)
     if binary and groups > 1:
         if mean in (0, 1):
             answers = groups
         else:
             ratio = stderr**2 * (n - 1) / (mean * (1 - mean))
             answers = n / max(ratio, 1.0)
-        return Estimate(mean, stderr, *wilson(mean, answers, student(groups - 1)), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, answers, student(groups - 1)), n)
     half = student(groups - 1) * stderr
     low, high = mean - half, mean + half
     if all(0 <= x <= 1 for x in values):
@@ -62,7 +62,7 @@ def mean_estimate(values, clusters=None):
     squares, groups = spread(values, names, mean)
     stderr = math.sqrt(squares) / n if groups > 1 else math.nan
     if all(x in (0, 1) for x in values) and clusters is None:
-        return Estimate(mean, stderr, *wilson(mean, n, Z), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, n, Z), n)
     half = student(groups - 1) * stderr
     return Estimate(mean, stderr, max(mean - half, 0.0), min(mean + half, 1.0), n)
 
@@ -87,7 +87,7 @@ def mean_estimate(values, clusters=None):
     squares, _ = spread(values, range(n), mean)
     stderr = math.sqrt(squares / (n - 1) / n) if n > 1 else math.nan
     if all(x in (0, 1) for x in values):
-        return Estimate(mean, stderr, *wilson(mean, n, Z), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, n, Z), n)
     half = student(n - 1) * stderr
     return Estimate(mean, stderr, max(mean - half, 0.0), min(mean + half, 1.0), n)
 
@@ -100,7 +100,7 @@ def mean_estimate(values, clusters=None):
     squares, groups = spread(values, names, mean)
     stderr = math.sqrt(squares * groups / (groups - 1)) / n if groups > 1 else math.nan
     if all(x in (0, 1) for x in values):
-        return Estimate(mean, stderr, *wilson(mean, n, Z), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, n, Z), n)
     return Estimate(mean, stderr, max(mean - Z * stderr, 0.0), min(mean + Z * stderr, 1.0), n)
 
 
@@ -112,7 +112,7 @@ def mean_estimate(values, clusters=None):
     squares, groups = spread(values, names, mean)
     stderr = math.sqrt(squares * groups / (groups - 1)) / n if groups > 1 else math.nan
     if all(x in (0, 1) for x in values) and (clusters is None or groups > 1):
-        return Estimate(mean, stderr, *wilson(mean, n, Z), n)
+        return Estimate(mean, stderr, *wilson_bounds(mean, n, Z), n)
     half = student(groups - 1) * stderr
     low, high = mean - half, mean + half
     if all(0 <= x <= 1 for x in values):
