@@ -107,3 +107,9 @@ class HashEmbedder(Plain):
     def idf(self, feature):
         n = self.df[feature]
         return math.log(1 + (self.num_fitted - n + 0.5) / (n + 0.5))
+
+
+# %% wrong: a fitted query is weighted like a document
+class HashEmbedder(Plain):
+    def encode_query(self, text):
+        return self.vector(text, lambda feature: 1)

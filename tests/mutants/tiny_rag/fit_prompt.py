@@ -113,3 +113,14 @@ def fit_prompt(question, hits, budget_tokens, count, history=()):
     shown = fill(question, passages, turns, budget_tokens, count)
     messages = framed(question, shown, turns)
     return Prompt(messages, len(shown), size(messages, count))
+
+
+# %% wrong: the question stands before the passages
+def fit_prompt(question, hits, budget_tokens, count, history=()):
+    room = checked(question, budget_tokens, count)
+    turns = drop_oldest(cleaned(history), room // 4, count)
+    shown = fill(question, numbered(hits), turns, budget_tokens, count)
+    messages = framed(question, shown, turns)
+    *lines, asked = messages[-1]["content"].split("\n")
+    messages[-1] = {"role": "user", "content": "\n".join([asked, *lines])}
+    return Prompt(messages, len(shown), size(messages, count))

@@ -48,3 +48,12 @@ def reciprocal_rank_fusion(rankings, k=60, weights=None):
         for rank, item in enumerate(dict.fromkeys(ranking) if weight else (), start=1):
             scores[item] = max(scores.get(item, 0), weight / (k + rank))
     return sorted(scores.items(), key=lambda pair: -pair[1])
+
+
+# %% wrong: of equals the one whose name comes first
+def reciprocal_rank_fusion(rankings, k=60, weights=None):
+    scores = Counter()
+    for ranking, weight in zip(rankings, weights or [1] * len(rankings), strict=True):
+        for rank, item in enumerate(dict.fromkeys(ranking) if weight else (), start=1):
+            scores[item] += weight / (k + rank)
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
