@@ -36,6 +36,7 @@ def test_every_file_of_solutions_is_of_an_exercise() -> None:
         assert exercises()[file.stem].package == file.parent.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "solution"), ALL, ids=[f"{each.name}-{each.title}" for _, each in ALL]
 )

@@ -8,6 +8,7 @@ exercises run.
 import contextlib
 import io
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,31 @@ def run_quietly(session: "Mine", *options: str) -> None:
     """
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *options]
     said, before = io.StringIO(), set(sys.modules)
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        _no_examples_kept(),
+    ):
         code = pytest.main([*quiet, *session.paths()], [session])
     for name in set(sys.modules) - before:  # what they made when they were loaded is the learner's
         if name.startswith("tests.") and not name.startswith("tests.exercise"):
             del sys.modules[name]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise UnusableError(f"pytest ended with {code}: {said.getvalue().strip()}")
+
+
+@contextlib.contextmanager
+def _no_examples_kept() -> Iterator[None]:
+    """hypothesis writes examples that failed into the current folder, wherever that is."""
+    try:
+        from hypothesis.configuration import set_hypothesis_home_dir
+    except ModuleNotFoundError:  # the tests that need it will say so
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        set_hypothesis_home_dir(folder)
+        yield
+        set_hypothesis_home_dir(None)
 
 
 class Mine:
@@ -81,6 +100,7 @@ class Mine:
         self.passed: dict[str, int] = dict.fromkeys(self._names(), 0)
         self.trouble: dict[str, str] = {}
         """By exercise, what went wrong first: `WRONG` or `NOT_ATTEMPTED`."""
+        self.first_errors: dict[str, BaseException] = {}
 
     def paths(self) -> list[str]:
         """The tests of all its exercises, each once, as pytest is asked for them."""
@@ -171,6 +191,7 @@ class Mine:
         kind = NOT_ATTEMPTED if theirs and isinstance(error, NotImplementedError) else WRONG
         for each in blamed:
             self.trouble.setdefault(each.short, kind)
+            self.first_errors.setdefault(each.short, error)
         if isinstance(error, CallsOursError):
             report.longrepr = str(error)
         elif theirs and not isinstance(error, AssertionError):

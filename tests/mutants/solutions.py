@@ -63,7 +63,7 @@ def try_all(package: str, name: str = "*", processes: int = 2) -> list[Outcome]:
     _load_libraries([each for each in exercises().values() if each.package == package])
     way = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     with multiprocessing.get_context(way).Pool(processes, maxtasksperchild=1) as pool:
-        return pool.map(try_one, jobs, chunksize=1)
+        return list(pool.imap(try_one, jobs))
 
 
 def _load_libraries(wanted: Sequence[Exercise]) -> None:
@@ -99,6 +99,9 @@ def try_one(solution: Solution) -> Outcome:
         except UnusableError as error:
             return Outcome(solution.name, solution.title, str(error), 0, 0.0)
     verdict = session.verdicts().get(solution.name, "not tried")
+    error = session.first_errors.get(solution.name)
+    if isinstance(error, NameError):  # a slip of ours, not the mistake that the title names
+        verdict = str(error)
     count = session.passed.get(solution.name, 0)
     seconds = round(time.perf_counter() - start, 2)
     return Outcome(solution.name, solution.title, verdict, count, seconds)
