@@ -422,3 +422,22 @@ def test_where_two_tensors_part_is_said(got, wanted, said) -> None:
     text = first_difference(torch.tensor(got), torch.tensor(wanted))
     assert said in text
     assert said or not text
+
+
+def test_check_says_the_same_where_a_server_builds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or chapters would not print there what their notebooks show."""
+
+    def parse_citations(text: str, n: int) -> list[int]:
+        return [1, 9]
+
+    said = []
+    for server in (None, "true"):
+        monkeypatch.delenv("CI", raising=False)
+        if server:
+            monkeypatch.setenv("CI", server)
+        assert not check(parse_citations)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "Use -v" in said[0]

@@ -67,7 +67,7 @@ def run_quietly(session: "Mine", *options: str) -> None:
     with (
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(said),
-        _no_examples_kept(),
+        _same_everywhere(),
     ):
         code = pytest.main([*quiet, *session.paths()], [session])
     for name in set(sys.modules) - before:  # what they made when they were loaded is the learner's
@@ -78,17 +78,18 @@ def run_quietly(session: "Mine", *options: str) -> None:
 
 
 @contextlib.contextmanager
-def _no_examples_kept() -> Iterator[None]:
-    """hypothesis writes examples that failed into the current folder, wherever that is."""
-    try:
-        from hypothesis.configuration import set_hypothesis_home_dir
-    except ModuleNotFoundError:  # the tests that need it will say so
+def _same_everywhere() -> Iterator[None]:
+    """Pytest says more where $CI is set; hypothesis leaves failed examples in the folder."""
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name in ("CI", "BUILD_NUMBER"):
+            patch.delenv(name, raising=False)
+        with contextlib.suppress(ModuleNotFoundError):  # the tests that need it will say so
+            from hypothesis.configuration import set_hypothesis_home_dir
+
+            set_hypothesis_home_dir(stack.enter_context(tempfile.TemporaryDirectory()))
+            stack.callback(set_hypothesis_home_dir, None)
         yield
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        set_hypothesis_home_dir(folder)
-        yield
-        set_hypothesis_home_dir(None)
 
 
 class Mine:
