@@ -234,8 +234,8 @@ def test_a_missing_file_is_named(repository: Path) -> None:
 
 
 def test_a_near_miss_beside_a_hit_is_noted(mine) -> None:
-    code, out = mine(f"{RIGHT}\ndef countr(): ...\n")
-    assert (code, "mine: countr: did you mean Counter?" in out) == (0, True)
+    code, out = mine(f"{RIGHT}\ndef countter(): ...\n")
+    assert (code, "mine: countter: did you mean Counter?" in out) == (0, True)
 
 
 def test_extra_parameters_are_allowed_if_they_may_be_left_out(mine) -> None:
