@@ -6,8 +6,9 @@ Exit codes: 0 all as they are meant to be, 1 not so, 2 wrong usage.
 import argparse
 import json
 import sys
+from dataclasses import asdict
 
-from .solutions import as_row, try_all
+from .solutions import try_all
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     for each in outcomes:
         mark = "ok  " if each.as_meant else "FAIL"
         line = f"{mark} {each.name:<28} {each.title:<60} {each.verdict} ({each.tests_passed} passed"
-        print(json.dumps(as_row(each)) if args.json else f"{line}, {each.seconds:.1f} s)")
+        print(json.dumps(asdict(each)) if args.json else f"{line}, {each.seconds:.1f} s)")
     return 0 if outcomes and all(each.as_meant for each in outcomes) else 1
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.exercise.catalogue import ROOT, Exercise, exercises
@@ -105,8 +105,3 @@ def try_one(solution: Solution) -> Outcome:
     count = session.passed.get(solution.name, 0)
     seconds = round(time.perf_counter() - start, 2)
     return Outcome(solution.name, solution.title, verdict, count, seconds)
-
-
-def as_row(outcome: Outcome) -> dict[str, object]:
-    """For JSON."""
-    return asdict(outcome)
