@@ -6,6 +6,7 @@ real exercises work is in test_mutants.py; here also: that their catalogue and s
 
 import ast
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -327,6 +328,48 @@ def test_short_names_are_unique_and_the_packages_are_ours() -> None:
     named = [name for file in catalogue.FOLDER.glob("*.toml") for name in _tables(file)]
     assert len(named) == len(exercises())
     assert {each.package for each in ALL} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('["tiny_eval.scores.mean"]\nchapter = ', r"^broken\.toml: Invalid value \(at end"),
+        (
+            '["tiny_eval.scores.mean"]\nchapter = 51',
+            r"^broken\.toml, tiny_eval\.scores\.mean: .*hints",
+        ),
+        ("mean = 51", r"^broken\.toml, mean: .*no attribute"),
+    ],
+)
+def test_a_broken_catalogue_names_its_file(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        catalogue.read(file)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_shows_what_pytest_prints(name: str, transcript: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    shown = text[text.index("mine: rms_norm") :].partition("```")[0]
+    lines = iter([_without_numbers(line) for line in transcript.splitlines()])
+    missing = [line for line in shown.splitlines() if _without_numbers(line) not in lines]
+    assert not missing, transcript  # each is there, after the one before it
+
+
+def _without_numbers(line: str) -> str:
+    """Digits behind the point differ with PyTorch's version, rules with the window's width."""
+    return re.sub(r"_{3,}|(?<=\.)\d+|\s+(?=\[)", "", line)
+
+
+@pytest.fixture(scope="module")
+def transcript(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a learner reads who has added eps after the root."""
+    attempts = (ROOT / "tests/mutants/qwen_blog/rms_norm.py").read_text("utf-8")
+    wrong = attempts.partition("# %% wrong: eps is added after the root")[2].partition("# %%")[0]
+    file = tmp_path_factory.mktemp("readme") / "my.py"
+    file.write_text(f"import torch\n{wrong}", "utf-8")
+    return run(ROOT, "pytest", f"--mine={file}").stdout
 
 
 def _tables(file: Path) -> list[str]:

@@ -69,13 +69,25 @@ class Exercise:
 @functools.cache
 def exercises() -> dict[str, Exercise]:
     """All of them, by short name, in the order of the chapters."""
-    found: list[Exercise] = []
-    for file in sorted(FOLDER.glob("*.toml")):
-        for name, raw in tomllib.loads(file.read_text("utf-8")).items():
-            raw = {key: tuple(x) if isinstance(x, list) else x for key, x in raw.items()}
-            found.append(Exercise(name, **raw))
+    found = [exercise for file in sorted(FOLDER.glob("*.toml")) for exercise in read(file)]
     found.sort(key=lambda exercise: (exercise.chapter, exercise.difficulty))
     return {exercise.short: exercise for exercise in found}
+
+
+def read(file: Path) -> list[Exercise]:
+    """One package's. ValueError that names the file and what is wrong in it."""
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file.name}: {error}") from error
+    found = []
+    for name, raw in tables.items():
+        try:
+            values = {key: tuple(x) if isinstance(x, list) else x for key, x in raw.items()}
+            found.append(Exercise(name, **values))
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"{file.name}, {name}: {error}") from error
+    return found
 
 
 def find(name: str) -> Exercise:
