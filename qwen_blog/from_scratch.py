@@ -3,12 +3,14 @@
     tokenizer/     trained first
     pretrain/      a run folder for each stage (`run_folder.py`)
     sft/
-    model/         what is left in the end: a model folder, for qwen_blog and transformers alike
+    model/         what is left in the end: a model folder, for qwen_blog and transformers alike,
+                   and the logs of all stages in one file
 
 Stopped at any moment, the same call goes on where it was.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,10 @@ import torch
 
 from .chat import IM_END
 from .distributed import process_group
+from .files import write_text
 from .model import Qwen2ForCausalLM
 from .recipes import Recipe, Stage
+from .run_folder import LOG
 from .tokenizer import Tokenizer
 from .training import Record, train
 from .worlds.exam import accuracy
@@ -60,6 +64,7 @@ def train_from_scratch(
     if group.is_main:
         model.to("cpu", torch.float16).save_pretrained(folder / "model")
         tokenizer.save_pretrained(folder / "model")
+        write_text(folder / "model" / LOG, "".join(_whole_log(recipe, folder)))
     group.wait()
     return folder / "model"
 
@@ -68,3 +73,10 @@ def _tokenizer(recipe: Recipe, folder: Path) -> None:
     """Train the recipe's tokenizer, if an earlier call has not."""
     if not (folder / "tokenizer.json").is_file():
         recipe.tokenizer().save_pretrained(folder)
+
+
+def _whole_log(recipe: Recipe, folder: Path) -> Iterator[str]:
+    """The lines of the stages' logs, each with its stage."""
+    for stage in recipe.stages:
+        for line in (folder / stage.name / LOG).read_text("utf-8").splitlines():
+            yield json.dumps({"stage": stage.name, **json.loads(line)}) + "\n"

@@ -112,6 +112,13 @@ def test_the_folder_holds_what_was_trained_last(whole: Path) -> None:
     assert first.read_bytes() == last.read_bytes()
 
 
+def test_the_folder_tells_how_the_model_came_about(whole: Path) -> None:
+    records = log(whole, "model")
+    stages = [record.pop("stage") for record in records]
+    assert stages == ["pretrain"] * 3 + ["sft"] * 4
+    assert records == [*log(whole, "pretrain"), *log(whole, "sft")]
+
+
 def test_transformers_loads_the_folder_and_says_the_same(whole: Path) -> None:
     folder = whole / "model"
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
