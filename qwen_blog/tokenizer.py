@@ -79,23 +79,29 @@ class Tokenizer:
         vocab_size: int,
         *,
         special_tokens: Sequence[str] = QWEN2_SPECIAL_TOKENS,
+        whole_tokens: Sequence[str] = (),
         min_frequency: int = 2,
     ) -> "Tokenizer":
-        """Learn merges until there are `vocab_size` tokens, special ones included, or no pairs.
+        """Learn merges until there are `vocab_size` tokens, those given included, or no pairs.
 
+        whole_tokens: strings that are one token wherever they stand, without being control tokens
         min_frequency: how often a pair must occur to be glued
-        A special token inside the texts is read as plain characters, as the library does.
-        ValueError if `vocab_size` cannot hold the bytes and the special tokens.
+        A token of these two inside the texts is read as plain characters, as the library does.
+        ValueError if `vocab_size` cannot hold the bytes and the tokens given.
         """
-        room = vocab_size - len(bpe.ALPHABET) - len(special_tokens)
+        given = len(special_tokens) + len(whole_tokens)
+        room = vocab_size - len(bpe.ALPHABET) - given
         if room < 0:
             raise ValueError(
                 f"vocab_size={vocab_size} must be at least {vocab_size - room}: 256 bytes and "
-                f"{len(special_tokens)} special tokens"
+                f"{given} tokens of their own"
             )
         merges = bpe.learn_merges(bpe.count_words(texts), room, min_frequency)
         vocab = bpe.vocabulary(merges)
-        added = [AddedToken(text, len(vocab) + i) for i, text in enumerate(special_tokens)]
+        added = [
+            AddedToken(text, len(vocab) + i, special=i < len(special_tokens))
+            for i, text in enumerate([*special_tokens, *whole_tokens])
+        ]
         eos, pad = stop_tokens(added, {})
         return cls(vocab, merges, added, eos_token=eos, pad_token=pad)
 

@@ -1,4 +1,4 @@
-"""Drills: repeat a list, look up a key, say plainly what a sentence says. Chapter 24.
+"""Drills: repeat a list, look up a key, find a line, say plainly what is said. Chapter 24.
 
 To answer from a passage a model must find an earlier place and copy what follows it; the attention
 heads that do this are called induction heads (Olsson et al. 2022, arXiv:2209.11895). They form
@@ -6,6 +6,8 @@ sooner when there is little else to learn: lists of made-up words, of which noth
 """
 
 import random
+from collections import Counter
+from itertools import chain
 
 from .grammar import Grammar
 from .passages import fill, phrase, plainly
@@ -41,6 +43,36 @@ def look_up(
     return messages
 
 
+def locate(
+    rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
+) -> list[Message]:
+    """Numbered lines of names and values, and the number of the line of each that is asked for.
+
+    To cite, a model must know in which passage it reads; here nothing else is to be learnt.
+    """
+    world = World(rng, grammar, language, draw)
+    comma, gap = ("，", "") if language == "zh" else (", ", " ")
+    most = rng.choice((0, 1, 3, 7, 11))
+    lines = [
+        [_name(world), *(rng.choice((_name, _value))(world) for _ in range(rng.randint(0, most)))]
+        for _ in range(rng.randint(2, 6))
+    ]
+    numbered = [f"[{number}] {comma.join(line)}" for number, line in enumerate(lines, 1)]
+    counts = Counter(chain.from_iterable(lines))
+    where = [
+        (item, f"[{number}]")
+        for number, line in enumerate(lines, 1)
+        for item in line
+        if counts[item] == 1
+    ]
+    asked = rng.sample(where, min(len(where), 12))
+    user = "\n".join([*numbered, comma.join(item for item, _ in asked)])
+    return [
+        {"role": "user", "content": user},
+        {"role": "assistant", "content": comma.join(map(gap.join, asked))},
+    ]
+
+
 REPHRASE: dict[Language, str] = {"zh": "换句话说：", "en": "In plain words: "}
 
 
@@ -73,7 +105,11 @@ def rephrase(
 
 
 def _names(world: World, count: int) -> list[str]:
-    return [world.add().name for _ in range(count)]
+    return [_name(world) for _ in range(count)]
+
+
+def _name(world: World) -> str:
+    return world.add().name
 
 
 def _value(world: World) -> str:

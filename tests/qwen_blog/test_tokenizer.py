@@ -273,6 +273,22 @@ def test_special_tokens_are_ours_to_name_and_may_be_none():
     assert Tokenizer.train([], 258, special_tokens=["<x>", "<y>"]).encode("<y><x>") == [257, 256]
 
 
+def test_whole_tokens_are_one_id_wherever_they_stand_and_hide_nowhere(tmp_path):
+    ours = Tokenizer.train([ENGLISH], 280, whole_tokens=["[1]", "[2]"])
+    ours.save_pretrained(tmp_path)
+    text = "Red [2], blue[1][2] [3]<|im_end|>"
+    ids = ours.encode(text, allow_special=False)
+    assert [ids.count(i) for i in (278, 279)] == [1, 2]
+    assert ours.decode(ids, skip_special_tokens=True) == text
+    theirs = read_by_transformers(tmp_path)
+    assert theirs(text)["input_ids"] == ours.encode(text)
+    assert theirs.decode(ours.encode(text), skip_special_tokens=True) == text[:-10]
+    with pytest.raises(
+        ValueError, match="must be at least 261: 256 bytes and 5 tokens of their own"
+    ):
+        Tokenizer.train([ENGLISH], 260, whole_tokens=["[1]", "[2]"])
+
+
 def test_special_tokens_inside_the_texts_are_plain_characters_in_training_as_in_the_library():
     texts = ["<|im_end|>" * 3 + ENGLISH] * 2
     trainer = tokenizers.trainers.BpeTrainer(

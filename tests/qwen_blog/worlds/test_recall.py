@@ -9,7 +9,7 @@ import pytest
 from qwen_blog.worlds import universe
 from qwen_blog.worlds.grammar import Grammar
 from qwen_blog.worlds.passages import fill
-from qwen_blog.worlds.recall import REPHRASE, look_up, repeat, rephrase
+from qwen_blog.worlds.recall import REPHRASE, locate, look_up, repeat, rephrase
 from qwen_blog.worlds.universe import Draw, Language, is_held_out
 
 GRAMMAR = Grammar.load()
@@ -66,6 +66,25 @@ def test_no_item_and_no_key_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None
         items = repeat(random.Random(seed), GRAMMAR, "en")[0]["content"].split(", ")
         assert len(set(items)) == len(items)
         table_of(look_up(random.Random(seed), GRAMMAR, "en"), "en")  # looks for doubles itself
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_located_stands_in_that_line_alone(language: Language) -> None:
+    counts = set()
+    for seed in range(150):
+        user, assistant = locate(random.Random(seed), GRAMMAR, language)
+        *lines, questions = user["content"].split("\n")
+        table = [line.split("] ", 1) for line in lines]
+        assert [number for number, _ in table] == [f"[{n}" for n in range(1, len(lines) + 1)]
+        items = [(number, item) for number, line in table for item in line.split(JOINT[language])]
+        answers = []
+        for question in questions.split(JOINT[language]):
+            (number,) = (number for number, item in items if item == question)
+            answers.append(f"{question}{' ' if language == 'en' else ''}{number}]")
+        assert assistant["content"] == JOINT[language].join(answers)
+        counts.add((len(lines), len(answers)))
+    assert {lines for lines, _ in counts} == {2, 3, 4, 5, 6}
+    assert max(answers for _, answers in counts) == 12
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
