@@ -8,6 +8,7 @@ import ast
 import inspect
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.exercise import catalogue, check
+from tests.exercise import catalogue, check, requirements
 from tests.exercise.__main__ import main
 from tests.exercise.catalogue import ROOT, Exercise, exercises, find
 from tests.exercise.comparing import first_difference
@@ -115,6 +116,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "tests").mkdir()
     ignored = shutil.ignore_patterns("catalogue", "__pycache__")
     shutil.copytree(ROOT / "tests" / "exercise", root / "tests" / "exercise", ignore=ignored)
+    plugin = root / "tests" / "exercise" / "plugin.py"
+    plugin.write_text(plugin.read_text("utf-8").replace("SECONDS = 60", "SECONDS = 0.5"), "utf-8")
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
@@ -189,7 +192,7 @@ def test_several_exercises_fail_apart(mine) -> None:
     text += "    def add(self, by=1):\n        self.n += by\n        return self.n\n"
     code, out = mine(text)
     assert code == 1
-    assert "Counter: right (1 tests)" in out
+    assert "Counter: right (1 test)" in out
     assert "mean: wrong" in out
 
 
@@ -206,7 +209,11 @@ def test_the_file_sees_ours_while_it_loads(mine) -> None:
     [
         ("def maen(values, empty=0.0): ...", "it defines maen; did you mean mean?"),
         ("", "it defines nothing; python -m tests.exercise --list shows all exercises"),
-        ("from tiny_eval.scores import mean", "it defines nothing"),
+        (
+            "from tiny_eval.scores import mean",
+            "mean is not written in it, but taken from elsewhere",
+        ),
+        ("import sys\nsys.exit(3)", "line 2, in <module>\n    sys.exit(3)"),
         ("def other(): ...", "it defines other"),
         ("def mean(values): ...", "mean(values) is called as mean(values, empty=0.0)"),
         ("def mean(xs, empty=0.0): ...", "mean(xs, empty=0.0) is called as mean(values"),
@@ -271,6 +278,7 @@ def test_a_crash_shows_the_learners_lines_only(mine) -> None:
         ("from tiny_eval.scores import mean as theirs", "theirs(values)", "calls ours"),
         ("import tiny_eval", "tiny_eval.mean(values)", "is yours now, and so on for ever"),
         ("import tiny_eval.uses as u", "u.double(values) / 2", "is yours now, and so on"),
+        ("", "mean(values)", "your mean calls itself without end (line 3: return mean(values))"),
     ],
 )
 def test_to_leave_the_work_to_ours_is_no_solution(mine, imports, call, message) -> None:
@@ -316,6 +324,95 @@ def test_hints_tell_more_and_more(repository: Path) -> None:
 def test_an_unknown_name_is_met_with_the_nearest(capsys) -> None:
     assert main(["rmsnorm"]) == 1
     assert capsys.readouterr().err == "error: 'rmsnorm' is no exercise: did you mean rms_norm?\n"
+
+
+# --- What is no verdict. ---
+
+
+def test_some_of_the_tests_are_not_all(mine, repository: Path) -> None:
+    code, out = mine(RIGHT, "-k", "test_of_one")
+    assert code == 0
+    assert "mean: right so far (1 test of 3)" in out
+    code, out = mine(RIGHT, str(repository / "tests/tiny_eval/test_scores.py::test_of_one"))
+    assert "mean: right so far (1 test, not all)" in out
+
+
+def test_a_function_that_skips_its_tests_is_not_right(mine) -> None:
+    skips = "import pytest\ndef mean(values, empty=0.0):\n    pytest.skip()\n"
+    code, out = mine(skips)
+    assert "mean: right" not in out
+    assert code == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="Windows has no such clock")
+def test_a_loop_without_end_comes_to_one(mine) -> None:
+    code, out = mine("def mean(values, empty=0.0):\n    while True:\n        values = values\n")
+    assert code == 1
+    assert "it still runs after 0.5 s of processor time" in out
+    assert re.search(r'File ".*my.py", line [23], in mean', out)
+    assert "mean: wrong" in out
+
+
+def test_ctrl_c_is_no_verdict(mine) -> None:
+    code, out = mine("def mean(values, empty=0.0):\n    raise KeyboardInterrupt\n")
+    assert "mean: stopped (line 2: raise KeyboardInterrupt; after 0 tests)" in out
+    assert code == 2
+
+
+# --- What clumsy fingers do. ---
+
+
+def test_a_second_file_needs_its_own_option(mine, tmp_path: Path) -> None:
+    (tmp_path / "more.py").write_text(RIGHT, "utf-8")
+    code, out = mine(RIGHT, str(tmp_path / "more.py"))
+    assert code == 4
+    assert f"more.py holds no tests: give it as --mine={tmp_path}" in out
+    code, out = mine(RIGHT, f"--mine={tmp_path / 'more.py'}")
+    assert code == 4
+    assert "mean: done in two files; give one of them" in out
+
+
+def test_a_folder_is_no_file(repository: Path) -> None:
+    ended = run(repository, "pytest", "--mine=tests")
+    assert ended.returncode == 4
+    assert "a folder; name a file in it" in ended.stderr
+
+
+def test_without_the_libraries_of_the_tests_nothing_is_tried(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(requirements, "_is_installed", lambda name: name != "bm25s")
+
+    def lcs_length(a, b):
+        raise AssertionError
+
+    assert not check(lcs_length)
+    said = capsys.readouterr().out
+    assert "not here (bm25s): pip install -e '.[test]'" in said
+
+
+@pytest.mark.parametrize("given", ["pass_at_k", 0.5])
+def test_check_wants_the_function_itself(given) -> None:
+    with pytest.raises(TypeError, match="give the function or class itself, as check"):
+        check(given)
+
+
+def test_check_says_what_was_asked_and_with_what(capsys) -> None:
+    def pass_at_k(n, c, k):
+        return 1 - (1 - c / n) ** k
+
+    assert not check(pass_at_k)
+    said = capsys.readouterr().out
+    assert "assert pass_at_k(n, c, k) == pytest.approx(" in said
+    assert "\nwith n=2, c=1, k=2\n" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--hint mean 2", "mean --number 2", "mean --mine my.py", "--list tiny_rag", "--list --hint x"],
+)
+def test_what_would_be_left_out_is_refused(arguments: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments.split())
+    assert "error: " in capsys.readouterr().err
 
 
 # --- The real catalogue. ---

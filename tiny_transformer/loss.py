@@ -32,7 +32,8 @@ def label_smoothed_cross_entropy(
     """Cross-entropy against (1 - smoothing) on the right token + smoothing / V on every token.
 
     logits: (B, T, V) float, softened here · targets: (B, T) int64, `pad_id` counts for nothing
-    returns sums, not means: batches of different sizes then add up; `nll` carries no gradient
+    returns sums, not means: batches of different sizes then add up; `nll` carries no gradient. In
+    the logits' dtype, but float32 for half precision
     ValueError if smoothing is not in [0, 1).
     """
     if not 0 <= smoothing < 1:

@@ -1291,7 +1291,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise sinusoids > my.py
-# pytest --mine my.py
+# pytest --mine=my.py
 # python -m tests.exercise --hint sinusoids
 # ```
 #
@@ -1313,7 +1313,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise sinusoids > my.py
-# pytest --mine my.py
+# pytest --mine=my.py
 # python -m tests.exercise --hint sinusoids
 # ```
 #

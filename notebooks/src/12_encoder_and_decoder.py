@@ -1370,7 +1370,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise Residual > my.py
-# pytest --mine my.py
+# pytest --mine=my.py
 # python -m tests.exercise --hint Residual
 # ```
 #
@@ -1391,7 +1391,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise Residual > my.py
-# pytest --mine my.py
+# pytest --mine=my.py
 # python -m tests.exercise --hint Residual
 # ```
 #

@@ -1617,7 +1617,7 @@ title = ax.set_title("The traveller's passport: text, vectors, heads")
 #
 # ```bash
 # python -m tests.exercise rms_norm > my.py  # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                        # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                        # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint rms_norm   # 卡住了，要一句提示
 # ```
 #
@@ -1642,7 +1642,7 @@ title = ax.set_title("The traveller's passport: text, vectors, heads")
 #
 # ```bash
 # python -m tests.exercise rms_norm > my.py  # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                        # its tests, with yours in the place of ours
+# pytest --mine=my.py                        # its tests, with yours in the place of ours
 # python -m tests.exercise --hint rms_norm   # a hint, if you are stuck
 # ```
 #
@@ -1670,12 +1670,12 @@ def rms_norm(x, weight, eps):
 
 right = check(rms_norm)
 # %% [markdown] lang="zh"
-# 先读第一行：没过的是哪一个测试，方括号里是哪一组输入（`eps`，数有多大）；再看头一个不同的数，期望的和得到的；最后一行说出处和提示在哪里。
+# 先读第一行：没过的是哪一个测试；再看头一个不同的数，期望的和得到的；`with` 后面是这一次的输入（`eps`，数有多大）；最后一行说出处和提示在哪里。
 # 把 `+ eps` 挪到 `.sqrt()` 前面，再运行一次。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed, and in brackets on which input (`eps`, and the size of the numbers);
-# then the first number that differs, expected and got; the last line says where it stands in the paper and how to get a
-# hint. Move `+ eps` in front of `.sqrt()`, and run it again.
+# Read the first line first: which test failed; then the first number that differs, expected and got; after `with`
+# stands on which input (`eps`, and the size of the numbers); the last line says where it stands in the paper and how to
+# get a hint. Move `+ eps` in front of `.sqrt()`, and run it again.
 # %% [markdown] lang="zh"
 # ## 小结
 #

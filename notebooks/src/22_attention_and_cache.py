@@ -1595,7 +1595,7 @@ print("exercise 6: correct")
 #
 # ```bash
 # python -m tests.exercise eager_attention > my.py  # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                               # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                               # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint eager_attention   # 卡住了，要一句提示
 # ```
 #
@@ -1618,7 +1618,7 @@ print("exercise 6: correct")
 #
 # ```bash
 # python -m tests.exercise eager_attention > my.py  # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                               # its tests, with yours in the place of ours
+# pytest --mine=my.py                               # its tests, with yours in the place of ours
 # python -m tests.exercise --hint eager_attention   # a hint, if you are stuck
 # ```
 #

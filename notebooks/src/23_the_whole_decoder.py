@@ -2019,7 +2019,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise causal_lm_loss > my.py  # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                              # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                              # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint causal_lm_loss   # 卡住了，要一句提示
 # ```
 #
@@ -2041,7 +2041,7 @@ print("exercise 4: correct")
 #
 # ```bash
 # python -m tests.exercise causal_lm_loss > my.py  # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                              # its tests, with yours in the place of ours
+# pytest --mine=my.py                              # its tests, with yours in the place of ours
 # python -m tests.exercise --hint causal_lm_loss   # a hint, if you are stuck
 # ```
 #

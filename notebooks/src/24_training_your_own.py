@@ -1215,7 +1215,7 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 #
 # ```bash
 # python -m tests.exercise packed_attention > my.py  # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                                # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                                # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint packed_attention   # 卡住了，要一句提示
 # ```
 #
@@ -1236,7 +1236,7 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 #
 # ```bash
 # python -m tests.exercise packed_attention > my.py  # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                                # its tests, with yours in the place of ours
+# pytest --mine=my.py                                # its tests, with yours in the place of ours
 # python -m tests.exercise --hint packed_attention   # a hint, if you are stuck
 # ```
 #

@@ -1387,7 +1387,7 @@ except ValueError as error:
 # ```bash
 # python -m tests.exercise top_k > my.py  # 题目：签名和说明，没有函数体
 # $EDITOR my.py                           # 写出来
-# pytest --mine my.py                     # 你的顶替我们的，跑它的测试
+# pytest --mine=my.py                     # 你的顶替我们的，跑它的测试
 # ```
 #
 # | 写什么 | 是什么 | 大小 |
@@ -1440,7 +1440,7 @@ except ValueError as error:
 # ```bash
 # python -m tests.exercise top_k > my.py  # the head: signature and docstring, no body
 # $EDITOR my.py                           # write it
-# pytest --mine my.py                     # yours takes the place of ours, and its tests run
+# pytest --mine=my.py                     # yours takes the place of ours, and its tests run
 # ```
 #
 # | write | what it is | size |

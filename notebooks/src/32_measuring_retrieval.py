@@ -868,7 +868,7 @@ assert verdict.p_value < 0.05, "better, but that may be luck"
 # ```bash
 # python -m tests.exercise ndcg > my.py  # 题目：签名和说明，没有函数体
 # $EDITOR my.py                          # 写出来
-# pytest --mine my.py                    # 你的顶替我们的，跑它的测试
+# pytest --mine=my.py                    # 你的顶替我们的，跑它的测试
 # ```
 #
 # | 写什么 | 是什么 | 大小 |
@@ -892,7 +892,7 @@ assert verdict.p_value < 0.05, "better, but that may be luck"
 # ```bash
 # python -m tests.exercise ndcg > my.py  # the head: signature and docstring, no body
 # $EDITOR my.py                          # write it
-# pytest --mine my.py                    # yours takes the place of ours, and its tests run
+# pytest --mine=my.py                    # yours takes the place of ours, and its tests run
 # ```
 #
 # | write | what it is | size |

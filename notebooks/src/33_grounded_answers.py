@@ -1246,7 +1246,7 @@ code = tiny_rag("search", "船", "-k", "1")
 # ```bash
 # python -m tests.exercise parse_citations > my.py  # 题目：签名和说明，没有函数体
 # $EDITOR my.py                                     # 写出来
-# pytest --mine my.py                               # 你的顶替我们的，跑它的测试
+# pytest --mine=my.py                               # 你的顶替我们的，跑它的测试
 # ```
 #
 # | 写什么 | 是什么 | 大小 |
@@ -1285,7 +1285,7 @@ code = tiny_rag("search", "船", "-k", "1")
 # ```bash
 # python -m tests.exercise parse_citations > my.py  # the head: signature and docstring, no body
 # $EDITOR my.py                                     # write it
-# pytest --mine my.py                               # yours takes the place of ours, and its tests run
+# pytest --mine=my.py                               # yours takes the place of ours, and its tests run
 # ```
 #
 # | write | what it is | size |

@@ -1758,7 +1758,7 @@ except NotImplementedError:
 #
 # ```bash
 # python -m tests.exercise find_labels > my.py   # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                            # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                            # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint find_labels    # 卡住了，要一句提示
 # ```
 #
@@ -1779,7 +1779,7 @@ except NotImplementedError:
 #
 # ```bash
 # python -m tests.exercise find_labels > my.py   # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                            # its tests, with yours in the place of ours
+# pytest --mine=my.py                            # its tests, with yours in the place of ours
 # python -m tests.exercise --hint find_labels    # a hint, if you are stuck
 # ```
 #

@@ -1463,7 +1463,7 @@ print(judged(judge_calls, my_calls))
 #
 # ```bash
 # python -m tests.exercise parameter_texts > my.py   # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                                # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                                # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint parameter_texts    # 卡住了，要一句提示
 # ```
 #
@@ -1487,7 +1487,7 @@ print(judged(judge_calls, my_calls))
 #
 # ```bash
 # python -m tests.exercise parameter_texts > my.py   # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                                # its tests, with yours in the place of ours
+# pytest --mine=my.py                                # its tests, with yours in the place of ours
 # python -m tests.exercise --hint parameter_texts    # a hint, if you are stuck
 # ```
 #

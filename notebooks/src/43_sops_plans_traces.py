@@ -1696,7 +1696,7 @@ folder.cleanup()
 #
 # ```bash
 # python -m tests.exercise pass_hat_k > my.py   # 题头：签名和文档，没有函数体；写上你的
-# pytest --mine my.py                           # 用你的顶替我们的，跑它的测试
+# pytest --mine=my.py                           # 用你的顶替我们的，跑它的测试
 # python -m tests.exercise --hint pass_hat_k    # 卡住了，要一句提示
 # ```
 #
@@ -1718,7 +1718,7 @@ folder.cleanup()
 #
 # ```bash
 # python -m tests.exercise pass_hat_k > my.py   # the head: signature and docstring, no body; write yours
-# pytest --mine my.py                           # its tests, with yours in the place of ours
+# pytest --mine=my.py                           # its tests, with yours in the place of ours
 # python -m tests.exercise --hint pass_hat_k    # a hint, if you are stuck
 # ```
 #

@@ -1589,7 +1589,7 @@ tiny_eval("score", str(run))
 # ```bash
 # python -m tests.exercise multiple_choice_points > my.py  # 题目：签名和说明，没有函数体
 # $EDITOR my.py                                            # 写出来
-# pytest --mine my.py                                      # 你的顶替我们的，跑它的测试
+# pytest --mine=my.py                                      # 你的顶替我们的，跑它的测试
 # ```
 #
 # | 写什么 | 是什么 | 大小 |
@@ -1633,7 +1633,7 @@ tiny_eval("score", str(run))
 # ```bash
 # python -m tests.exercise multiple_choice_points > my.py  # the head: signature and docstring, no body
 # $EDITOR my.py                                            # write it
-# pytest --mine my.py                                      # yours takes the place of ours, its tests run
+# pytest --mine=my.py                                      # yours takes the place of ours, its tests run
 # ```
 #
 # | write | what it is | size |

@@ -1,4 +1,4 @@
-"""`python -m tests.exercise NAME | --list [--mine FILE] | --hint NAME [--more]`.
+"""`python -m tests.exercise NAME | --list [--mine FILE] | --hint NAME [--number N]`.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
@@ -15,20 +15,25 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.exercise",
         description="Print the head of an exercise: ours without its body. Begin with it, write "
-        "the body, and run pytest --mine on your file.",
-        epilog="Example: python -m tests.exercise rms_norm > rms_norm.py",
+        "the body, and run pytest --mine=FILE on it.",
+        epilog="Example: python -m tests.exercise rms_norm > my.py",
     )
     parser.add_argument("name", nargs="?", help="which exercise, e.g. rms_norm")
     parser.add_argument("--list", action="store_true", help="all exercises")
-    parser.add_argument("--mine", type=Path, metavar="FILE", help="with --list: what it passes")
-    parser.add_argument("--hint", metavar="NAME", help="a hint; once more and it tells more")
-    parser.add_argument("--number", type=int, default=1, metavar="N", help="hint 1, 2 or 3")
+    text = "with --list: what this file passes (may be repeated)"
+    parser.add_argument("--mine", action="append", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--hint", metavar="NAME", help="a hint; with --number 2 it tells more")
+    parser.add_argument("--number", type=int, metavar="N", help="with --hint: 1, 2 or 3")
     args = parser.parse_args(argv)
+    if sum(map(bool, (args.name, args.list, args.hint))) > 1:
+        parser.error("one at a time: NAME, --list or --hint NAME")
+    if (args.mine and not args.list) or (args.number is not None and not args.hint):
+        parser.error("--mine goes with --list, and --number with --hint")
     try:
         if args.list:
             print(listing(_passed(args.mine) if args.mine else {}))
         elif args.hint:
-            print(hint(find(args.hint), args.number))
+            print(hint(find(args.hint), 1 if args.number is None else args.number))
         elif args.name:
             from .skeleton import skeleton
 
@@ -63,13 +68,15 @@ def hint(exercise: Exercise, number: int) -> str:
     return f"{exercise.hints[number - 1]}{more}"
 
 
-def _passed(file: Path) -> dict[str, str]:
-    """By exercise that the file does: right, wrong ..."""
+def _passed(files: list[Path]) -> dict[str, str]:
+    """By exercise that the files do: right, wrong ..."""
     from .mine import UnusableError, load, replacements
-    from .plugin import Mine, run_quietly
+    from .plugin import Mine
+    from .running import run_quietly
 
     try:
-        session = Mine(replacements(load(file.resolve())), {str(file.resolve())})
+        wanted = [each for file in files for each in replacements(load(file.resolve()))]
+        session = Mine(wanted, {str(file.resolve()) for file in files})
         run_quietly(session)
     except UnusableError as error:
         raise ValueError(str(error)) from None

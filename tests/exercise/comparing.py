@@ -63,7 +63,9 @@ def first_difference(actual: Any, expected: Any) -> str:
     where = tuple(apart.nonzero()[0].tolist())
     count = f"{int(apart.sum())} of {apart.numel()} differ"
     at = f"first difference at {where}: " if where else ""
-    return f"{at}expected {wanted[where].item():.6g}, got {got[where].item():.6g} ({count})"
+    pair = wanted[where].item(), got[where].item()
+    digits = next((n for n in (6, 12) if f"{pair[0]:.{n}g}" != f"{pair[1]:.{n}g}"), 17)
+    return f"{at}expected {pair[0]:.{digits}g}, got {pair[1]:.{digits}g} ({count})"
 
 
 say_where = SayWhere()

@@ -17,6 +17,8 @@ class UnusableError(Exception):
 
 def load(path: Path) -> ModuleType:
     """Run the file as a module. UnusableError that shows their line if it does not run."""
+    if path.is_dir():
+        raise UnusableError(f"--mine {path}: a folder; name a file in it")
     if not path.is_file():
         raise UnusableError(f"--mine {path}: no such file")
     name = f"mine_{path.stem}"
@@ -29,7 +31,7 @@ def load(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))  # so that it can import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnusableError(f"{path} does not run:\n{their_lines(error, {str(path)})}") from None
     return module
 
@@ -39,7 +41,7 @@ def replacements(module: ModuleType) -> list[Replacement]:
     own = defined_in(module)
     found = [Replacement(exercises()[name], own[name]) for name in own if name in exercises()]
     if not found:
-        raise UnusableError(f"{module.__file__} does no exercise: {_instead(list(own))}")
+        raise UnusableError(f"{module.__file__} does no exercise: {_instead(module, list(own))}")
     for each in found:
         problem = signature_problem(each.exercise, each.mine)
         if problem:
@@ -74,7 +76,16 @@ def their_lines(error: BaseException, files: set[str]) -> str:
     return "".join([*theirs, *traceback.format_exception_only(error)]).rstrip()
 
 
-def _instead(names: list[str]) -> str:
+def line_of(error: BaseException, files: set[str]) -> str:
+    """The innermost line of the error in one of the files, as "line 3: x = y"; "" if none."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    return f"line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def _instead(module: ModuleType, names: list[str]) -> str:
+    taken = [name for name in vars(module) if name in exercises()]
+    if taken:
+        return f"{taken[0]} is not written in it, but taken from elsewhere; write it out"
     for name in names:
         meant = close_to(name, exercises())
         if meant:

@@ -7,6 +7,7 @@ whatever module of the packages or of the tests holds the very object, holds the
 import functools
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ class Replacement:
     exercise: Exercise
     mine: Any
     calls: int = 0
+    running: int = 0
+    """Calls that have not come back yet."""
     places: list[str] = field(default_factory=list)
     """Modules of the package in which it stands."""
     _undo: list[Callable[[], None]] = field(default_factory=list)
@@ -77,14 +80,24 @@ def _watch_function(replacement: Replacement) -> Callable[..., Any]:
     @functools.wraps(function)
     def watched(*args: Any, **kwargs: Any) -> Any:
         replacement.calls += 1
+        replacement.running += 1
         try:
             return function(*args, **kwargs)
         except RecursionError as error:
-            raise CallsOursError(
-                f"your {name} calls the package's {name}, which is yours now, and so on for ever"
-            ) from error
+            way = f"calls itself without end ({_last_line(error, function)})"
+            if replacement.running > 1:
+                way = f"calls the package's {name}, which is yours now, and so on for ever"
+            raise CallsOursError(f"your {name} {way}") from error
+        finally:
+            replacement.running -= 1
 
     return watched
+
+
+def _last_line(error: RecursionError, function: Callable[..., Any]) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename == inspect.getsourcefile(function)]
+    return f"line {own[-1].lineno}: {own[-1].line}" if own else "not in its own lines"
 
 
 def _watch_class(replacement: Replacement) -> type:

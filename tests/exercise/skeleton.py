@@ -33,7 +33,7 @@ def skeleton(exercise: Exercise) -> str:
     if local:
         imports.append(f"from {module.__name__} import {', '.join(local)}")
     note = f"# {exercise.name}: chapter {exercise.chapter}. {exercise.source}"
-    check = f"# pytest --mine {exercise.short}.py"
+    check = "# pytest --mine=my.py, where my.py is this file"
     parts = [f"{note}\n{check}", "\n".join(imports)]
     return "\n\n".join(part for part in parts if part) + f"\n\n\n{head}\n"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.exercise.catalogue import ROOT, Exercise, exercises
 from tests.exercise.mine import UnusableError, load, replacements
-from tests.exercise.plugin import Mine, run_quietly
+from tests.exercise.plugin import Mine
 from tests.exercise.replacing import PACKAGES
+from tests.exercise.running import run_quietly
 
 FOLDER = Path(__file__).resolve().parent
 RIGHT = "right"

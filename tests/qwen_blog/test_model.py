@@ -89,11 +89,9 @@ def in_chunks(
 
 @pytest.mark.parametrize("magnitude", [1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("eps", [1e-6, 0.5])
-@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
-def test_rms_norm_equals_torch(
-    dtype: torch.dtype, rtol: float, eps: float, magnitude: float
-) -> None:
-    # rtol: some rounding errors of the dtype, for one mean, one root and two products
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rms_norm_equals_torch(dtype: torch.dtype, eps: float, magnitude: float) -> None:
+    rtol = 1e-6  # some rounding errors of float32, which transformers goes through from float64 too
     x = magnitude * torch.randn(3, 5, 64, dtype=dtype, generator=torch.Generator().manual_seed(0))
     mine, theirs = RMSNorm(64, eps).to(dtype), torch.nn.RMSNorm(64, eps, dtype=dtype)
     with torch.no_grad():
