@@ -251,6 +251,36 @@ for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024
 # 了，表却贵一倍。小配方取 1024，完整的配方语料宽得多，取 4096。生造的名字无论如何都是碎的，这没有坏
 # 处：模型要学的是照抄**任何**碎片。数字一律单个切开，和 Qwen2 一样。
 #
+# ### 一件东西，一个词元
+#
+# 有一类东西不能交给合并去碰运气：引用的编号。照 Qwen2 的切法，“[2]”是三个词元：括号、单个的数字、括号。可是
+# 第二段资料里的每一个词，都得知道自己属于“[2]”，回答才注得出编号。三个词元合起来是什么意思，先要有一层把它们拼起
+# 来；单看那个“2”，日期里、价钱里到处都是。所以配方把 [1] 到 [9] 各立为一个词元，像聊天记号一样，只不算控制词元。
+# Qwen2.5 自己对 `<tool_call>` 也是这么办的。再配一种练习，`locate`，只练“在第几行”：
+# %% [markdown] lang="en"
+# A dot (·) is a part of a Chinese character, whose three bytes are not glued together yet. From 300 to
+# 1024 the texts become much shorter; another doubling saves less, and doubles the price of the table. The
+# small recipe takes 1024; the full one, whose corpus is far wider, 4096. Coined names are in pieces
+# either way. That does no harm: the model shall learn to copy **any** pieces. Digits are always single,
+# as in Qwen2.
+#
+# ### One thing, one token
+#
+# One kind of thing is not left to the merges: the numbers of citations. By Qwen2's rules "[2]" is three tokens, a
+# bracket, a single digit, a bracket. Yet every word of the second passage has to know that it belongs to "[2]", or no
+# reply can cite it. What three tokens mean together, a layer must first put together; and the "2" alone is in every
+# date and every price. So the recipes make [1] to [9] a token each, like the marks of a chat, but no control tokens.
+# Qwen2.5 itself treats `<tool_call>` so. And there is a drill, `locate`, for nothing but "in which line":
+# %%
+from qwen_blog.recipes import CITATIONS
+from qwen_blog.worlds.recall import locate
+
+marked = Tokenizer.train(corpus, 1024, whole_tokens=CITATIONS)
+for name, t in (("by merges", tokenizers[1024]), ("whole", marked)):
+    pieces = [t.token_bytes(i).decode() for i in t.encode("Kalon [2], Mirasho [1].")]
+    print(f"{name:10}", " | ".join(pieces))
+show_talk(locate(random.Random(8), grammar, "en"), 70)
+# %% [markdown] lang="zh"
 # ## 3　损失：从 $\ln V$ 往下走
 #
 # **问题**　训练第一步，损失应当是多少？看到怎样的数就该停下来查错？
@@ -261,12 +291,6 @@ for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024
 #
 # 拿一个小模型，现场读几万个词元：
 # %% [markdown] lang="en"
-# A dot (·) is a part of a Chinese character, whose three bytes are not glued together yet. From 300 to
-# 1024 the texts become much shorter; another doubling saves less, and doubles the price of the table. The
-# small recipe takes 1024; the full one, whose corpus is far wider, 4096. Coined names are in pieces
-# either way. That does no harm: the model shall learn to copy **any** pieces. Digits are always single,
-# as in Qwen2.
-#
 # ## 3. The loss: from $\ln V$ down
 #
 # **Question.** What should the loss be at the first step? At which number do you stop and look for a
