@@ -72,7 +72,7 @@ class Book:
         A package counts when the code names it, be it in an import or in a command; figures.py
         counts with the modules beside it and the font.
         Packages find the default model as a file of another package, without importing it: the data
-        files of every package that a used one mentions count too.
+        files of every package that a used one mentions count too. So does what checks a reader's code.
         """
         code = "\n# %%\n".join(cell.text for cell in chapter.code)
         hashes = {"format": FORMAT, "code": _hash([code.encode()])}
@@ -80,6 +80,9 @@ class Book:
             helpers = set(self.source_folder.glob("*.py")) - {self.source(n) for n in self.names()}
             files = sorted([*helpers, *self.source_folder.glob("fonts/*.otf")])
             hashes["figures"] = self._digest("figures", files)
+        if "tests.exercise" in code:  # not the tests themselves: too much would be stale too often
+            files = sorted((self.root / "tests" / "exercise").glob("*.py"))
+            hashes["tests.exercise"] = self._digest("tests.exercise", files)
         for name in self.packages():
             if _named(code, name):
                 hashes[name] = self._digest(name, _package_files(self.root / name))

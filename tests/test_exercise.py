@@ -405,6 +405,20 @@ def test_check_says_what_was_asked_and_with_what(capsys) -> None:
     assert "\nwith n=2, c=1, k=2\n" in said
 
 
+def test_in_a_notebook_it_says_so_too() -> None:
+    """There the repository is on the path as "../..", and so are the tests' file names."""
+    code = """
+import sys
+sys.path[:0] = ["../.."]
+from tests.exercise import check
+def pass_at_k(n, c, k):
+    return 1 - (1 - c / n) ** k
+check(pass_at_k)
+"""
+    out = run(ROOT / "notebooks" / "en", "-c", code).stdout
+    assert "assert pass_at_k(n, c, k) == pytest.approx(" in out
+
+
 @pytest.mark.parametrize(
     "arguments",
     ["--hint mean 2", "mean --number 2", "mean --mine my.py", "--list tiny_rag", "--list --hint x"],

@@ -1,6 +1,7 @@
 """A learner's file: loaded, and asked which exercises it does."""
 
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -78,7 +79,9 @@ def their_lines(error: BaseException, files: set[str]) -> str:
 
 def line_of(error: BaseException, files: set[str]) -> str:
     """The innermost line of the error in one of the files, as "line 3: x = y"; "" if none."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    # A notebook has "../.." in its path, and so have the names of the modules that it loads.
+    frames = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in frames if f.filename in files or os.path.realpath(f.filename) in files]
     return f"line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
 
 
