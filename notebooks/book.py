@@ -72,7 +72,7 @@ class Book:
         A package counts when the code names it, be it in an import or in a command; figures.py
         counts with the modules beside it and the font.
         Packages find the default model as a file of another package, without importing it: the data
-        files of every package that a used one mentions count too. So does what checks a reader's code.
+        files of every package that a used one mentions count too; and what checks readers' code.
         """
         code = "\n# %%\n".join(cell.text for cell in chapter.code)
         hashes = {"format": FORMAT, "code": _hash([code.encode()])}
