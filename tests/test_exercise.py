@@ -362,14 +362,17 @@ def test_ctrl_c_is_no_verdict(mine) -> None:
 # --- What clumsy fingers do. ---
 
 
-def test_a_second_file_needs_its_own_option(mine, tmp_path: Path) -> None:
-    (tmp_path / "more.py").write_text(RIGHT, "utf-8")
-    code, out = mine(RIGHT, str(tmp_path / "more.py"))
-    assert code == 4
-    assert f"more.py holds no tests: give it as --mine={tmp_path}" in out
-    code, out = mine(RIGHT, f"--mine={tmp_path / 'more.py'}")
-    assert code == 4
-    assert "mean: done in two files; give one of them" in out
+def test_a_second_file_needs_its_own_option(repository: Path) -> None:
+    for file in (repository / "own.py", repository / "more.py"):
+        file.write_text(RIGHT, "utf-8")
+    ended = run(repository, "pytest", "--mine=own.py", "more.py")
+    assert ended.returncode == 4
+    assert "more.py holds no tests: give it as --mine=more.py" in ended.stderr
+    ended = run(repository, "pytest", "--mine=own.py", "--mine=more.py")
+    for file in (repository / "own.py", repository / "more.py"):
+        file.unlink()
+    assert ended.returncode == 4
+    assert "mean: done in two files; give one of them" in ended.stderr
 
 
 def test_a_folder_is_no_file(repository: Path) -> None:
