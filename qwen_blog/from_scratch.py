@@ -49,7 +49,7 @@ def train_from_scratch(
         _tokenizer(recipe, folder / "tokenizer")
     group.wait()
     tokenizer = Tokenizer.from_pretrained(folder / "tokenizer")
-    model = recipe.new_model().to(device)
+    model = recipe.new_model(tokenizer).to(device)
     items = recipe.exam(EXAM_QUESTIONS)
 
     def validate(model: Qwen2ForCausalLM) -> dict[str, float]:

@@ -50,13 +50,13 @@ def write_induction_heads(model: Qwen2ForCausalLM, generator: torch.Generator) -
             f"{config.tie_word_embeddings}: induction heads need two layers and tied embeddings"
         )
     loudness = model.model.embed_tokens.weight.std().item()
-    read, note = _directions(model, generator), _directions(model, generator)  # (Dh, D) each
+    read, note = directions(model, generator), directions(model, generator)  # (Dh, D) each
     layers = [cast(DecoderLayer, layer) for layer in model.model.layers]
     first, second = layers[0].self_attn, layers[1].self_attn
     with torch.no_grad():
         _write_previous_token_head(model, first, read, note * NOTE * loudness)
         for group in range(config.num_key_value_heads):
-            value = _directions(model, generator)
+            value = directions(model, generator)
             _write_induction_head(model, second, group, read, note, value, loudness)
 
 
@@ -67,7 +67,7 @@ def previous_token_biases(theta: float, head_dim: int) -> tuple[Tensor, Tensor]:
     back by one step, so q at t meets k at t - 1 in phase: the score is the sum over the pairs of
     cos(theta_i * (distance - 1)).
     """
-    angles = _frequencies(theta, head_dim)  # one token's turn
+    angles = frequencies(theta, head_dim)  # one token's turn
     k = torch.cat([torch.ones_like(angles), torch.zeros_like(angles)])
     q = torch.cat([angles.cos(), -angles.sin()])
     return q, k
@@ -97,7 +97,7 @@ def _write_induction_head(
 ) -> None:
     """A group whose q is the present token and whose k the note on the one before."""
     Dh, heads = model.config.head_dim, model.config.num_key_value_groups
-    slow = _frequencies(model.config.rope_theta, Dh) < SLOW
+    slow = frequencies(model.config.rope_theta, Dh) < SLOW
     still = torch.cat([slow, slow]).float()[:, None]  # (Dh, 1)
     rows = slice(group * Dh, (group + 1) * Dh)
     attention.k_proj.weight[rows] = MATCH * still * note
@@ -108,12 +108,12 @@ def _write_induction_head(
         attention.o_proj.weight[:, rows] = COPY * loudness / heads * value.T
 
 
-def _directions(model: Qwen2ForCausalLM, generator: torch.Generator) -> Tensor:
+def directions(model: Qwen2ForCausalLM, generator: torch.Generator) -> Tensor:
     """As many orthogonal directions of the residual stream as a head is wide: (Dh, D)."""
     shape = (model.config.hidden_size, model.config.head_dim)
     return torch.linalg.qr(torch.randn(shape, generator=generator))[0].T
 
 
-def _frequencies(theta: float, head_dim: int) -> Tensor:
+def frequencies(theta: float, head_dim: int) -> Tensor:
     """By how many radians each rotary pair turns from one token to the next: (Dh/2,)."""
     return theta ** (-torch.arange(0, head_dim, 2) / head_dim)

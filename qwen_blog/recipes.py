@@ -17,6 +17,7 @@ from .config import Qwen2Config
 from .induction import write_induction_heads
 from .model import Qwen2ForCausalLM
 from .packing import Sample, SampleMaker
+from .passage_heads import write_passage_heads
 from .samples import conversation_sample, text_sample
 from .tokenizer import Tokenizer
 from .training_config import TrainingConfig
@@ -71,8 +72,8 @@ class Recipe:
         size = self.model.vocab_size
         return Tokenizer.train(self._texts(), size, whole_tokens=CITATIONS)
 
-    def new_model(self) -> Qwen2ForCausalLM:
-        """Random weights, and induction heads."""
+    def new_model(self, tokenizer: Tokenizer) -> Qwen2ForCausalLM:
+        """Random weights, induction heads, and heads that know the number of their passage."""
         generator = torch.Generator().manual_seed(self.seed)
         model = Qwen2ForCausalLM(self.model)
         scale = 1 / math.sqrt(2 * self.model.num_hidden_layers)  # what layers add up stays small
@@ -83,6 +84,8 @@ class Recipe:
             adds = name.endswith(("o_proj.weight", "down_proj.weight"))
             torch.nn.init.normal_(parameter, std=std * scale if adds else std, generator=generator)
         write_induction_heads(model, generator)
+        numbers = [tokenizer.token_to_id(citation) for citation in CITATIONS]
+        write_passage_heads(model, numbers, generator)
         return model
 
     def _texts(self) -> Iterator[str]:
@@ -117,14 +120,15 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
     return drills[kind](rng, grammar, language, draw)
 
 
-_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "locate", "rephrase")
-_SKILL_SHARES = (0.57, 0.14, 0.04, 0.06, 0.03, 0.02, 0.02, 0.05, 0.07)
+_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "rephrase")
+_SKILL_SHARES = (0.60, 0.15, 0.04, 0.06, 0.03, 0.02, 0.02, 0.08)
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
     """A conversation of any skill; passages grow in number and length."""
     grammar, language = Grammar.load(), _language(rng)
-    skill = rng.choices(_SKILLS, _SKILL_SHARES)[0]
+    shares = [*_SKILL_SHARES, _locate_share(progress)]
+    skill = rng.choices((*_SKILLS, "locate"), shares)[0]
     if skill == "read":
         draw = Draw(most=4 + int(20 * progress))
         return Reading(rng, grammar, language, _shape(rng, progress), draw).conversation()
@@ -139,6 +143,11 @@ def conversation(rng: random.Random, progress: float) -> Made:
         "rephrase": rephrase,
     }
     return makers[skill](rng, grammar, language)
+
+
+def _locate_share(progress: float) -> float:
+    """Of the other skills together: much at first, until it is learnt, and then a little."""
+    return 0.05 + 0.6 * max(0.0, 1 - progress / 0.08)
 
 
 def _shape(rng: random.Random, progress: float) -> Shape:
@@ -191,7 +200,7 @@ TINY_QWEN2 = Recipe(
         Stage(
             "sft",
             TrainingConfig(
-                steps=10_000,
+                steps=12_000,
                 rows_per_step=2,
                 learning_rate=1.5e-3,
                 min_lr_ratio=0.02,
