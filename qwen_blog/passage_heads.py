@@ -1,4 +1,4 @@
-"""Heads that know in which passage they read, written by hand into a new model's weights. Chapter 24.
+"""Heads that know in which passage they read, written by hand into new weights. Chapter 24.
 
     [1] Kalon was built in 312.        every token of passage 2 looks at the latest number before
     [2] Varo is a ship of 40 hands.    it, [2], and notes that number next to its own meaning
@@ -46,8 +46,8 @@ def write_passage_heads(
     if config.num_key_value_heads < 2 or not len(still):
         raise ValueError(
             f"num_key_value_heads={config.num_key_value_heads}, rope_theta={config.rope_theta}, "
-            f"max_position_embeddings={config.max_position_embeddings}: passage heads need a second "
-            "group, and rotary pairs that turn less than 0.2 radians in the context"
+            f"max_position_embeddings={config.max_position_embeddings}: passage heads need a "
+            "second group, and rotary pairs that turn less than 0.2 radians in the context"
         )
     D, Dh, heads = config.hidden_size, config.head_dim, config.num_key_value_groups
     attention = cast(DecoderLayer, model.model.layers[0]).self_attn
