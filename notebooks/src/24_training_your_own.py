@@ -656,6 +656,72 @@ for ax, (title, model) in zip(axes, maps.items(), strict=True):
 # 这算不算作弊？它没有给模型任何知识，只给了一个**零件**，而且是训练自己也会造的零件。归一化、残差、
 # RoPE 也都是人写进去的。
 #
+# ### 第二种零件：我在第几段
+#
+# **问题**　回答要注明出处：“……是 200 人[2]”。找到“200 人”靠归纳头；可这个 2 从哪里来？它写在整段的
+# 开头，离“200 人”可能有几十个词元。
+#
+# **想法**　还是一张便条：每个词元看**自己前面最近的那个编号**，把编号记在身上。抄的时候，连便条一起
+# 读走。又是两半互相等：没人读，便条白写；没人写，便条没得读。所以也可以亲手写
+# （[passage_heads.py](../../qwen_blog/passage_heads.py)）：给所有编号的嵌入加上同一个方向，注意力凭它
+# 认出编号；“最近”则靠 RoPE。把 q 的偏置放在与 k 相差 90 度的地方，一对维的分数就是
+#
+# $$-\sin\bigl(\theta_i (t - s)\bigr)$$
+#
+# 只用转得慢的那几对，在整个上下文里它随距离一路下降：越近，分数越高。
+# %% [markdown] lang="en"
+# The two on the left, a random head and the same after three hundred steps on the plateau, do not know where
+# to look. The third is written by hand and not trained at all: some cells of a slanting line can be made out, with
+# chance specks beside it. The fourth is the same after training: a clean line, **one to the right** of the
+# diagonal, that is "the one after the earlier occurrence". It is what the papers draw.
+#
+# Is that cheating? It gives the model no knowledge; it gives it a **part**, and one that training would
+# build by itself. Norms, residuals and RoPE were put in by people too.
+#
+# ### A second part: which passage am I in?
+#
+# **Question.** Answers name their source: "... is 200 hands [2]". Induction finds the 200 hands; but where
+# does the 2 come from? It stands where the passage begins, perhaps dozens of tokens before the 200.
+#
+# **Idea.** A note again: each token looks at **the latest number before it**, and keeps that number. Who
+# copies the token can read the note as well. Again two halves wait for each other: a note that nobody reads
+# is worth nothing, and one that nobody writes cannot be read. So it may be written by hand too
+# ([passage_heads.py](../../qwen_blog/passage_heads.py)). The embeddings of all numbers get one direction in
+# common, by which attention knows them; for "the latest" there is RoPE. With the bias of q at 90 degrees to
+# k, a pair of dimensions scores
+#
+# $$-\sin\bigl(\theta_i (t - s)\bigr)$$
+#
+# With slow pairs only, that falls with the distance through the whole context: the nearer, the higher.
+# %%
+from qwen_blog.passage_heads import slow_pairs, write_passage_heads
+
+two_groups = Qwen2Config(vocab_size=1024, **TINY | {"num_key_value_heads": 2})
+torch.manual_seed(0)
+reader = Qwen2ForCausalLM(two_groups).eval()
+numbers = [1020, 1021, 1022, 1023]  # stand for [1] to [4]
+write_passage_heads(reader, numbers, torch.Generator().manual_seed(1))
+slow, _ = slow_pairs(two_groups.rope_theta, two_groups.head_dim, 512)
+distances = torch.arange(512)
+nearness = -(distances[:, None] * reader.model.rotary_emb.inv_freq[slow]).sin().sum(-1)
+assert (nearness.diff() < 0).all()
+# %%
+passages = torch.randint(0, 1000, (4, 25), generator=torch.Generator().manual_seed(2))
+ids = torch.cat([torch.tensor(numbers)[:, None], passages], dim=1).reshape(1, -1)  # (1, 104)
+with torch.no_grad():
+    looks = reader(ids, output_attentions=True).attentions[0][0, -1]  # (T, T)
+latest = torch.arange(104) // 26 * 26  # where each token's number stands
+assert (looks.argmax(-1) == latest).all()
+fig, axes = figures.canvas(1, 2, height=3)
+axes[0] = figures.curve(axes[0], distances, {"": nearness}, xlabel="distance back")
+axes[0].set(title="the score's part that tells distances")
+axes[1] = figures.heatmap(axes[1], looks, colorbar=False)
+axes[1].set(title="who looks at whom, untrained", xlabel="key", ylabel="query", aspect="equal")
+_ = axes[1].set(xticks=range(0, 104, 26), yticks=range(0, 104, 26))
+# %% [markdown] lang="zh"
+# 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号（那四条竖线）。怎样
+# **读**便条，仍旧要模型自己学；配方因此一开始多放一种练习：一张编了号的清单，只问某个名字在第几行。
+#
 # > **教程里常见的错**　“损失不动了，说明学习率太小（太大）、该停了。”高原上的模型看起来和学完了的模
 # 型一模一样。先看你关心的那件事学会了没有；没有，就想想它需要的零件从哪里来：更干净的练习、更高的比
 # 例，或者像这里，直接写进去。
@@ -667,13 +733,10 @@ for ax, (title, model) in zip(axes, maps.items(), strict=True):
 # **想法**　拼，但要隔开：位置各自从 0 数起，注意力一段一段地算，每段的第一个词元不由前一段来预测。
 # （Krell 等 2021，arXiv:2107.02027。）
 # %% [markdown] lang="en"
-# The two on the left, a random head and the same after three hundred steps on the plateau, do not know where
-# to look. The third is written by hand and not trained at all: some cells of a slanting line can be made out, with
-# chance specks beside it. The fourth is the same after training: a clean line, **one to the right** of the
-# diagonal, that is "the one after the earlier occurrence". It is what the papers draw.
-#
-# Is that cheating? It gives the model no knowledge; it gives it a **part**, and one that training would
-# build by itself. Norms, residuals and RoPE were put in by people too.
+# Four passages, each a number and twenty-five tokens of any kind. Without a step of training each token
+# watches its passage's number: the four vertical lines. How to **read** the notes is still for the model to
+# learn, and the recipe begins with more of one drill: a numbered list, and the question in which line a
+# name stands.
 #
 # > **Where the tutorials you may have read go wrong.** "The loss has stopped moving, so the learning rate
 # > is too small (or too large), and it is time to stop." A model on a plateau looks just like one that has
