@@ -714,12 +714,13 @@ latest = torch.arange(104) // 26 * 26  # where each token's number stands
 assert (looks.argmax(-1) == latest).all()
 fig, axes = figures.canvas(1, 2, height=3)
 axes[0] = figures.curve(axes[0], distances, {"": nearness}, xlabel="distance back")
-axes[0].set(title="the score's part that tells distances")
-axes[1] = figures.heatmap(axes[1], looks, colorbar=False)
-axes[1].set(title="who looks at whom, untrained", xlabel="key", ylabel="query", aspect="equal")
-_ = axes[1].set(xticks=range(0, 104, 26), yticks=range(0, 104, 26))
+axes[0].set(title="score of a distance")
+axes[1] = figures.heatmap(axes[1], looks[:, ::26])
+axes[1].set(title="weight on each number, untrained", xlabel="number", ylabel="token")
+_ = axes[1].set(xticks=range(4), xticklabels=["[1]", "[2]", "[3]", "[4]"], aspect="auto")
+axes[1].images[0].set_interpolation("nearest")
 # %% [markdown] lang="zh"
-# 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号（那四条竖线）。怎样
+# 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号，阶梯就是这样来的。怎样
 # **读**便条，仍旧要模型自己学；配方因此一开始多放一种练习：一张编了号的清单，只问某个名字在第几行。
 #
 # > **教程里常见的错**　“损失不动了，说明学习率太小（太大）、该停了。”高原上的模型看起来和学完了的模
@@ -734,7 +735,7 @@ _ = axes[1].set(xticks=range(0, 104, 26), yticks=range(0, 104, 26))
 # （Krell 等 2021，arXiv:2107.02027。）
 # %% [markdown] lang="en"
 # Four passages, each a number and twenty-five tokens of any kind. Without a step of training each token
-# watches its passage's number: the four vertical lines. How to **read** the notes is still for the model to
+# watches its passage's number: hence the stairs. How to **read** the notes is still for the model to
 # learn, and the recipe begins with more of one drill: a numbered list, and the question in which line a
 # name stands.
 #
