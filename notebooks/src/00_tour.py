@@ -24,7 +24,7 @@
 #
 # This chapter walks you through once. You will see:
 #
-# 1. the map of the book: five packages, and what joins them;
+# 1. the map of the book: five packages, what joins them, and three of them at work;
 # 2. how a sentence becomes a row of integers;
 # 3. how these integers pass through a Qwen2 model, step by step, with the shape after each step;
 # 4. a very small model, trained from nothing, that learns in under half a minute to find an
@@ -146,9 +146,10 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # 它只懂数字、日期和金额，却要做翻译里真正的难事：中文四位一级（万、亿），英文三位一级（thousand、million），
 # 所以词要换位置，还要重新分组。
 # %% [markdown] lang="en"
-# First, something finished. `tiny_transformer` is the translation machine of the 2017 paper, with weights
-# of three megabytes that it has trained itself. It knows nothing but numbers, dates and money, and yet
-# has to do what is hard in translation: Chinese counts in groups of four digits (万, 亿), English in groups of
+# First, something finished. `tiny_transformer` is the translation model of the 2017 paper, with
+# three megabytes of weights that its own code has trained. It knows nothing but numbers, dates and
+# money, and yet it must do what is hard in translation: Chinese counts in groups of four digits (万,
+# 亿), English in groups of
 # three (thousand, million), so that words change places and are grouped anew.
 # %%
 from tiny_transformer import Translator
@@ -161,10 +162,11 @@ for source, translation in zip(texts, Translator.load().translate(texts), strict
 # 写的是一个虚构的恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。既然是编的，就没有哪个模型能事先知道，
 # 只能去读：
 # %% [markdown] lang="en"
-# How it does that is the matter of chapters 11 to 13. Something else: `tiny_rag` finds answers in
-# files and says where it found them. It brings a small encyclopedia of a star system that does not
-# exist; the star is Yan (砚星), its planet Lumo (露摩). As it is invented, no model can know any of it
-# beforehand, and reading is the only way:
+# How it does that is the subject of chapters 11 to 13. Next, `tiny_rag` finds answers in files and
+# says where it found them. It comes with a small encyclopedia of a star system that does not exist;
+# the star is Yan (砚星), its planet Lumo (露摩). As it is invented, no model can know any of it
+# beforehand, and reading is the only way. Three questions: when the Treaty of the Two Wells was
+# signed, how many planets Yan has, and who won the 1998 World Cup.
 # %%
 from tiny_rag import Index, answer
 from tiny_rag.universe import corpus_folders
@@ -183,11 +185,13 @@ for question in asked:
 # 还有些问题，查到了还得算。`tiny_agent` 让模型自己决定什么时候用什么工具。这里坐在模型位子上的是几条规则拼成的替身，不
 # 是神经网络；循环、工具和格式都是真的：
 # %% [markdown] lang="en"
-# The last, who won the world cup, is not in the book, and it does not answer, though it does not
-# always notice: see chapters 31 to 33.
+# The answer to the last question is in none of these files. It should have said so, and did not
+# notice: it hands over a sentence about a moon. How to refuse, and how often that works, is
+# measured in chapters 31 to 33.
 #
-# Some questions want looking up and then working out. With `tiny_agent` the model itself decides which
-# tool to use when. In the model's seat here is a stand-in made of a few rules, not a neural network; the
+# Some questions need a look-up and then a calculation: how long is the Skyhook (升天索), and what is
+# that divided by 52? With `tiny_agent` the model itself decides which tool to use when. In the
+# model's seat here is a stand-in made of a few rules, not a neural network; the
 # loop, the tools and the format are real:
 # %%
 from tiny_agent import Agent, ReActText, RuleModel, make_tools
@@ -202,9 +206,9 @@ assert result.answer.startswith("734.6")
 # 它怎么学会停下来等工具，写错了怎么办，是第 41 到 43 章的事。本章剩下的篇幅讲这一切的核心，今天的大语言模型：它只留
 # 下翻译机器的一半，解码器，然后做得很大。
 # %% [markdown] lang="en"
-# How it comes to stop and wait for a tool, and what if it writes something wrong: chapters 41 to 43. The rest
-# of this chapter is about what all of this turns on, today's large language models: they keep one half
-# of the translation machine, the decoder, and make it very large.
+# How a model comes to stop and wait for a tool, and what happens if it writes something wrong, is
+# in chapters 41 to 43. The rest of this chapter is about what all of this turns on, today's large
+# language models: they keep one half of the translation model, the decoder, and make it very large.
 # %% [markdown] lang="zh"
 # ## 2　一句话变成整数
 #
@@ -470,10 +474,10 @@ print(f"{model.num_parameters():,} parameters")
 # 决定）。600 次，每次 64 段新文字。
 # 整个循环在这里：
 # %% [markdown] lang="en"
-# What does "learnt" mean? Softmax turns the model's scores into probabilities, one for
-# each possible next token. The **loss** is the
-# logarithm of the true one's probability with its sign turned, $-\ln p$: the surer, the nearer to 0;
-# if all 36 symbols count alike, it is $\ln 36 \approx 3.58$ (in a unit called nat).
+# What does "learnt" mean? Softmax turns the model's scores into probabilities, one for each
+# possible next token. The **loss** is minus the logarithm of the true token's probability,
+# $-\ln p$: the surer the model, the nearer to 0; if all 36 symbols are equally likely, it is
+# $\ln 36 \approx 3.58$ (in a unit called the nat).
 #
 # Training is one thing done over and over: work out the loss and its gradient, and move each weight a
 # little to where the loss is smaller (AdamW decides how far). 600 times, each time with 64 new texts. This is the whole loop:
@@ -596,8 +600,8 @@ for row, (when, one) in zip(axes, {"before": untrained, "after": model}.items(),
 #
 # 一个抄，一个找，两步合成“查表”。画成箭头（只画第 2 层最后一行和第 1 层里它所看的那一行的最大权重）：
 # %% [markdown] lang="en"
-# Before training there is an almost even triangle: to look at everybody is to look at nobody. After it, two
-# movements are plain to see:
+# Before training there is an almost even triangle: to look at everybody is to look at nobody. After
+# training, two movements are plain to see:
 #
 # 1. **Layer 1: look at the one before.** In the rows of digits and closing letters, the
 #    darkest cell is the one just left of the diagonal. The closing `k` looks at the `2` in front of
@@ -713,7 +717,8 @@ print(f"answers with a digit all the same: {says_digit:.0%}")
 # does not know. The **hallucinations** of large models have more causes, but this is one of them, and
 # you have just made it yourself.
 #
-# Let us be clear about what this is. It is **no language model**: it knows no language, only this one
+# Let us be clear about what this is. It is **not a language model**: it knows no language, only
+# this one
 # task. But large models too can find an answer in the text before them, and in them researchers have
 # found two kinds of heads that share the work in a similar way (Olsson et al., arXiv:2209.11895): one
 # notes which token came before; the other, in a later layer, is called an **induction head** and uses
@@ -808,7 +813,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | you want to know | read |
 # | --- | --- |
 # | How does BPE learn where to cut? What is the trap in a chat template? | [chapter 21](21_tokens_to_rope.ipynb) |
-# | How does a model know at which place a word stands? | RoPE in [chapter 21](21_tokens_to_rope.ipynb) |
+# | How does a model know where in the text a word stands? | RoPE in [chapter 21](21_tokens_to_rope.ipynb) |
 # | How is that square of attention worked out? | [chapter 11](11_attention_by_hand.ipynb), then [chapter 22](22_attention_and_cache.ipynb) |
 # | How does a machine translate a sentence? | chapters [12](12_encoder_and_decoder.ipynb) and [13](13_training_to_translate.ipynb) |
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |

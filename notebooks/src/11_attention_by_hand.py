@@ -51,7 +51,9 @@
 #
 # The letters are those of the whole book: `B` texts in a batch, `T` tokens that ask, `S` tokens
 # that are asked, `D` the model's width (the paper's $d_{\text{model}}$), `H` heads, `Dh` the width
-# of one (the paper's $d_k$, $d_v$).
+# of one (the paper's $d_k$, $d_v$). Later come `V`, the size of a vocabulary, and `K`, the number
+# of key/value heads. In formulas Q, K and V are something else: the matrices of queries, keys and
+# values.
 #
 # - **You need**: matrix products, softmax, derivatives. No other chapter comes before this one.
 # - **Time**: about two hours with the exercises; all the code runs in under half a minute on two
@@ -115,11 +117,11 @@ dice = torch.Generator().manual_seed(11)  # the source of the random numbers bel
 # $$h_t = \tanh(h_{t-1} W + x_t U)$$
 #
 # When it has read everything, $h_T$ passes for "what the sentence means", and the translation is
-# written from that alone (Sutskever et al. 2014, arXiv:1409.3215). There are three things wrong
-# with this:
+# written from that alone (Sutskever et al. 2014, arXiv:1409.3215). Three things are wrong with
+# this:
 #
 # 1. **One step after the other.** $h_t$ waits for $h_{t-1}$. A GPU could do tens of thousands of
-#    products at once; here they must queue.
+#    multiplications at once; here they must queue.
 # 2. **One vector for a whole sentence.** However long the text, $h_T$ has no more numbers.
 # 3. **A long path.** To influence the last state, the first word must survive $T$ rewritings; in
 #    training, its gradient has to come back the same way.
@@ -250,7 +252,8 @@ _ = ax.text(23, 0.12, "chance", ha="right")
 # | self-attention | $O(n^2 \cdot d)$ | $O(1)$ | $O(1)$ |
 # | recurrent | $O(n \cdot d^2)$ | $O(n)$ | $O(n)$ |
 #
-# > **Where tutorials go wrong.** "Attention computes less than an RNN." The two $O(1)$ are about
+# > **Where the tutorials you may have read go wrong.** "Attention computes less than an RNN." The
+# > two $O(1)$ are about
 # > steps and paths, not about work. Which one works more depends on whether $n$ or $d$ is larger.
 # %%
 d = 512
@@ -512,7 +515,8 @@ right.minorticks_off()
 # Without the division, the wider $d_k$, the wider the distribution and the smaller the gradient;
 # with it, width makes no difference.
 #
-# > **Where tutorials go wrong.** First, they divide by $\sqrt{d_{\text{model}}}$. It is the width
+# > **Where the tutorials you may have read go wrong.** First, they divide by
+# > $\sqrt{d_{\text{model}}}$. It is the width
 # > of **one head**: $\sqrt{64}$ in the base model, not $\sqrt{512}$, which would leave the scores
 # > with a variance of $1/8$. Second, softmax over the wrong axis: in the `(T, S)` matrix **each
 # > row** sums to 1 (`dim=-1`); with `dim=-2` the shape is just as right. Third, that dot products
@@ -535,8 +539,9 @@ right.minorticks_off()
 #
 # - **Padding.** The texts of a batch differ in length, and the short ones are filled up with
 #   `<pad>`, at which nobody should look.
-# - **The future.** In training the whole target goes in at once, and every place predicts its next
-#   token. If place $t$ could see place $t+1$, the answer would be in plain sight.
+# - **The future.** In training the whole **target** (the translation; the text to be translated is
+#   the **source**) goes in at once, and every place predicts its next token. If place $t$ could see
+#   place $t+1$, the answer would be in plain sight.
 #
 # Both tables are boolean, `True` means **may look**, and `&` puts them together:
 # %%
@@ -618,8 +623,8 @@ torch.testing.assert_close(F.scaled_dot_product_attention(one, x[:1], x[:1], not
 #
 # NaN 还会走后门：前向用 `where` 把它换成 0，看着干净了，**反向**传播时它照样在：
 # %% [markdown] lang="en"
-# The package says: who may look at nothing gets nothing, a vector of zeros. Torch's fused function
-# now does the same.
+# The package says: who may look at nothing gets nothing, a vector of zeros. Torch's fused function,
+# `F.scaled_dot_product_attention`, now does the same.
 #
 # NaN has a back door too. Replace it by 0 with `where` and the forward pass looks clean, but in the
 # **backward** pass it is still there:
@@ -794,7 +799,8 @@ for (name, out), weights in zip(outs.items(), maps, strict=True):
 # %% [markdown] lang="en"
 # The output is always as long as the **queries**.
 #
-# > **Where tutorials go wrong.** They try cross-attention only with $S = T$. Then the sources of
+# > **Where the tutorials you may have read go wrong.** They try cross-attention only with $S = T$.
+# > Then the sources of
 # > $q$ and $k$ can be exchanged, `(T, S)` can be `(S, T)`, a causal mask can be put on
 # > cross-attention by mistake, and no shape complains. The source is known as a whole from the
 # > start: cross-attention needs **no** causal mask. The tests of this package use $S \ne T$.
@@ -847,7 +853,8 @@ assert count == 4 * 512**2
 # The projection gives `(B, T, H*Dh)`. To make it `(B, H, T, Dh)`, first take the last axis apart,
 # `(B, T, H, Dh)`, then exchange the two in the middle. To join, go backwards.
 #
-# > **Where tutorials go wrong.** `view(B, H, T, Dh)` at once. The number of elements fits, nothing
+# > **Where the tutorials you may have read go wrong.** `view(B, H, T, Dh)` at once. The number of
+# > elements fits, nothing
 # > complains, and the loss goes down all the same; but `view` cuts in the order of memory, and what
 # > comes out are not heads.
 #
@@ -876,7 +883,7 @@ for ax, (title, part) in zip(axes, panels.items(), strict=True):
 # 后果有多严重？如果拼的时候也照样 `view` 回去，“切了再拼应当复原”这样的测试就被骗过了。骗不过的是
 # 这个问题：改动一个词元，哪些输出会动？
 # %% [markdown] lang="en"
-# Cut rightly, head 0 has all four tokens, each with the part that belongs to it (`.0`). Cut
+# Cut correctly, head 0 has all four tokens, each with the part that belongs to it (`.0`). Cut
 # wrongly, "head 0" holds everything of the first two tokens, and "head 1" everything of the last
 # two.
 #
@@ -1102,13 +1109,14 @@ torch.testing.assert_close(sizes, torch.full((5000,), 256**0.5))
 # tensor2tensor, has $i / (d_{\text{model}}/2 - 1)$ in the exponent and arrives. The vectors of all
 # positions are equally long, $\sqrt{d_{\text{model}}/2}$; unlike numbers, they do not grow.
 #
-# > **Where tutorials go wrong.** First, the exponent is doubled: the $2i$ of the formula **is** the
+# > **Where the tutorials you may have read go wrong.** First, the exponent is doubled: the $2i$ of
+# > the formula **is** the
 # > number of the even column; a loop `for i in range(0, d, 2)` that still says
 # > `10000 ** (2 * i / d)` slows the hands down too fast; twice as many columns hardly move (we
 # > count them below), a waste of width. Second, the order of columns: some code (tensor2tensor too) puts
 # > all sines in the first half and all cosines in the second. The two differ by a permutation of
-# > columns, and either will do for a fresh model; but load weights trained with one into the other,
-# > and the model no longer knows where anything is.
+# > columns, and either will do if you train from scratch; but load weights trained with one into
+# > the other, and the model no longer knows where anything is.
 # %%
 halves = torch.cat([pe[:, 0::2], pe[:, 1::2]], dim=1)  # sines first, then cosines
 back = torch.arange(64).view(2, 32).T.flatten()  # 0, 32, 1, 33, ...
@@ -1250,7 +1258,8 @@ print("sinusoids(4, 5):", tuple(sinusoids(4, 5).shape), "and the last hand has n
 # 最后，把位置加上去，*dog* 就知道自己在前还是在后了。`PositionalEncoding` 只是一次加法（外加
 # dropout，论文第 5.4 节）；嵌入在相加之前还要乘 $\sqrt{d_{\text{model}}}$（第 3.4 节），下一章讲。
 # %% [markdown] lang="en"
-# Last, with positions added, *dog* knows whether it comes first. `PositionalEncoding` is only this
+# Finally, with positions added, *dog* knows whether it comes first. `PositionalEncoding` is only
+# this
 # sum (and dropout, section 5.4 of the paper); before it, embeddings are multiplied by
 # $\sqrt{d_{\text{model}}}$ (section 3.4), which is for the next chapter.
 # %%

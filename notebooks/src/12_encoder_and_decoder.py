@@ -32,11 +32,11 @@
 # called the **encoder**, the writer the **decoder**, and the notes are the **memory**.
 #
 # [The chapter before](11_attention_by_hand.ipynb) made the parts that matter most: multi-head
-# attention, masks, sinusoids. In this one we assemble the whole machine, and prove that nothing is
+# attention, masks, sinusoids. In this one we assemble the whole machine, and check that nothing is
 # out of place:
 #
 # 1. What does the whole machine look like? (section 1)
-# 2. What are the two given, and what must they hand in? (section 2)
+# 2. What are encoder and decoder given, and what must come out? (section 2)
 # 3. The other parts: embeddings, feed-forward network, LayerNorm, residuals, initialisation.
 #    (sections 3 to 7)
 # 4. Two kinds of layer, three kinds of attention: who looks at whom. (sections 8 to 10)
@@ -162,8 +162,9 @@ _ = ax.set(xlim=(-2.1, 6.6))
 # The latter two are the same text, shifted by one: place $t$ sees everything from `<s>` to word $t$
 # and has to say the next one. Source and target differ in language, and in length.
 #
-# Our examples are three numbers, translated by `numerals` of the package (chapter 13 trains on it).
-# To see clearly, each Chinese character and each English word is one token here. `collate` makes a
+# Our examples are three numbers, translated by the package's `numerals` (chapter 13 trains on it).
+# To keep things easy to see, each Chinese character and each English word is one token here.
+# `collate` makes a
 # rectangle of the three pairs: the shorter ones are filled with `<pad>` on the right, which is
 # called **padding**.
 # %%
@@ -217,8 +218,8 @@ assert asked[1:] == wanted[:-1]
 # > to come are back in sight through cross-attention.
 #
 # An experiment shows it. We take a small model with all parameters random (fresh biases are 0 and
-# fresh norm weights 1, which hides mistakes), change word 4 of the decoder's input (counted from
-# 0), and see whether the logits, the scores of the output, move.
+# fresh norm weights 1, which hides mistakes), change token 4 of the decoder's input (counted from
+# 0), and see whether the logits, the scores of the output, change.
 # %%
 def random_model(config, seed=0):
     """Noise on every parameter; no dropout."""
@@ -255,7 +256,7 @@ _ = axes[0].set_ylabel("largest change of a logit")
 # 可，根本不必读原文。让两个小模型各把这三句练 100 步，一个错开，一个不错开；然后把原文换成别句的，
 # 看损失（第 13 章细讲）变不变：
 # %% [markdown] lang="en"
-# Left: the last word has changed, and the first four places stand still. Right: all of them move,
+# Left: the last token has changed, and the first four places stand still. Right: all of them move,
 # so every place already "knows" what comes later. A model trained like this is helpless when it has
 # to translate and there is no later text yet.
 #
@@ -706,10 +707,11 @@ for name in steps:
 # ### Where dropout goes
 #
 # Section 5.4 of the paper names two places: the **output of each sublayer** before it is added, and
-# the **sums of embeddings and positions**. `nn.Transformer` drops in two more: on the attention
-# weights, and inside the feed-forward network. (The package's `Dropout` does what `nn.Dropout` does,
-# but four numbers share one draw of 64 bits: on a CPU the drawing is what takes long.) With hooks we
-# count the dropouts that really work in one forward pass:
+# the **sums of embeddings and positions**. `nn.Transformer` has dropout in two more: on the
+# attention weights, and inside the feed-forward network. (The package's `Dropout` does what
+# `nn.Dropout` does,
+# but four numbers share one draw of 64 bits, as on a CPU the random numbers are what takes long.)
+# With hooks we count the dropouts that are really at work in one forward pass:
 # %%
 dropping = Transformer(replace(small, dropout=0.1))  # 2 + 2 layers, in training mode
 worked = []
@@ -1174,7 +1176,7 @@ def torch_twin(model):
 # 在内。
 # %% [markdown] lang="en"
 # The input is our three sentences: source and target differ in length, and both have padding.
-# `random_model` has shaken **every** parameter, biases and norms included.
+# `random_model` has randomised **every** parameter, biases and norms included.
 # %%
 def torch_logits(twin, model):
     """The same masks, turned round; embeddings and output layer are ours."""
@@ -1194,9 +1196,9 @@ print(f"{ours.numel()} logits of size {ours.std():.1f} agree within 0.00001")
 # $\gamma = 1$，$\beta = 0$，归一化过的再归一化一次几乎不变，于是**多出来的一层查不出来**；参数一
 # 乱，它就藏不住了：
 # %% [markdown] lang="en"
-# Why must the parameters be shaken? Put torch's additional LayerNorm back and compare again. In a
+# Why must the parameters be random? Put torch's additional LayerNorm back and compare again. In a
 # fresh norm $\gamma = 1$ and $\beta = 0$; to normalise again what is normalised already changes
-# next to nothing, and so **a layer too many goes unnoticed**. With shaken parameters it cannot
+# next to nothing, and so **a layer too many goes unnoticed**. With random parameters it cannot
 # hide:
 # %%
 fresh = Transformer(replace(small, attention_bias=True)).eval()
@@ -1387,7 +1389,8 @@ print("exercise 4: correct")
 # ## Check your own code
 #
 # What you write can stand in the place of the package's own, under the same tests; the judges are
-# `torch.nn.Transformer` and the Marian of `transformers`, not our code. In the root of the repository:
+# `torch.nn.Transformer` and Marian, an encoder-decoder of `transformers`, not our code. In the root
+# of the repository:
 #
 # ```bash
 # python -m tests.exercise Residual > my.py
@@ -1430,7 +1433,8 @@ right = check(Residual)
 # 出处和怎样要提示。pre-norm 的直路上什么都不许有，连归一化也不许。
 # %% [markdown] lang="en"
 # Read it from the top: the test of post-norm has passed, that of pre-norm has not; where the first
-# number differs, what was expected and got; and at the end where to read on and how to get a hint.
+# number differs, what was expected and what came out; and at the end where to read on and how to
+# get a hint.
 # Nothing may stand on the straight road of pre-norm, not even a norm.
 # %% [markdown] lang="zh"
 # ## 13 回顾
@@ -1462,7 +1466,7 @@ right = check(Residual)
 #    to start, pre-norm does not.
 # 6. Three kinds of attention share one class; the memory is computed once; what a mask blocks has
 #    an influence of exactly 0.
-# 7. Shake all parameters before an audit, or even a norm too many goes unnoticed.
+# 7. Randomise all parameters before an audit, or even a norm too many goes unnoticed.
 #
 # The machine stands, but it cannot translate a word. The next chapter teaches it: [13 · Training it
 # to translate](13_training_to_translate.ipynb).

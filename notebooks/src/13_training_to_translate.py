@@ -188,7 +188,8 @@ print(f"held out: {share:.1%} of the numbers from 10^7 on")
 # %% [markdown] lang="en"
 # ### Who marks the papers
 #
-# If one code both wrote and marked, a mistake could hide behind itself. `numerals_checker.py` takes
+# If the same code both wrote and marked, a mistake could hide behind itself. `numerals_checker.py`
+# takes
 # another route: it reads the words from left to right, back to the value. The two were written
 # independently and check each other; and the checker can say what is wrong.
 # %%
@@ -330,7 +331,8 @@ print(f"{t + 1} places at once = {t + 1} runs, logits {tuple(at_once.shape)}")
 # 步的工作量才差不多（论文第 5.1 节：每批约 25,000 个原文词元、25,000 个译文词元）。可训练又要求顺序
 # 随机，于是：先打乱，分成大池，池内排序切批，再把批打乱。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** The same target as input and as goal, not shifted: the model need
+# > **Where the tutorials you may have read go wrong.** The same target as input and as goal, not
+# > shifted: the model need
 # > only copy, the loss drops to its floor, and in translation it cannot write a word. Or the `</s>`
 # > goes into the input and then "the last column" is cut off: for the shorter rows of a batch that
 # > column is padding (`… </s> <pad>` becomes `… </s>`), and the `</s>` stays.
@@ -489,15 +491,17 @@ print(f"smoothing 0.1: lowest at p = {lowest[0.1][0]:.3f}, with {lowest_loss(V):
 # %% [markdown] lang="en"
 # Without smoothing, the curve falls towards 0 and for ever asks for more confidence. With it, the
 # lowest point is at $p = 1 - \epsilon + \epsilon / V$, and to be surer than that costs. And **the
-# lowest point is not 0**: it is the entropy of the target itself, below which no model's
-# cross-entropy can go. Keep that floor in mind for the curves of section 6: a loss that stays a
-# little above it has not failed to learn, it has arrived. This is why we also record `nll`, without
-# smoothing, the logarithm of the perplexity.
+# lowest point is not 0**: it is the entropy of the target itself (in nats: the unit of information
+# to the base e, as a bit is to the base 2), below which no model's cross-entropy can go. Keep that
+# floor in mind for the curves of section 6: a loss that stays a
+# little above it has not failed to learn, it has arrived. This is why we also record `nll`, the
+# loss without smoothing, whose exponential is the perplexity.
 #
 # The paper is frank about it: label smoothing hurts perplexity, and improves accuracy and BLEU
 # (section 5.4).
 #
-# > **Where tutorials go wrong.** A mean over all $(B, T)$ places, padding included, jumps up and
+# > **Where the tutorials you may have read go wrong.** A mean over all $(B, T)$ places, padding
+# > included, jumps up and
 # > down with the share of padding. So does a mean of means: tokens in small batches then count for
 # > more. Hence the function returns **sums** and the number of tokens, and the division is done
 # > once.
@@ -635,10 +639,10 @@ for beta in (0.98, 0.999):
 # torch's default of 0.999 after 693. Early in training gradients change quickly, and with so long a
 # memory $v$ lives in the past.
 #
-# > **Where tutorials go wrong.** Steps counted from 0: then $0^{-0.5}$ divides by zero, and the
-# > usual remedy wastes a step with a learning rate of 0. Or this curve is multiplied onto an
-# > optimizer with `lr=1e-4`, and the peak is ten thousand times too low: the formula **is** the
-# > learning rate, no factor.
+# > **Where the tutorials you may have read go wrong.** Steps counted from 0: then $0^{-0.5}$
+# > divides by zero, and the usual remedy wastes a step with a learning rate of 0. Or this curve is
+# > multiplied onto an optimizer with `lr=1e-4`, and the peak is ten thousand times too low: the
+# > formula **is** the learning rate. (The `lr_factor` of section 6 is a small correction, near 1.)
 #
 # **Exercise 2.** Write `candidate(step, d_model, warmup)` without `min`, `max` or `if`. The judge
 # is a few numbers worked out by hand.
@@ -731,13 +735,14 @@ _ = axes[0].legend(), axes[2].legend()
 # 正式考一次，题目与验证用的不同，束宽为 4（第 8 节讲束搜索）。`train` 最后存下的不是最后一步的参
 # 数，而是几个检查点的平均：
 # %% [markdown] lang="en"
-# On the left, the two lines have one shape, about the floor apart; once the loss lies on its floor,
+# On the left, the two lines have the same shape, apart by about the floor; once the loss lies on
+# its floor,
 # `nll` stays near $-\ln 0.9 \approx 0.105$. The right panel shows what we want: how many unseen
 # numbers come out **to the letter**. It climbs later than the loss falls, since a number needs some
-# ten tokens right at once: with nine out of ten tokens right, only one number in three is. And
+# ten tokens right at once: with nine out of ten tokens right, only about one number in three is.
+# And
 # something is wrong at its end: the loss is all but flat, yet the score jumps up and down, by some
-# twenty points within less than two hundred steps. We shall cure that. (A nat is the unit of
-# information to the base $e$, as a bit is to the base 2.)
+# twenty points within less than two hundred steps. We shall cure that.
 #
 # Now the exam, with other questions than those of the validation, and a beam of 4 (section 8). What
 # `train` leaves in the end are not the parameters of the last step but the mean of a few
@@ -766,7 +771,8 @@ print(learner.translate(["四十万零七", "nine hundred and ninety thousand an
 # 决定。这样接着练，与从没停过**逐位相同**。用一个极小的模型验证：在第 13 步按 Ctrl-C，检查点每 8 步
 # 一个。
 # %% [markdown] lang="en"
-# The interval is Wilson's of 1927, at 95%: five hundred questions tell no more than that.
+# The interval is Wilson's (1927), at 95%: five hundred questions tell no more than that.
+# [Chapter 52](52_harness.ipynb) explains such intervals.
 #
 # ### Stop, and go on
 #
@@ -869,7 +875,8 @@ for name, of in ways.items():  # prepared.model holds the last checkpoint just n
 # and the more the better. This is the cure for the jumps in the panel above: the last step had come
 # to rest at a bad moment, and the mean has pulled it back.
 #
-# > **Where tutorials go wrong.** Only checkpoints of **one run** can be averaged. In two separate
+# > **Where the tutorials you may have read go wrong.** Only checkpoints of **one run** can be
+# > averaged. In two separate
 # > runs the neurons stand in different orders, and the mean of the two is nothing at all. And the
 # > embedding, shared three ways, is there once and is averaged once.
 #
@@ -1142,7 +1149,7 @@ _ = ax.set_xticks(range(1, max(node.length for node in shown) + 1))
 # **Question.** If $\log P$ falls with every token, do long translations not always lose?
 #
 # **Idea.** Before comparing, divide by something that grows with the length (Wu et al. 2016,
-# arXiv:1609.08144, eq. 14; the paper takes $\alpha = 0.6$):
+# arXiv:1609.08144, eq. 14; the 2017 paper takes $\alpha = 0.6$):
 #
 # $$\mathrm{score}(Y) = \frac{\log P(Y)}{\mathrm{lp}(Y)}, \qquad \mathrm{lp}(Y) = \left(\frac{5 + |Y|}{6}\right)^{\alpha}$$
 #
@@ -1174,8 +1181,9 @@ for a in alphas:
 # 束搜索一定不比贪心差吗？**不一定**：贪心那条路可能在中途被挤掉，而挤掉它的路后来都不行。真去比一
 # 比，拿训练里没有的那种大数来问（第 9 节细说），因为模型在那里才会犹豫：
 # %% [markdown] lang="en"
-# The long one has two factors more, and suffers for it; the larger $\alpha$, the more of that is
-# made good, and at 1 the long one wins, which happens to be right. That does not make a larger
+# The long one multiplies two more probabilities, and suffers for it; the larger $\alpha$, the more
+# of that is made good, and at 1 the long one wins, which happens to be right. That does not make a
+# larger
 # $\alpha$ better: too much of it favours wordy translations. The value is tried out on a validation
 # set.
 #
@@ -1213,7 +1221,8 @@ for k, found in by_width.items():
 # right**. Beam search does the former only: it finds what the model likes best, and if the model is
 # wrong, no care in searching will help.
 #
-# > **Where tutorials go wrong.** Multiplying probabilities rather than adding logarithms: after
+# > **Where the tutorials you may have read go wrong.** Multiplying probabilities rather than adding
+# > logarithms: after
 # > enough tokens a float is 0. And stopping at the first `</s>`: short translations arrive first,
 # > and long ones never get their turn.
 #
@@ -1399,7 +1408,8 @@ for name, row in rows.items():
 #
 # Now the marks: a thousand items that it has not seen, and the 200 **larger numbers** from above.
 # Training had numbers of up to 12 digits, and of 13 to 15 only **round** ones that end in a long row
-# of zeros (like 907 trillion); these have 13 to 15 digits and are not round. It knows every word.
+# of zeros (like 907 trillion); these have 13 to 15 digits and are not round. No word in them is new
+# to it.
 # %%
 held_out = task.test_items(seed=0, count=1000)
 reports = {}
@@ -1478,7 +1488,8 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
 # 件。坏行会报出行号：
 # %% [markdown] lang="en"
 # It is not the length: three in four of them are no longer than what it was trained on, and most of
-# these go wrong all the same. New is the **combination**: in training, nothing but zeros ever followed *trillion* or
+# these go wrong all the same. What is new is the **combination**: in training, nothing but zeros
+# ever followed *trillion* or
 # 万亿. *twenty trillion and seventy-nine* comes out as 二十万零七十九, with the 亿 lost. Some of the
 # blue points have 13 to 15 digits too; those are round numbers, and all of them are right.
 #
@@ -1490,7 +1501,7 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
 #
 # The marks on ten thousand items in each direction are in
 # [the notes on the weights](../../tiny_transformer/weights/numerals/README.md); to hold that exam
-# yourself:
+# yourself (about a minute on two CPU cores):
 #
 # ```bash
 # python -m tiny_transformer evaluate --task numerals
@@ -1548,7 +1559,8 @@ print(*good, *bad, sep="\n")
 # hundred million. Report it with the signature that sacrebleu prints: scores over other words
 # cannot be compared.
 #
-# To make the shipped model anew, or the small one of this chapter:
+# To make the shipped model anew (about a quarter of an hour on two CPU cores), or the small one of
+# this chapter (about two minutes):
 #
 # ```bash
 # python -m tiny_transformer train --task numerals
@@ -1626,7 +1638,7 @@ right = check(label_smoothed_cross_entropy)
 # 最后是出处和怎样要提示。那一成该分给几个词元？改好再运行一次。
 # %% [markdown] lang="en"
 # The first line says which test failed: the one worked by hand, three tokens of probability 0.2, 0.5
-# and 0.3; then come the number that was got and the one expected, and where to read on. Over how many
+# and 0.3; then come the number obtained and the one expected, and where to read on. Over how many
 # tokens has the tenth to be spread? Mend it, and run the cell again.
 # %% [markdown] lang="zh"
 # ## 11 带走七句话
@@ -1658,7 +1670,8 @@ right = check(label_smoothed_cross_entropy)
 #    gain for next to nothing.
 # 6. The KV cache changes no result and turns a square into a line; beam search finds what the model
 #    likes best, not what is right.
-# 7. Cross-attention learns to align by itself; combinations it has not seen it cannot do.
+# 7. Cross-attention learns to align by itself; combinations that the model has not seen, it cannot
+#    do.
 #
 # Not in this chapter and worth reading next: back-translation (Sennrich et al. 2016,
 # arXiv:1511.06709), learned relative positions (Shaw et al. 2018, arXiv:1803.02155), and the

@@ -40,13 +40,13 @@
 # sentence.
 #
 # Most accounts of a model start from its diagram and look down. Here we stand where the input
-# stands and go with it, station by station. At each one we ask three things: what shape does it
-# take? Why must it change at all? How do we know that it changed correctly?
+# stands and go with it, station by station. At each one we ask three things: what shape does the
+# input take? Why must it change at all? How do we know that it changed correctly?
 #
 # | station | what happens | what leaves it |
 # | --- | --- | --- |
 # | 1 | text becomes bytes, bytes become tokens, tokens become ids | integers `(B, T)` |
-# | 2 | a halt: count every parameter of the model | unchanged |
+# | 2 | a stop on the way: count every parameter of the model | unchanged |
 # | 3 | embedding: each id is exchanged for a row of numbers | `(B, T, D)` |
 # | 4 | RMSNorm: each row is brought to a size of about 1 | `(B, T, D)` |
 # | 5 | RoPE: rotation by position | several heads, each `(B, T, Dh)` |
@@ -68,7 +68,8 @@
 # tok = Tokenizer.from_pretrained("path/to/Qwen2-0.5B")
 # ```
 #
-# Previous: [00 · the tour](00_tour.ipynb). Next:
+# Previous: [13 · training it to translate](13_training_to_translate.ipynb), or
+# [00 · the tour](00_tour.ipynb) if you begin here. Next:
 # [22 · attention and the KV cache](22_attention_and_cache.ipynb).
 # %%
 import sys
@@ -302,7 +303,7 @@ assert bpe.learn_merges(word_counts, 1) == [pairs.most_common(1)[0][0]]
 # %% [markdown] lang="zh"
 # 现在一口气学 141 次，再回放，看“颗卫星”这九个字节怎样一步步粘成一个词元。只印出有变化的那几步。
 # %% [markdown] lang="en"
-# Now learn 141 merges at one go, and replay them: the nine bytes of 颗卫星 ("moons", with the word
+# Now learn 141 merges in one go, and replay them: the nine bytes of 颗卫星 ("moons", with the word
 # that counts them) become one token. Only the steps at which something changes are printed.
 # %%
 merges = bpe.learn_merges(word_counts, 141)
@@ -367,7 +368,7 @@ ax = ax.set_ylim(0)
 #
 # Decoding is much simpler: put the bytes of the tokens end to end and read them as UTF-8. One
 # detail is often missed: before encoding, Qwen2 normalises to NFC, which joins `e` and a combining
-# accent into one `é`. So the way there and back gives the text in NFC form, which most text has
+# accent into one `é`. So encoding and decoding gives the text back in NFC form, which most text has
 # anyway.
 # %%
 opening = inspect.getdoc(bpe)
@@ -538,7 +539,7 @@ assert not any("\ufffd" in piece for piece in shown)
 # **想法**：不必下载权重。配置（config）里的六个整数，加上“输出层是否另设”这一个开关，就定下了每个矩
 # 阵的形状；乘起来、加起来即可。以 Qwen2-0.5B 为例：
 # %% [markdown] lang="en"
-# ## 2 A halt: count the parameters
+# ## 2 A stop on the way: count the parameters
 #
 # **Question**: the traveller is about to enter a model. How large is it? How many parameters is
 # "0.5B" really, and where do they sit?
@@ -574,7 +575,8 @@ for letter, name in letters.items():
 # `K` 比 `H` 小，是因为几个查询头共用一组键和值，这是下一章的主角。公式写成代码就是一张账单：
 # %% [markdown] lang="en"
 # `Dh` is not one of the six: `Dh = D / H`. A layer holds the four projections of attention (q, k, v
-# with a bias, o without), the three matrices of the multi-layer perceptron (MLP) and two RMSNorms;
+# with a bias, o without), the three matrices of the multi-layer perceptron (MLP; chapter 12 called
+# its ancestor the feed-forward network) and two RMSNorms;
 # outside the layers are the embedding table and a last RMSNorm. Hence
 #
 # $$N = \underbrace{V D}_{\text{embedding}}
@@ -860,11 +862,11 @@ print("gradient of row 3, the sum of four:", [round(g, 3) for g in leaf.grad[3].
 # $$\mathrm{LayerNorm}(x) = \frac{x - \mu}{\sqrt{\frac{1}{D}\sum_i (x_i - \mu)^2 + \epsilon}} \odot w + b,
 # \qquad \mu = \frac{1}{D}\sum_i x_i$$
 #
-# RMSNorm lacks two things: it takes off no mean $\mu$ and adds no bias $b$. $\odot$ multiplies
+# RMSNorm lacks two things: it subtracts no mean $\mu$ and adds no bias $b$. $\odot$ multiplies
 # entry by entry, and $w$ is `D` trained weights. LayerNorm removes mean and size, RMSNorm the size
-# only. In other words, **LayerNorm is RMSNorm after the mean has been taken off**. The function's
-# body is three lines. The numbers printed after it say the same: times ten, and neither changes;
-# plus 10, and LayerNorm stays while RMSNorm moves.
+# only. In other words, **LayerNorm is RMSNorm after the mean has been subtracted**. The function's
+# body is three lines. The numbers printed after it say the same: multiply the input by 10, and
+# neither changes; add 10, and LayerNorm stays while RMSNorm moves.
 # %%
 from qwen_blog import rms_norm
 
@@ -991,8 +993,8 @@ print("rms_norm agrees with transformers and torch")
 # - `torch.nn.RMSNorm(D)` as it comes: its default `eps=None` means the machine precision of the
 #   type, in float32 about $1.2\times10^{-7}$, not Qwen2's $10^{-6}$. With Qwen2's weights, say
 #   `eps=1e-6`.
-# - "The norm acts on the residual stream": Qwen2 is pre-norm. What is normed is the **copy** that
-#   enters the sublayer; the stream itself is left alone.
+# - "The norm acts on the residual stream": Qwen2 is pre-norm. What is normalised is the **copy**
+#   that enters the sublayer; the stream itself is left alone.
 #
 # The traveller passes this station too. Its RMS goes from about 0.02 to about 1 (not exactly,
 # because of the weight $w$):
@@ -1070,7 +1072,7 @@ print("order of the keys:", shuffled.tolist(), "- the same result")
 # (R_{m\theta}\,q)\cdot(R_{n\theta}\,k) = q^\top R_{m\theta}^\top R_{n\theta}\, k
 # = q^\top R_{(n-m)\theta}\, k$$
 #
-# The middle step uses two facts: to transpose is to turn back, $R_\alpha^\top = R_{-\alpha}$, and
+# The last step uses two facts: to transpose is to turn back, $R_\alpha^\top = R_{-\alpha}$, and
 # turning twice adds the angles. Complex numbers take less space: read $(a, b)$ as
 # $a + b\,\mathrm{i}$, then to rotate is to multiply by $e^{\mathrm{i}m\theta}$, the dot product is
 # $\mathrm{Re}(q\,\bar k)$, and
@@ -1221,7 +1223,7 @@ for name, wavelengths in lines.items():
 # %% [markdown] lang="en"
 # The pairs that never complete a turn are of special value: within the whole context their angle
 # never repeats, so near and far cannot be confused. A larger base makes more of them, which is the
-# sense of raising it when the context grows.
+# point of raising it when the context grows.
 #
 # ### 5.5 All pairs at once
 #
@@ -1673,9 +1675,10 @@ right = check(rms_norm)
 # 先读第一行：没过的是哪一个测试；再看头一个不同的数，期望的和得到的；`with` 后面是这一次的输入（`eps`，数有多大）；最后一行说出处和提示在哪里。
 # 把 `+ eps` 挪到 `.sqrt()` 前面，再运行一次。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed; then the first number that differs, expected and got; after `with`
-# stands on which input (`eps`, and the size of the numbers); the last line says where it stands in the paper and how to
-# get a hint. Move `+ eps` in front of `.sqrt()`, and run it again.
+# Read the first line first: which test failed; then the first number that differs, expected and
+# obtained; after `with`, the input on which it failed (`eps`, and the size of the numbers); then
+# where it stands in the paper and how to get a hint. Move `+ eps` in front of `.sqrt()`, and run it
+# again.
 # %% [markdown] lang="zh"
 # ## 小结
 #
@@ -1708,7 +1711,7 @@ right = check(rms_norm)
 # | tokens | bytes make all text possible, merges make it short; a token may be half a character |
 # | parameters | six integers and a switch fix everything; over a quarter of the 0.5B is its vocabulary |
 # | embedding | a look-up is a one-hot product; a tied output layer is the same table |
-# | RMSNorm | divide by the size, take off no mean; $\epsilon$ in the root, float32 inside |
+# | RMSNorm | divide by the size, subtract no mean; $\epsilon$ in the root, float32 inside |
 # | RoPE | turn q and k, and dot products see distance; layout and base must both be right |
 #
 # What happens behind the door (how query heads share keys and values, how the mask hides the
