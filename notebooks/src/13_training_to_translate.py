@@ -491,8 +491,8 @@ print(f"smoothing 0.1: lowest at p = {lowest[0.1][0]:.3f}, with {lowest_loss(V):
 # %% [markdown] lang="en"
 # Without smoothing, the curve falls towards 0 and for ever asks for more confidence. With it, the
 # lowest point is at $p = 1 - \epsilon + \epsilon / V$, and to be surer than that costs. And **the
-# lowest point is not 0**: it is the entropy of the target itself (in nats: the unit of information
-# to the base e, as a bit is to the base 2), below which no model's cross-entropy can go. Keep that
+# lowest point is not 0**: it is the entropy of the target itself (in nats, that is, with natural
+# logarithms), below which no model's cross-entropy can go. Keep that
 # floor in mind for the curves of section 6: a loss that stays a
 # little above it has not failed to learn, it has arrived. This is why we also record `nll`, the
 # loss without smoothing, whose exponential is the perplexity.
@@ -642,7 +642,7 @@ for beta in (0.98, 0.999):
 # > **Where the tutorials you may have read go wrong.** Steps counted from 0: then $0^{-0.5}$
 # > divides by zero, and the usual remedy wastes a step with a learning rate of 0. Or this curve is
 # > multiplied onto an optimizer with `lr=1e-4`, and the peak is ten thousand times too low: the
-# > formula **is** the learning rate. (The `lr_factor` of section 6 is a small correction, near 1.)
+# > formula **is** the learning rate. (The `lr_factor` of section 6 only tunes it a little.)
 #
 # **Exercise 2.** Write `candidate(step, d_model, warmup)` without `min`, `max` or `if`. The judge
 # is a few numbers worked out by hand.
@@ -742,7 +742,8 @@ _ = axes[0].legend(), axes[2].legend()
 # ten tokens right at once: with nine out of ten tokens right, only about one number in three is.
 # And
 # something is wrong at its end: the loss is all but flat, yet the score jumps up and down, by some
-# twenty points within less than two hundred steps. We shall cure that.
+# twenty points within less than two hundred steps. We shall cure that. (A nat is the unit of
+# information to the base $e$, as a bit is to the base 2.)
 #
 # Now the exam, with other questions than those of the validation, and a beam of 4 (section 8). What
 # `train` leaves in the end are not the parameters of the last step but the mean of a few

@@ -41,7 +41,8 @@
 # 1. How does one row ask the others, and what does it take back? (section 1)
 # 2. Who may look at whom? (section 2: masks)
 # 3. How do many heads share the work, and share keys and values? (sections 3 and 4: GQA)
-# 4. While generating word by word, how do we avoid computing the past again? (sections 5 and 6: the
+# 4. While generating token by token, how do we avoid computing the past again? (sections 5 and 6:
+#    the
 #    **KV cache**, the keys and values that are kept)
 #
 # **You need**: matrix products, softmax, shapes of tensors, and RMSNorm and RoPE from chapter 21.
@@ -53,7 +54,7 @@
 # | --- | --- | --- | --- |
 # | `B` | texts in a batch | `H` | query heads |
 # | `T` | tokens coming in now (queries) | `K` | key/value heads |
-# | `S` | tokens to be seen (keys), with cached | `G` | query heads to a key/value head, `H / K` |
+# | `S` | tokens that can be seen (keys), cached ones included | `G` | query heads per key/value head, `H / K` |
 # | `D` | model width | `Dh` | width of one head |
 #
 # Previous: [21 · To the door of attention](21_tokens_to_rope.ipynb). Next: [23 · The whole
@@ -431,7 +432,7 @@ for ax, (title, (mask, names)) in zip(axes.flat, panels.items(), strict=True):
 # Compare: with right padding, the two grey columns on the right are the padded keys; with left
 # padding, the first two columns are grey. The padded rows (`∅`) have blue cells all the same: at
 # least their own. A window of 3 leaves at most three blue cells a row. With a cache the matrix is
-# no square any more, and the diagonal ends in the lower right corner.
+# no longer a square, and the diagonal ends in the lower right corner.
 #
 # ### A row with nothing to look at: NaN is contagious
 #
@@ -483,8 +484,8 @@ torch.testing.assert_close(theirs, ours[0])
 # %% [markdown] lang="en"
 # ### Perturbation: change a later token, and see what moves
 #
-# Better than looking at a mask is to test it. Take a small model of four layers
-# (`Qwen2Config.nano()`) with random parameters, send in 10 tokens, then change number 6 (counted
+# Better than to look at a mask is to test it. Take a small model of four layers
+# (`Qwen2Config.nano()`) with random parameters, send in 10 tokens, then change token 6 (counted
 # from 0) and see how far the output at each place moves. Then open the mask entirely and repeat.
 # %%
 def random_model(config, seed=0):
@@ -681,7 +682,7 @@ torch.testing.assert_close(attention.o_proj(joined), attention(x, *angles)[0])
 #
 # 给每个数标上它属于第几个词元，一看便知：
 # %% [markdown] lang="en"
-# In through the door `(2, 10, 896)`, out again `(2, 10, 896)`: the residual connection wants it so.
+# In through the door `(2, 10, 896)`, out again `(2, 10, 896)`: the residual connection requires it.
 # In between, $q$ has 14 heads, $k$ and $v$ only 2 each. After joining, `o_proj` mixes what the
 # heads brought back.
 #
@@ -950,8 +951,9 @@ _ = axes[0].set_ylabel("GB at 16 bits, one text")
 # all of its weights, even with GQA. The 7B model with MHA would need more than three times its
 # weights.
 #
-# The last column of the table asks it in another way. Each text has its own cache, the weights are
-# shared: beside the weights, how many chats of 8k tokens fit into an accelerator of 80 GB?
+# The last column of the table asks the same in another way. Each text has its own cache, the
+# weights are shared: beside the weights, how many chats of 8k tokens fit into an accelerator of 80
+# GB?
 #
 # Why then not always MQA? Fewer key/value heads can express less. In the experiments of Ainslie et
 # al., GQA comes close to MHA in quality and close to MQA in speed: a compromise that was measured,
@@ -1358,7 +1360,7 @@ print("window and cache agree; the cache still keeps all", cache.length, "tokens
 # 缓冲区。
 # %% [markdown] lang="en"
 # Three places further a layer: $w - 1 = 3$. Decoding one by one with the cache respects the window
-# too. But the last line points at something that could be saved and is not: keys outside the window
+# too. But the last line points at memory that could be saved and is not: keys outside the window
 # will never be looked at again, and `KVCache` keeps them (the docstring of its module says so).
 #
 # **Exercise 5 (a ring buffer).** Write a cache for a sliding window: only `window` slots, token $t$
@@ -1653,8 +1655,9 @@ right = check(eager_attention)
 # 先读第一行：没过的是哪一个测试；再看头一个不同的数，坐标是 (B, H, T, D_h)，期望的和得到的；最后一行说出处和提示在哪里。
 # 得到的数离 0 太近：被挡住的键还留在 softmax 的分母里，一行的权重加起来不到 1。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed; then the first number that differs, at (B, H, T, D_h), expected and got;
-# the last line says where it stands in the paper and how to get a hint. What we got is too near to 0: blocked keys are
+# Read the first line first: which test failed; then the first number that differs, at (B, H, T,
+# D_h), expected and obtained; then where it stands in the paper and how to get a hint. What we
+# obtained is too near to 0: blocked keys are
 # still in the denominator of the softmax, so a row's weights sum to less than 1.
 # %% [markdown] lang="zh"
 # ## 7 出门：回顾与找错

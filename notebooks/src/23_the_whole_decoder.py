@@ -38,13 +38,14 @@
 # 5. **Generation**: one token at a time; how to choose, how to stop?
 # 6. **The proof**: layer by layer against `transformers`; then we break the parts one by one, and see
 #    whether the check notices.
-# 7. **Speed**: how many bytes are read for one token?
-# 8. **A real Qwen2.5**: one line to swap it in.
+# 7. **Speed**: how many bytes must be read for one token?
+# 8. **A real Qwen2.5**: what to change to load it.
 # 9. **Exercises.**
 #
-# **You need**: chapters 21 and 22.
-# **Time**: the whole chapter runs in about 30 seconds on two CPU cores, some 5 of which train a small
-# model; no network, no downloads.
+# **You need**: chapters 21 and 22. **Time**: the whole chapter runs in about 30 seconds on two CPU
+# cores, some 5 of which train a small model; no network, no downloads. Previous:
+# [22 · Through attention](22_attention_and_cache.ipynb). Next:
+# [24 · Training your own tiny Qwen2](24_training_your_own.ipynb).
 #
 # The letters are those of the last two chapters: `B` texts in a batch, `T` tokens coming in, `D` model
 # width, `H` query heads, `K` key/value heads, `Dh` head width, `V` vocabulary. Two are new: `I` is the
@@ -229,8 +230,8 @@ for name, walk in walks.items():
 # **试一试**　`trace(model, ids)` 里路边的运算（`on_path` 为假）有哪些？
 # 猜一猜再打印 `[s.op for s in journey if not s.on_path]`。
 # %% [markdown] lang="en"
-# To decode one token takes no fewer operations, and all 29 weight matrices are read from end to end, for
-# about a fifth of the numbers. This is where section 7 begins.
+# To decode one token takes no fewer operations than a prefill of five, and all 29 weight matrices
+# are read from end to end, for about a fifth of the numbers. This is where section 7 begins.
 #
 # > **Where the tutorials you may have read go wrong.** They take `print(model)` for the structure. It
 # > is a **list of parts**, in order of definition. The residual additions, softmax, the rotation, the
@@ -355,7 +356,8 @@ print("MLP: agrees with transformers; each token on its own")
 #
 # $$3 D I = 2 \cdot D \cdot 4D \quad\Longrightarrow\quad I = \tfrac{8}{3} D \approx 2.67 D$$
 #
-# This is where `8/3` comes from. It is bookkeeping, no law: with GQA the matrices of k and v are thin,
+# This is where `8/3` comes from. It is bookkeeping, not a law: with GQA the matrices of k and v are
+# thin,
 # and what they save can go to the MLP. Below we build the seven sizes of Qwen2.5 from their published
 # `config.json` (on the `meta` device, without memory; chapter 21 counted item by item) and look at the
 # MLP's share.
@@ -547,7 +549,8 @@ _ = ax.set(ylabel="nats a token", title=f"{toy.num_parameters():,} parameters")
 # The dashed line is not drawn by taste. Only two things in these texts cannot be predicted: the name
 # (its entropy is $-\sum p \ln p$) and the colour (one of five, $\ln 5$). Their sum, divided by the
 # number of tokens in a sentence, is a floor: on newly drawn sentences no model gets below it on average
-# (a single batch may, by luck, dip under it). After 150 steps, what can be learnt is learnt. The exam:
+# (a single batch may, by luck, dip under it). After 150 steps, what can be learnt has been learnt.
+# The exam:
 # %%
 from qwen_blog import GenerationConfig, generate
 
@@ -781,9 +784,10 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 #   hesitates. After 颗 comes a colour too, but that column is dark: now one can look back.
 #
 # > **Where the tutorials you may have read go wrong.** First, they forget the last norm and send the
-# > stream straight to the output layer. Second, they norm twice: the last entry of `hidden_states` (in
-# > `transformers` too) **is** normed, the others are not. Third, they take what the lens shows for the
-# > model's "thoughts": it reads something half done as if it were done, and what cannot be read may be
+# > stream straight to the output layer. Second, they normalise twice: the last entry of
+# > `hidden_states` (in `transformers` too) **is** normalised, the others are not. Third, they take
+# > what the lens shows for the model's "thoughts": it reads something half done as if it were done,
+# > and what cannot be read may be
 # > there all the same.
 #
 # **Try it.** Put other names and colours into `sentence("Orin", "gold")`. Then put `untrained` in the place
@@ -925,8 +929,8 @@ for tied in (False, True):
 # > add up first, then divide by the total. Fourth, perplexity is $e^{\mathrm{loss}}$, and models with
 # > different vocabularies cannot be compared by it.
 #
-# **Try it.** Something is still missing to $\ln V$. For logits of variance $s^2$, the expected loss is
-# about $\ln V + s^2/2$. Check it with `fresh`.
+# **Try it.** The untied model is not quite at $\ln V$. For logits of variance $s^2$, the expected
+# loss is about $\ln V + s^2/2$. Check it with `fresh`.
 # %% [markdown] lang="zh"
 # ## 5　生成：一次一个词元
 #
@@ -970,7 +974,8 @@ print("rows through the model:", sum(len(prompt) + i for i in range(n)), "or", l
 # 包里的循环 `generate_ids` 与 `cached` 是同一回事，多了三样：一批好几句（左填充），采样，重复惩罚。
 # 它只管产生词元，不管何时停；停止由外面的 `generate` 和 `stream` 决定。全文如下：
 # %% [markdown] lang="en"
-# The loop of the package, `generate_ids`, is `cached` with three things more: several texts in a batch
+# The loop of the package, `generate_ids`, is `cached` with three additions: several texts in a
+# batch
 # (padded on the left), sampling, and a repetition penalty. It makes tokens and does not know when to
 # stop; that is for `generate` and `stream` around it. Here it is:
 # %%
@@ -1081,7 +1086,7 @@ for name, scores in tries.items():
 # **Question.** Always taking the most likely token (greedy, `temperature=0`) gives the same reply to
 # the same prompt, for ever. How to get variety without nonsense?
 #
-# Every way changes the logits, then draws lots. With probabilities $p$ and logits $z$:
+# Every way changes the logits, then draws at random. With probabilities $p$ and logits $z$:
 #
 # - **temperature** $z \to z/\tau$: sharper for $\tau<1$, flatter for $\tau>1$;
 # - **top-k**: keep the $k$ most likely;
@@ -1340,8 +1345,8 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 #
 # ### Backwards too
 #
-# With a right forward pass, training may still be wrong: gradients take another road. The same labels,
-# and the gradients of every parameter compared:
+# With a correct forward pass, training may still be wrong: gradients take another road. We give
+# both the same labels, and compare the gradients of every parameter:
 # %%
 with torch.enable_grad():
     for m in (ours, theirs):
@@ -1550,8 +1555,9 @@ _ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 # `1e-2` would let it pass.
 #
 # Now the grey bars (fresh weights): with the bias of k dropped, or the norm's weight forgotten, the error
-# is **that of "nothing wrong" to the last bit** (so says the assertion). Anyone who compares fresh
-# models cannot see these two. For $\epsilon$ the grey bar is the longer one: the stream of a fresh model
+# is **that of "nothing wrong" to the last bit** (so says the assertion). Whoever compares fresh
+# models cannot see these two. For $\epsilon$ the grey bar is the longer one: the stream of a fresh
+# model
 # is small, and $\epsilon$ shows more in it.
 #
 # The last row was put in on purpose: positions counted from 1, and the blue bar too stays at the size of
@@ -1610,7 +1616,8 @@ for positions in (counted, torch.zeros_like(counted)):
 # %% [markdown] lang="en"
 # ### "It chats, so it must be fine"
 #
-# Last, how much does the most common of all tests find? Let the trained model sit the exam of section 3
+# Finally, how much does the most common of all tests find? Let the trained model sit the exam of
+# section 3
 # with each of these parts broken, and see whether it still gets all 48 right.
 # %%
 wanted = exam_labels[:, 1:]
@@ -2070,9 +2077,10 @@ right = check(causal_lm_loss)
 # 先读第一行：没过的是哪一个测试，名字就是要求（“一个词元和它的下一个”）；再看期望的和得到的；最后一行说出处和提示在哪里。两个数都像个损失，
 # 曲线也会往下走：这样的错，只有对照别人的数才看得出来。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed, and its name says what is wanted ("a token and the next"); then expected
-# and got; the last line says where it stands in the paper and how to get a hint. Both numbers look like a loss, and the
-# curve would fall, too: such a mistake only shows against somebody else's number.
+# Read the first line first: which test failed, and its name says what is wanted ("a token and the
+# next"); then the number expected and the one obtained; then where it stands in the paper and how
+# to get a hint. Both numbers look like a loss, and the curve would fall, too: such a mistake only
+# shows against somebody else's number.
 # %% [markdown] lang="zh"
 # 带走七句话：
 #
@@ -2101,13 +2109,14 @@ right = check(causal_lm_loss)
 # 2. SwiGLU multiplies two branches; most parameters of a large model are in its MLPs.
 # 3. The residual stream is the embedding plus $2L$ edits; a sublayer sees only its direction.
 # 4. The loss is $-\ln p$ of the right answer; labels are not shifted, `-100` does not count.
-# 5. Prefill once, then decode one token a step. Sampling changes the logits and draws lots; with a fixed
-#    seed it can be checked token by token.
+# 5. Prefill once, then decode one token a step. Sampling changes the logits and draws at random;
+#    with a fixed seed it can be checked token by token.
 # 6. A proof of parity has all parameters random, looks at every place and layer, and at two precisions; **a
 #    check must be able to fail**.
 # 7. In decoding, bytes are time.
 #
-# Previous: [GQA, masks, the KV cache](22_attention_and_cache.ipynb).
+# Previous: [22 · Through attention](22_attention_and_cache.ipynb). Next, the same model gets
+# weights of its own: [24 · Training your own tiny Qwen2](24_training_your_own.ipynb).
 #
 # Code: [model.py](../../qwen_blog/model.py), [trace.py](../../qwen_blog/trace.py),
 # [generation.py](../../qwen_blog/generation.py), [sampling.py](../../qwen_blog/sampling.py),

@@ -29,7 +29,8 @@
 # it, and skips no step in between:
 #
 # 1. Why retrieve at all: does the model not know? (section 1)
-# 2. How do bytes become text? PDFs, Chinese national codes, and files that are broken. (section 2)
+# 2. How do bytes become text? PDFs, the Chinese national encodings, and files that are broken.
+#    (section 2)
 # 3. Tokens are not characters: how long is a text? (section 3)
 # 4. How is a long text cut into chunks, where, and what do bad cuts cost? (section 4)
 # 5. How does text become a vector, without a model and without a download? (section 5)
@@ -44,7 +45,7 @@
 #
 # The code we explain is in [tiny_rag](../../tiny_rag), one idea a module.
 #
-# Previous: [23 · The whole decoder](23_the_whole_decoder.ipynb). Next:
+# Previous: [24 · Training your own tiny Qwen2](24_training_your_own.ipynb). Next:
 # [32 · BM25, hybrid, rerank: measuring retrieval](32_measuring_retrieval.ipynb).
 # %%
 import sys
@@ -106,7 +107,7 @@ for seed in range(4):
 #
 # 那把整部百科都放进提示里，不就省事了？算一笔账：
 # %% [markdown] lang="en"
-# One question, and dice decide the answer. Lucky guesses aside, there is one way only to get it
+# One question, and dice decide the answer. Lucky guesses aside, there is only one way to get it
 # right: to have **read** it. This ship, the Blue Thimble (蓝顶针号), is the one we look for in this
 # chapter, in world 0, which is the one that comes with the book.
 #
@@ -175,8 +176,10 @@ ax = figures.diagram(ax, boxes, arrows, size=(1.5, 0.6), colors=green)
 # **Question.** A file is bytes. Where does it say which bytes are which character?
 #
 # Mostly nowhere. Before UTF-8 won the world over, files in simplified Chinese used the national
-# codes: GB2312, then GBK, now GB18030, each containing the one before. The `zh/cookery.txt` that
-# comes with the book is such a file. The same bytes, read in several ways:
+# encodings: GB2312, then GBK, now GB18030, each containing the one before. The `zh/cookery.txt`
+# that comes with the book is such a file. Here are the same bytes, read in several ways. (A **gold
+# passage** is the sentence on which the answer to one of our questions rests; how many of those in
+# this file survive?)
 # %%
 raw = (universe / "zh" / "cookery.txt").read_bytes()
 questions = [json.loads(line) for line in (universe / "questions.jsonl").open(encoding="utf-8")]
@@ -236,7 +239,8 @@ for codec in ("utf-8", "utf-8-sig", "gb18030", "utf-16"):
 # `candidate(garbled)`：文件是 GB18030，被当成 latin-1 读了，把原文还回来。再想想为什么另一行救不了。裁
 # 判是 Python 的编解码器。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** `open(path, encoding="utf-8", errors="ignore")`. It never fails,
+# > **Where the tutorials you may have read go wrong.** `open(path, encoding="utf-8",
+# > errors="ignore")`. It never fails,
 # > and the price is that it never fails: Chinese files become empty shells, right in the index. Or
 # > the other way round: one bad file raises, and indexing stops overnight at file 9,000.
 #
@@ -272,7 +276,7 @@ print("exercise 1: correct; two words, read as UTF-8:", lost)
 # ### 2.2 A PDF has no paragraphs
 #
 # **Question.** A PDF speaks to a printer: this glyph at that point. How much of text, lines and
-# pages can be had back?
+# pages can be recovered?
 #
 # Getting the text is pypdf's work. Ours is not to lose the **pages**: they are joined into one
 # string, and `metadata["pages"]` says at which character each of them starts. From then on, the
@@ -339,11 +343,12 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # **Question.** How long should a chunk be? "A thousand characters"?
 #
-# Encoders and language models have limits in **tokens** ([chapter 21](21_tokens_to_rope.ipynb) says
+# Encoders (embedding models: text goes in, one vector comes out) and language models have limits in
+# **tokens** ([chapter 21](21_tokens_to_rope.ipynb) says
 # where those come from). How many characters make a token depends on the language. Each dot below
 # is an article, by its characters and its tokens, counted in two ways: `count_tokens` of the
 # package is an estimate that needs no vocabulary; the other is a real tokenizer, a BPE trained here
-# on the encyclopedia with the `tokenizers` library (it has seen these very articles, so it does with
+# on the encyclopedia with the `tokenizers` library (it has seen these very articles, so it needs
 # fewer tokens than a general one would).
 # %%
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -411,9 +416,10 @@ for lang in ("zh", "en"):
 # none is too long. A setup that was tuned on English documents ruins Chinese ones in silence.
 #
 # Therefore every length in the package is in tokens, and the way of counting is yours:
-# `TokenChunker(256, 32, count=exact)`. The default, `count_tokens`, rather counts too many, each
-# Chinese character as one for instance: above it has four tenths more in Chinese and a twentieth
-# more in English, so what keeps its limit mostly keeps the real one too. A tokenizer that has never
+# `TokenChunker(256, 32, count=exact)`. The default, `count_tokens`, would rather count too many,
+# each Chinese character as one for instance: above it counts four tenths more in Chinese and a
+# twentieth more in English, so what keeps within its limit mostly keeps within the real one too. A
+# tokenizer that has never
 # seen Chinese may make two or three tokens of a character; then count with that tokenizer.
 #
 # ## 4 Chunks
@@ -581,7 +587,8 @@ print("exercise 2: correct")
 # %% [markdown] lang="en"
 # ### 4.4 A gallery of failures
 #
-# > **Where tutorials go wrong.** Here are two ways of cutting that one meets everywhere. There are
+# > **Where the tutorials you may have read go wrong.** Here are two ways of cutting that one meets
+# > everywhere. There are
 # > several faults in each; look for them yourself first.
 # %%
 def window_cutter(text, size=300, overlap=60):
@@ -666,12 +673,12 @@ _ = axes[1].legend(loc="center right")
 # “词”是什么，中英文不同。中文不写空格，就取单字和相邻的两字；英文在词的两头加上 `<` 和 `>`，取整词，
 # 再加上里面每 3 个、每 4 个符号一段，这样 *ship* 和 *ships* 也有共同之处。数字整个算：
 # %% [markdown] lang="en"
-# With a limit of 96 tokens, three ways of cutting get their marks; the figure shows at what kind of
-# gap pieces end. Windows of characters: in Chinese two thirds are too long (characters are not
+# With a limit of 96 tokens, three ways of cutting are graded; the figure shows at what kind of gap
+# pieces end. Windows of characters: in Chinese two thirds are too long (characters are not
 # tokens), in English most end in mid-word. Packing lines is worse: `replace(" ", "")` glues English
 # into one word, no piece is text of the document any more, and no citation can be found again;
-# nobody skips a long line after it was cut, and the **whole line** is packed once more, which is
-# why there is more Chinese than there was, and pieces that are too long; `range(0, tokens, ...)`
+# a long line, once cut, is not skipped, so the **whole line** is packed once more, which is why
+# there is more Chinese than there was, and pieces that are too long; `range(0, tokens, ...)`
 # takes **numbers of tokens** for **places of characters**, which nobody notices in Chinese, a token
 # a character, while of a long English line only the beginning would be cut (no line is long enough
 # here); and the overlap is in characters.
@@ -694,7 +701,8 @@ _ = axes[1].legend(loc="center right")
 #
 # What a "word" is depends on the language. Chinese has no spaces, so take single characters and
 # pairs of neighbours; in English put `<` and `>` around the word, and take it whole and all runs of
-# 3 and of 4 signs in it, so that *ship* and *ships* have something in common. A number is one unit:
+# 3 and of 4 characters in it, so that *ship* and *ships* have something in common. A number is one
+# unit:
 # %%
 from tiny_rag.embeddings import HashEmbedder, feature_key, features, units
 
@@ -718,7 +726,8 @@ print("across a line of the PDF:", units("轮流当\n枕头"), "instead of", uni
 # 次数取对数：说十遍，不等于重要十倍。两个特征撞进同一维怎么办？有一半机会同号，一半机会反号，平均下
 # 来就抵消了。先用 8 维手算一遍：
 # %% [markdown] lang="en"
-# The last line is what section 2 left to be paid: the line end of the PDF has parted a pair. Its
+# The last line is the bill that section 2 left unpaid: the line end of the PDF has parted a pair.
+# Its
 # single characters are still there, so it will mostly be found all the same.
 #
 # ### 5.2 No vocabulary: hashing
@@ -771,8 +780,9 @@ np.testing.assert_allclose(ours, vector / np.linalg.norm(vector), rtol=1e-6)
 # $$\mathbb{E}\left[\phi(x) \cdot \phi(y)\right] = x \cdot y, \qquad
 # \mathrm{Var} = \frac{1}{m}\left(\lVert x \rVert^2 \lVert y \rVert^2 + (x \cdot y)^2 - 2 \sum_i x_i^2 y_i^2\right)$$
 #
-# Without them there is $\frac{1}{m}\left(\sum_i x_i \sum_i y_i - x \cdot y\right)$ too much: whatever
-# meets adds up, and any two texts look alike. Do not believe it, roll the dice. Two articles of the
+# Without them there is $\frac{1}{m}\left(\sum_i x_i \sum_i y_i - x \cdot y\right)$ too much:
+# whatever collides adds up, and any two texts look alike. Do not take our word for it, roll the
+# dice. Two articles of the
 # encyclopedia, and a new random hash function each time:
 # %%
 def counted(text):
@@ -897,8 +907,9 @@ for question in asking:
 #
 # 它值多少？拿依据只有一处的题都来量一量。量法很简单：依据在某一块里，这一块排在第一吗？排在前五吗？
 # %% [markdown] lang="en"
-# *the* weighs 0.8, *thimble* 4.1 and 顶针 3.8, among the highest; a feature that never occurs has zero,
-# as it could only meet another by accident. (Both languages are counted together: even a *the* that
+# *the* weighs 0.8, *thimble* 4.1 and 顶针 3.8, among the highest; a feature that never occurs has
+# zero, as it could only collide with another by accident. (Both languages are counted together:
+# even a *the* that
 # stands in every English chunk is in only half of all, and so does not reach zero.)
 #
 # What is it worth? Measure it on all questions whose evidence is in one place, in the plainest way:
@@ -1154,11 +1165,13 @@ for ax, column, title in zip(axes, (0, 1), ("first", "in the first five"), stric
 # **想法**　从不改旧文件。新的一份写进新文件夹（一**代**），全部落盘之后，才用一次原子的改名，把小小的
 # `CURRENT` 指过去。先看文件夹里有什么：
 # %% [markdown] lang="en"
-# The same chunks, the same encoder; to bring the headings along is all the difference, and among
-# the first five it wins more than one question in ten with chunks of 32 and of 64. At 256 tokens an
+# The same chunks, the same encoder; the only difference is that the headings come along, and among
+# the first five that wins more than one question in ten with chunks of 32 and of 64. At 256 tokens
+# an
 # article is mostly one or two chunks here, and headings matter less.
 #
-# > **Where tutorials go wrong.** Markdown is stripped to plain text before it is cut; a heading is
+# > **Where the tutorials you may have read go wrong.** Markdown is stripped to plain text before it
+# > is cut; a heading is
 # > then a short lonely line, parted from what it is about.
 #
 # ## 8 To disk, and never broken
@@ -1169,8 +1182,8 @@ for ax, column, title in zip(axes, (0, 1), ("first", "in the first five"), stric
 # whole. How can there always be a complete one?
 #
 # **Idea.** Never change an old file. The new ones go into a new folder (a **generation**), and when
-# all of them are on the disk, one atomic rename points the little file `CURRENT` at them. First look
-# what is in the folder:
+# all of them are on the disk, one atomic rename points the little file `CURRENT` at them. First, a
+# look into the folder:
 # %%
 home = work / "index"
 for _ in range(2):
@@ -1188,7 +1201,7 @@ print("vectors.npy:", meta["files"]["vectors.npy"]["sha256"][:16], "...")
 # 射**，用到哪行读哪行。`meta.json` 记着每个文件的校验和，`CURRENT` 记着 `meta.json` 的，哪怕坏了一个字
 # 节：
 # %% [markdown] lang="en"
-# It was saved twice, and the old generation is deleted; `LOCK` is empty, writers queue up by it.
+# It was saved twice, and the old generation is deleted; `LOCK` is empty, and writers queue at it.
 # Vectors are a plain `.npy`, chunks are JSON, one a line: any language reads them, and there is no
 # pickle, so that opening somebody's index does not run somebody's code. Vectors are
 # **memory-mapped**: a row is read when it is needed. `meta.json` has a checksum of every file, and
@@ -1213,9 +1226,10 @@ except IndexDamaged as error:
 # %% [markdown] lang="en"
 # ### 8.2 Kill it
 #
-# Nice words, but try it. Another process changes the index (deletes a chunk and saves), and dies by
-# `SIGKILL`, which nobody can catch, just before the first time that it brings a file to the disk
-# (`fsync`); then again, before the second; and so on. After each death, what can be read?
+# That is easily said; let us try it. Another process changes the index (deletes a chunk and saves),
+# and dies by `SIGKILL`, which nobody can catch, just before the first time that it forces a file
+# onto the disk (`fsync`); then again, before the second; and so on. After each death, what can be
+# read?
 # %%
 writer = """
 import os, signal, sys
@@ -1326,14 +1340,16 @@ _ = update("deleted")
 # from the document's hash and its two offsets: other content, other id, and no old vector can go by
 # the new name.
 #
-# > **Where tutorials go wrong.** The name of the file as the key of the cache, or "chunk number 7" as
+# > **Where the tutorials you may have read go wrong.** The name of the file as the key of the
+# > cache, or "chunk number 7" as
 # > an id: after an edit new text wears old vectors, and citations point at sentences that are gone.
 #
 # ### 8.4 Somebody else's vectors
 #
 # **Question.** Another encoder happens to have the same dimension. Is the old index still good?
 #
-# The dot products can be computed; they only mean nothing. To play another model, take another hash:
+# The dot products can be computed; they just mean nothing. To stand in for another model, take
+# another hash:
 # the same embedder with its 4096 dimensions in another order.
 # %%
 class Shuffled(HashEmbedder):
@@ -1435,7 +1451,8 @@ except ValueError as error:
 #
 # Each of these pieces of the chapter you can write again: what has the same name in your file takes
 # the place of ours in the whole pipeline. The judge is not our code but a stable sort, scikit-learn's
-# vectors with a dictionary, the `tokenizers` library's counts, and what a reader sees as one sign.
+# vectors with a dictionary, the `tokenizers` library's counts, and what a reader sees as one
+# character.
 #
 # ```bash
 # python -m tests.exercise top_k > my.py  # the head: signature and docstring, no body
@@ -1485,21 +1502,23 @@ _ = check(top_k)
 # 代
 # 码：[encoding.py](../../tiny_rag/encoding.py)、[documents.py](../../tiny_rag/documents.py)、[boundaries.py](../../tiny_rag/boundaries.py)、[chunking.py](../../tiny_rag/chunking.py)、[embeddings.py](../../tiny_rag/embeddings.py)、[store.py](../../tiny_rag/store.py)、[generations.py](../../tiny_rag/generations.py)。
 # %% [markdown] lang="en"
-# How to read it: the first line is the test that failed; left in the `assert` is yours, right is what
-# it should be; `Failing test case` is the smallest input that goes wrong, here two equal zeros. Sorted
+# How to read it: the first line is the test that failed; on the left of the `assert` is your
+# result, on the right what it should be; `Failing test case` is the smallest input that goes wrong,
+# here two equal zeros. Sorted
 # upwards and turned round, equals are turned round too; sort the negated scores stably instead.
 #
 # ## 10 Seven sentences to take along
 #
 # 1. A wrong encoding raises no error; look for a signature, try UTF-8, and say so when you guess.
 # 2. Do not clean the text: then offsets hold, and citations stand.
-# 3. Lengths are in tokens; as many characters are about three times the tokens in Chinese.
+# 3. Lengths are in tokens; the same number of characters is about three times as many tokens in
+#    Chinese as in English.
 # 4. Chunks: nothing missing, too long or off; and the headings go along.
 # 5. With signs, hashed dot products are right on average and off by about $1 / \sqrt{m}$; IDF is
 #    for the question only.
 # 6. Exact search is one matrix product, and the k best need no sorting.
-# 7. Never change an old file, move one pointer last; content hashes against stale vectors, `model_id`
-#    against strange ones.
+# 7. Never change an old file, move one pointer last; content hashes guard against stale vectors,
+#    `model_id` against those of another model.
 #
 # Worth reading next: Weinberger et al. 2009 (arXiv:0902.2206), Johnson and Lindenstrauss on random
 # projections, Bojanowski et al. 2017 (arXiv:1607.04606, pieces of words), Malkov and Yashunin 2016
