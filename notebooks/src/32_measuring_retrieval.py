@@ -18,8 +18,9 @@
 # %% [markdown] lang="en"
 # # 32 · BM25, hybrid, rerank: measuring retrieval
 #
-# [The chapter before](31_from_pdf_to_vector.ipynb) has found a sentence with one matrix product. One
-# question answered proves nothing. Enter **a scorekeeper**, with some hundreds of questions whose
+# [The chapter before](31_from_pdf_to_vector.ipynb) found a sentence with one matrix product. But
+# one question answered proves nothing. Enter **a scorekeeper**, with some hundreds of questions
+# whose
 # evidence is known. Every method gets a score, and then has to answer: is the difference real, or
 # luck?
 #
@@ -103,15 +104,16 @@ _ = ax.set_ylabel("text")
 #
 # **Question.** Should a text with "whale" get as much credit as one with "the"?
 #
-# **Idea.** Three sentences. The rarer a word, the more it weighs; the more often it stands there,
-# the better, but each time tells less than the one before; and in a long text it is no wonder that
-# it turns up.
+# **Idea.** Three rules. The rarer a word, the more it weighs; the more often it stands there, the
+# better, but each time tells less than the one before; and in a long text it is no wonder that it
+# turns up.
 #
 # $$\mathrm{score}(q, d) = \sum_{t \in q} \mathrm{idf}(t) \cdot
 # \frac{\mathrm{tf}}{\mathrm{tf} + k_1 (1 - b + b\,|d| / \overline{|d|})}$$
 #
-# First the idf. Of $N$ texts $\mathrm{df}$ have the word; three usual forms (Kamphuis et al. 2020,
-# table 1):
+# Here tf is how often the word stands in the text d, and the quotient in the bracket is the length
+# of d over the mean length. First the idf. Of $N$ texts $\mathrm{df}$ have the word; three usual
+# forms (Kamphuis et al. 2020, table 1):
 # %%
 print(inspect.getsource(inverse_document_frequency))
 df = np.arange(1, 1001)
@@ -167,9 +169,9 @@ assert math.isclose(by_hand, toy.scores("salt fish")[0], rel_tol=1e-6)
 # The score of every posting is worked out before any question (BM25S, arXiv:2407.03618); a question
 # only adds.
 #
-# **Exercise 1.** Write `candidate(question, texts)`: split at spaces, return all scores after
-# Lucene; a word asked twice counts twice. The judge is numbers worked out with `bm25s`, a library
-# we did not write.
+# **Exercise 1.** Write `candidate(question, texts)`: split at spaces, return all scores of the
+# Lucene variant; a word asked for twice counts twice. The judge is numbers worked out with `bm25s`,
+# a library we did not write.
 # %%
 def candidate(question, texts):  # put yours here
     index = BM25Index("lucene", k1=1.5, b=0.75, tokenize=str.split)
@@ -238,8 +240,8 @@ print(f"{len(index)} chunks; {len(ids['zh'])} Chinese and {len(ids['en'])} Engli
 # **Question.** If the right answer is "chunk 17", another chunk size makes it worthless. How should
 # it be given?
 #
-# **Idea.** A question **quotes the text** and names no chunk; which chunks hold the quote is looked
-# up after the cutting.
+# **Idea.** A question **quotes the text** (its gold passages) and names no chunk; which chunks hold
+# the quote is looked up after the cutting.
 # %%
 evidence = find_evidence(asked, index.chunks)
 for kind in ("number", "two-hop"):
@@ -258,9 +260,11 @@ for kind in ("number", "two-hop"):
 # A ranking says a b c d; b and d are relevant, and so is e, which was not found. Four scores:
 #
 # - **Recall@k**: the share of what is relevant that was found, in whatever order.
-# - **MRR**: the first relevant one at rank $r$ gives $1/r$.
-# - **MAP**: at each relevant one, the precision so far; their sum, divided by how many are relevant.
-# - **nDCG@k**: rank $r$ gives $1/\log_2(r+1)$, as a share of the best possible.
+# - **MRR** (mean reciprocal rank): the first relevant one at rank $r$ gives $1/r$.
+# - **MAP** (mean average precision): at each relevant one, the precision so far, that is, the share
+#   of what has been listed that is relevant; their sum, divided by how many are relevant.
+# - **nDCG@k** (normalised discounted cumulative gain): a relevant one at rank $r$ gives
+#   $1/\log_2(r+1)$; their sum, as a share of the best possible.
 # %%
 from tiny_rag.metrics import average_precision, ndcg, recall, reciprocal_rank
 
@@ -280,7 +284,8 @@ for metric, value in by_hand.items():
 # 个等级，等级 $g$ 排在第 $r$，就得 $g/\log_2(r+1)$（有人把 $g$ 换成 $2^g - 1$，这里不换）。裁判是手算
 # 的数。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** The "best possible" of nDCG is taken over what **was found**: then e
+# > **Where the tutorials you may have read go wrong.** The "best possible" of nDCG is taken over
+# > what **was found**: then e
 # > costs nothing, and the less one finds, the easier it is to look perfect.
 #
 # **Exercise 2.** Write `candidate(ranking, relevance, k)`, the graded nDCG@k: `relevance` gives a
@@ -328,17 +333,20 @@ for name, cut in cuts.items():
 # 三种找法：数词（BM25）、向量（第 31 章的哈希嵌入）、二者合一（下一节）。方括号是**自助法**的 95% 区
 # 间：从这些题里有放回地抽一份同样多的，算平均，抽一万遍，去掉两头。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** `text.split()` on Chinese: a whole sentence becomes one "word" that
+# > **Where the tutorials you may have read go wrong.** `text.split()` on Chinese: a whole sentence
+# > becomes one "word" that
 # > stands nowhere in the corpus. There is no error; hardly anything is found.
 #
-# English pays a tenth as well: cut at spaces, `rings?` keeps its mark and its ending and is another
-# word than `ring`. The other three rows of English still differ by a hair: Chinese chunks become
+# English pays a tenth as well: cut at spaces, `rings?` keeps its question mark and its ending and
+# is another word than `ring`. The other three rows of English still differ by a hair: Chinese
+# chunks become
 # longer or shorter in terms, so the **mean length** changes, and with it how much BM25 holds a text
 # back.
 #
 # ## 5 The table, and luck
 #
-# Three methods: words (BM25), vectors (the hash embedder of chapter 31), and both (next section).
+# Three methods: words (BM25), vectors (the hash embedder of chapter 31; `dense` in the code), and
+# both (`hybrid`, next section).
 # In brackets the 95% interval of the **bootstrap**: draw as many questions from these with
 # replacement, take the mean, ten thousand times, cut off both ends.
 # %%
@@ -365,7 +373,7 @@ for lang, wanted in ids.items():
 # question by question.
 #
 # **Paired randomisation test**: were the methods the same, the two scores of a question could as
-# well be swapped. Swap at random, many times, and look how large the difference gets; the share of
+# well be swapped. Swap at random, many times, and see how large the difference gets; the share of
 # times that it reaches the real one is $p$.
 # %%
 english = {mode: report.only(ids["en"]) for mode, report in reports.items()}
@@ -413,11 +421,11 @@ for mode in ("dense", "hybrid"):
 # Questions won and lost are worth a look too. A large $p$ does not say "equally good", only that
 # these questions cannot tell; and who compares often will meet a "significant" one.
 #
-# > **Where tutorials go wrong.** Three questions, a glance at the results, "hybrid search works
-# > better".
+# > **Where the tutorials you may have read go wrong.** They try three questions, glance at the
+# > results, and write "hybrid search works better".
 #
-# With such a ruler, small ideas can be tried one by one. The words that ask, "which" or 多少: should
-# one look for them? Answers do not have them, so they are rare in the corpus, and their idf is high.
+# With such a ruler, small ideas can be tried one by one. Question words, "which" or 多少: should one
+# look for them? Answers do not have them, so they are rare in the corpus, and their idf is high.
 # The package's `BM25Retriever` leaves them out; here they are looked for again, to compare:
 # %%
 from tiny_rag.documents import Hit
@@ -444,7 +452,7 @@ versus(reports["bm25"], evaluate_retrieval(LooksForAll(), asked, evidence))
 # $1/(60 + r)$。
 # %% [markdown] lang="en"
 # In English that is a good deal; in Chinese it is little, and with $p$ at 0.08 we had better not say:
-# there the words that ask are a few characters, thinned out among many others and their pairs.
+# there the question words are a few characters, lost among many others and their pairs.
 #
 # ## 6 Two rankings become one
 #
@@ -522,13 +530,13 @@ for ax, (lang, wanted) in zip(axes, ids.items(), strict=True):
 # **想法**　试最坏的：一个读不懂中文的编码器。下面是**模拟**：每个汉字都换成同一个“未知”记号，再交
 # 给哈希嵌入，就像英文编码器的词表里没有汉字。
 # %% [markdown] lang="en"
-# Most questions crowd in the corner, right in both; what leaves the diagonal is what a hybrid can
+# Most questions crowd in the corner, right in both; what lies off the diagonal is what a hybrid can
 # mend. The hash embedder lives on characters and words as well, errs much as BM25 does, and so can
 # mend only so much.
 #
 # ## 7 A judge who cannot read
 #
-# **Question.** One more retriever can at worst be useless, can it not?
+# **Question.** One more retriever is at worst useless, is it not?
 #
 # **Idea.** Try the worst: an encoder that cannot read Chinese. This is a **simulation**: each
 # Chinese character becomes the same "unknown" before the hash embedder sees it, as for an English
@@ -609,14 +617,16 @@ for name, encoder in (("hash", index.embedder), ("cannot read", blind)):
 # The command line does this when it builds an index. It is an alarm, not an exam: an encoder that
 # passes must still be measured with questions.
 #
-# > **Where tutorials go wrong.** The default encoder of an English tutorial on a Chinese corpus: it
+# > **Where the tutorials you may have read go wrong.** The default encoder of an English tutorial
+# > on a Chinese corpus: it
 # > gives cosines all the same, and a ranking that looks as neat as any.
 #
 # ## 8 Do not say it twice: MMR
 #
 # **Question.** Four of the first five chunks say the same. What now?
 #
-# **Idea.** Pick one by one: relevant, and unlike those picked (Carbonell and Goldstein 1998):
+# **Idea.** Maximal marginal relevance: pick one by one, what is relevant and unlike those picked
+# (Carbonell and Goldstein 1998):
 #
 # $$\lambda \cdot \mathrm{relevance} - (1 - \lambda) \cdot \max \mathrm{similarity\ to\ picked}$$
 #
@@ -721,7 +731,7 @@ _ = ax.legend(fontsize=8)
 # %% [markdown] lang="en"
 # No line is on top everywhere. With few tokens hardly one large chunk fits in; with many, the
 # smallest are last, since such a scrap lacks its surroundings and is hard to find. First settle how
-# many tokens the model shall get, then choose the size on **your own questions**.
+# many tokens the model is to get, then choose the size on **your own questions**.
 #
 # ## 10 Reranking and rewriting
 #
@@ -776,12 +786,13 @@ print(f"at depths {depths}; BM25 alone {plain.mean('nDCG@5'):.3f}")
 # 另一头是改问题。多轮对话里的“它”要先补全（`rewrite_query`）；模型先猜一段答案，再拿猜的去找，叫
 # HyDE（arXiv:2212.10496）。剧本代替模型：
 # %% [markdown] lang="en"
-# The upper line is the ceiling: so much can be gained, and below the depth the best judge sees
-# nothing. The lower one is worse than no judge: **whether a reranker helps must be measured too**.
+# The upper line is the ceiling: so much can be gained, and what lies deeper than the depth even the
+# best judge never sees. The lower one is worse than no judge: **whether a reranker helps must be
+# measured too**.
 #
 # At the other end one changes the question. In a conversation "it" must be filled in
 # (`rewrite_query`); and to let a model guess an answer and search for the guess is HyDE
-# (arXiv:2212.10496). A script stands in for the model:
+# (hypothetical document embeddings, arXiv:2212.10496). A script stands in for the model:
 # %%
 from tiny_rag.llm import ScriptedLLM
 from tiny_rag.rewriting import HyDE, rewrite_query
@@ -827,7 +838,8 @@ for name, guess in (("a lucky guess", near), ("a wrong guess", wrong)):
 # **Exercise 4.** Write a judge `candidate(query, texts)` that gives each text a score and beats
 # `Careless` (a hint: rare words should weigh more, `index.words.idf`). To leave BM25's order alone
 # would score high already; so that no idle judge profits from it, the first ten are shuffled before
-# he gets them. The judge of the judge is the scorekeeper, with the paired test. Once you have won,
+# the judge gets them. The judge of the judge is the scorekeeper, with the paired test. Once you
+# have won,
 # look again: have you beaten BM25 without a judge?
 # %%
 class Shuffled:
@@ -965,7 +977,7 @@ _ = check(inverse_document_frequency)
 # Worth reading next: Robertson and Zaragoza 2009 (where BM25 comes from), Smucker, Allan and
 # Carterette 2007 (significance tests in retrieval), Cormack et al. 2009 (RRF).
 #
-# How well we find is measured now. How does one answer from what was found, so that it can be
+# We have measured how well we find. How does one answer from what was found, so that it can be
 # checked? And how does one say that it is not there? See
 # [33 · Grounded answers: citations and refusals](33_grounded_answers.ipynb).
 #

@@ -25,9 +25,10 @@
 # %% [markdown] lang="en"
 # # 33 · Grounded answers: citations and refusals
 #
-# [Chapter 31](31_from_pdf_to_vector.ipynb) has turned files into an index that can be searched, and
-# [chapter 32](32_measuring_retrieval.ipynb) has measured how well. Now **a reader who checks** sits
-# down across the table. He asks, we answer; but he does not take "roughly". He opens the source at
+# [Chapter 31](31_from_pdf_to_vector.ipynb) turned files into an index that can be searched, and
+# [chapter 32](32_measuring_retrieval.ipynb) measured how well. Now **a reader who checks** sits
+# down across the table. He asks, we answer; but "roughly" is not good enough for him. He opens the
+# source at
 # every sentence, and what he cannot find there does not count. Where the sources are silent, he
 # would rather be told so.
 #
@@ -48,7 +49,8 @@
 # The sources are the encyclopedia that comes with the book, of a star system that does not exist.
 # Its facts stand nowhere else: whoever knows an answer has read it.
 #
-# Previous: [32 · BM25, hybrid, reranking](32_measuring_retrieval.ipynb).
+# Previous: [32 · BM25, hybrid, reranking](32_measuring_retrieval.ipynb). Next:
+# [41 · ReAct, by hand](41_react_by_hand.ipynb).
 # %%
 import sys
 
@@ -79,7 +81,7 @@ import numpy as np
 # 名次编号，答案里只写编号，最后再把编号换回出处。没有模型时，由一个**摘句器**（第 3 节）从段落里抄出
 # 最相关的句子，所以下面这格不需要任何模型：
 # %% [markdown] lang="en"
-# ## 1 The whole line, once
+# ## 1 The whole pipeline, once
 #
 # **Question.** The reader does not only want the name; he wants to know in which file it stands,
 # and where. Who remembers that?
@@ -107,8 +109,8 @@ for reply in first.values():
 # %% [markdown] lang="zh"
 # 一问一答，各带一条引用：文件名，起止位置。整条线有这几个岔口：
 # %% [markdown] lang="en"
-# Two questions, two answers, a citation each: the file, and from where to where. The line has these
-# turnings:
+# Two questions, two answers, a citation each: the file, and from where to where. The pipeline has
+# these branches:
 # %%
 boxes = {"question": (0, 2), "retrieve k": (2.4, 2), "relevant?": (4.8, 2), "refuse": (7.2, 2)}
 boxes |= {"a model?": (4.8, 1), "prompt, ask": (7.2, 1), "drop false [n]": (9.6, 1)}
@@ -235,7 +237,8 @@ for lang, question in thread.items():
 # 分之一）；最后按名次装段落，装不下的那一段从句末裁断，后面的不要了。下图按预算从小到大，画出词元都
 # 花在了哪里。
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** They glue one long string and let the tokenizer cut it. Cut on the
+# > **Where the tutorials you may have read go wrong.** They glue one long string and let the
+# > tokenizer cut it. Cut on the
 # > right, the question is gone; cut on the left, "answer only from the passages" is. Neither raises
 # > an error, and the model talks on.
 #
@@ -397,7 +400,7 @@ for lang, question in thread.items():
 # where the term stands: 1 at the start of the sentence, falling to a half at its end, for what a
 # sentence is about mostly comes first; and a half for a term that stands only in the headings or in
 # the sentence before ("It was built in ..." is found by that). We work it out and draw what each term
-# gives (words that ask, such as "who" or 多少, are left out: no answer has them).
+# gives (question words, such as "who" or 多少, are left out: no answer has them).
 # %%
 from tiny_rag.extractive import about
 from tiny_rag.sentences import sentence_spans, sentences_of
@@ -561,7 +564,8 @@ print("2000 texts, 2000 ways of cutting: all the same, and no unknown number lef
 # 整条线接起来。`ScriptedLLM` 是照剧本念词的假模型：测试和这本书都靠它，因为它说什么由我们定，每次都一
 # 样。让它夹带一个假编号：
 # %% [markdown] lang="en"
-# Now join the whole line. `ScriptedLLM` is a fake model that reads out a script: tests and this book
+# Now run the whole pipeline. `ScriptedLLM` is a fake model that reads out a script: tests and this
+# book
 # use it, as it says what we tell it and always the same. Let it smuggle in a number:
 # %%
 from tiny_rag.llm import ScriptedLLM
@@ -623,8 +627,9 @@ print("exercise 1: correct")
 #
 # **Idea.** The first thought is to look at the best score; the second, at how much of the question
 # was found. Do not choose yet, and note both: the weight of the question's words that a passage has
-# (the sum of their idf) is `found`, that of the whole question `asked`. The unit is a word that
-# nobody has: the rarest words weigh 1, and the more frequent, the nearer to 0.
+# (the sum of their idf) is `found`, that of the whole question `asked`. The unit is the weight of a
+# word that no passage has: so the rarest words weigh 1, and the more frequent a word, the nearer to
+# 0.
 #
 # There are three kinds of questions: those of the book that **have an answer**; those of the book
 # that ask about this world and have **none**; and these, which are **off the subject**, first short
@@ -795,9 +800,9 @@ for ax, (lang, of) in zip(axes, weights.items(), strict=True):
 #
 # ### What it cannot do
 #
-# The yellow heap (of this world, but not in the book) lies on the blue one, and **no threshold parts
-# them**: the words are there, the answer is not. Who asks what the Skyhook cost finds the Skyhook,
-# of course. Refusing that takes understanding what one reads, and that is a model's work.
+# The yellow heap (of this world, but not in the book) lies on the blue one, and **no threshold
+# parts them**: the words are there, the answer is not. Whoever asks what the Skyhook cost finds the
+# Skyhook, of course. Refusing that takes understanding what one reads, and that is a model's work.
 #
 # The other way round: said in other words, a question with an answer may be refused. Of those with
 # an answer, these score lowest:
@@ -887,8 +892,8 @@ assert citation_precision_recall(["p1", "p2"], [{"p1"}]) == (0.5, 1.0)
 # 现在给第 1 节存下的五百多个答案打分。引用的裁判仍是题目里的原文引句（第 32 章的 gold）。
 # %% [markdown] lang="en"
 # It is right (`holds`), and F1 is only 0.57: superfluous words are held against it. The extractor
-# copies whole sentences, so its F1 must be low; **F1 alone would wrong it**, so read it next to
-# `holds`.
+# copies whole sentences, so its F1 must be low; **F1 alone would do it an injustice**, so read it
+# next to `holds`.
 #
 # Now grade the five hundred answers of section 1. The judge of citations is again the text quoted by
 # the question (the gold of chapter 32).
@@ -943,7 +948,7 @@ for ax, metric in zip(axes, shown, strict=True):
 # **Question.** With a model, what new ways to fail are there, and can they be seen?
 #
 # **Idea.** Have the fake model fail by script, one way at a time, and see which ruler notices. One
-# plain ruler more: **how many sentences have no source**.
+# more plain ruler: **how many sentences have no source**.
 # %%
 def uncited(text):
     """The sentences of an answer that cite nothing; marks may stand before or after the stop."""
@@ -1003,7 +1008,8 @@ _ = ax.set_xticklabels(columns, rotation=0, ha="center")
 # person with the right passage has both citation scores in full. So they are read side by side. (A
 # refusal has no citation precision; drawn as 0.)
 #
-# > **Where tutorials go wrong.** They ask the model to "cite your sources" and do not check; or check
+# > **Where the tutorials you may have read go wrong.** They ask the model to "cite your sources"
+# > and do not check; or check
 # > that the number exists and take the citation for right. That a number exists, that the passage is
 # > to the point, and that the sentence follows from it are three things.
 #
@@ -1032,8 +1038,8 @@ print("exercise 3: correct")
 # %% [markdown] lang="en"
 # ## 8 A real model: a URL
 #
-# **Question.** A real model lives behind a URL, and is busy, breaks off, fails. How many lines to
-# change?
+# **Question.** A real model lives behind a URL, and may be busy, break off, or fail. How many lines
+# must change?
 #
 # **Idea.** One. vLLM, Ollama, DashScope, Zhipu and OpenAI all speak the same language,
 # `POST .../chat/completions`. There is no network here, so we run the smallest server there is: it
@@ -1333,8 +1339,9 @@ _ = check(parse_citations)
 # [relevance.py](../../tiny_rag/relevance.py)、[backends.py](../../tiny_rag/backends.py)、
 # [evaluation.py](../../tiny_rag/evaluation.py)、[cli.py](../../tiny_rag/cli.py)。
 # %% [markdown] lang="en"
-# How to read it: in the brackets of the first line is the answer that failed, `[1,2]`; left in the
-# `assert` is yours, right is what it should be; the last line says that two tests passed before. One
+# How to read it: in the brackets of the first line is the answer that failed, `[1,2]`; on the left
+# of the `assert` is your result, on the right what it should be; the last line says that two tests
+# passed before. One
 # pair of brackets may hold more than one number, and `[1-3]` and `【1、3】` are still to come.
 #
 # ## 11 Seven sentences to take along
