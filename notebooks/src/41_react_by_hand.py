@@ -51,7 +51,7 @@
 #
 # | step | what goes wrong | the cure |
 # | --- | --- | --- |
-# | 1 | what it does not know and cannot compute, it answers all the same | see the trouble |
+# | 1 | what it does not know and cannot compute, it answers all the same | none yet: see the trouble |
 # | 2 | the answer is not in the room | we look it up, work it out, and hand it in |
 # | 3 | we cannot decide for ever what to look up | let it name the tool that it wants |
 # | 4 | its reply is only a text | parse it |
@@ -67,15 +67,17 @@
 #
 # **There is no real model here; please keep this in mind.** The book runs offline and prints the
 # same every time, so a stand-in, `ScriptedModel`, plays the model. We wrote its lines. They are what
-# models of this kind do write, and the main faults have been reported by users of real projects (with
-# links). The loop, the tools, the prompts and the parser are real, and tokens are estimated; but
-# lines are lines: **nothing in this chapter measures a model**. Wherever it says "how often", the
+# models of this kind do write, and the main faults have been reported by users of real projects
+# (with links). The loop, the tools, the prompts and the parser are real, and tokens are estimated;
+# but the lines are a script: **nothing in this chapter measures a model**. Wherever it says "how
+# often", the
 # number is the paper's.
 #
 # **You need**: Python, and an idea of what a language model is. **Time**: the whole chapter runs in
 # some fifteen seconds on one CPU core; no network, no downloads.
 #
-# Previous: [33 · Grounded answers](33_grounded_answers.ipynb).
+# Previous: [33 · Grounded answers](33_grounded_answers.ipynb). Next:
+# [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb).
 # %%
 import sys
 
@@ -415,7 +417,7 @@ assert parse(lines["zh"][-1]) == right["zh"]
 # **想法**　等我们。跑一趟工具，把结果写成 `Observation: ...`，连同它自己刚才的话一起，接在对话后面，再问
 # 它一次。对话里它的话算 `assistant`，观察算 `user`：在模型看来，观察是外面来的。
 # %% [markdown] lang="en"
-# All four kinds are read rightly. Remember these lines: steps 6 and 8 will tear them to pieces.
+# All four replies are read correctly. Remember these lines: steps 6 and 8 will tear them to pieces.
 #
 # ## 5 Run it
 #
@@ -570,7 +572,8 @@ for _ in range(500):  # wherever the text is broken, the same comes out
 # **问题**　零件齐了。流传很广的一种装法是：问一次，跑一次工具，再问一次，完。它长这样（意思照旧，代码是我
 # 们重写的）：
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** They only write "never write an Observation" into the prompt, which
+# > **Where the tutorials you may have read go wrong.** They only write "never write an Observation"
+# > into the prompt, which
 # > is advice and no guarantee. Or they look for the action from the **end** of the reply, and find
 # > just the one that the model imagined.
 #
@@ -729,7 +732,7 @@ assert had == [[column < 2 * row for column in range(8)] for row in range(1, 5)]
 # **lower triangle**: each call reads everything before it. Does it look familiar? The causal mask of
 # chapter 11 has this shape, for the same reason: a step may, and should, see all that came before.
 #
-# > **Where the tutorials that you may have read go wrong.** All of this can be seen in widely copied
+# > **Where the tutorials you may have read go wrong.** All of this can be seen in widely copied
 # > tutorials on agents (some have mended a part since):
 # >
 # > 1. Two calls are written down, so a tool can run only once.
@@ -966,7 +969,7 @@ print("tokens read:", [estimate_usage(call.messages).prompt_tokens for call in m
 #
 # **想法**　给循环设几道**限额**，到头时说明是哪一道。一次运行的状态在 `Run` 里：
 # %% [markdown] lang="en"
-# Had it not run out of lines, it would be going round still, and each round costs more than the
+# Had it not run out of lines, it would still be going round, and each round costs more than the
 # last, for the growing history is read again every time (section 12 does the sums).
 #
 # **Idea.** Give the loop things that **run out**, and let it say which one did. The state of a run is
@@ -1181,7 +1184,8 @@ assert result.answer == right["en"]
 # 就是下面两段。`_events` 管**转不转**：没有到头就走一步，到头了逼它交卷，模型的服务器出了事就带着已有的结
 # 果收场。`_step` 是**一步**：拼提示词、问、解析、跑工具、记下来。认一认前面哪些步在哪一行：
 # %% [markdown] lang="en"
-# > **Where tutorials go wrong.** `tools[name](**json.loads(text))`: an unknown name is a `KeyError`, a
+# > **Where the tutorials you may have read go wrong.** `tools[name](**json.loads(text))`: an
+# > unknown name is a `KeyError`, a
 # > wrong argument a `TypeError`, what happens inside a tool may be anything, and each of them takes
 # > the whole conversation along, with the tokens already paid for. The other way round, do not wrap
 # > the whole loop in `except Exception` either, or you will not see its own bugs. Catch the errors of
@@ -1205,9 +1209,9 @@ print(inspect.getsource(Agent._step))
 # 同一个问题，交给 `Agent`。中文这边换成中文的提示词和标签，其余不变：
 # %% [markdown] lang="en"
 # The `yield`s are there so that it can **report while it works** (we use that below); the rest you
-# have written. A few things that our few lines did not have are for chapters 42 and 43: several calls in
-# one reply run side by side, dangerous tools are asked for first, and when a conversation gets too
-# long it is trimmed from its oldest turn, while the question always stays.
+# have written. A few things that our few lines did not have are for chapters 42 and 43: several
+# calls in one reply run side by side, permission is asked before a dangerous tool runs, and when a
+# conversation gets too long it is trimmed from its oldest turn, while the question always stays.
 #
 # The same question for `Agent`; in Chinese with the Chinese instructions and labels, and all else
 # the same:
@@ -1249,7 +1253,7 @@ for lang, question in questions.items():
 # %% [markdown] lang="en"
 # ### Reporting while it works
 #
-# **Question.** A run may take half a minute. Shall people look at an empty screen?
+# **Question.** A run may take half a minute. Should people look at an empty screen meanwhile?
 #
 # `stream` does the same, and tells of each thing as it happens, in a fixed order: some pieces of text,
 # a start and an end of each call, then the whole step. The command line draws from this:
@@ -1326,8 +1330,9 @@ for lang, question in follow_up.items():
 #
 # ### Who does what, and when
 #
-# Three lanes: model, loop, tools. The arrows go from left to right through the English run. Above,
-# in line with the lanes, are the tokens that each call reads (blue) and writes (red):
+# Three lanes: model, loop, tools. The arrows go from left to right through the English run. Above
+# the lanes, on the same horizontal axis, are the tokens that each call reads (blue) and writes
+# (red):
 # %%
 def lane_box(ax, x, lane, text, color):
     """A box in a lane; returns its place."""
@@ -1692,9 +1697,10 @@ _ = ax.legend(loc="lower right")
 # `RunResult`）。智能体是自己走到答案的（`status` 是 `"answered"`），就用它的，否则仍用得票最多的。这一题没
 # 有现成的答案，写好之前，下面那格只说一声。
 # %% [markdown] lang="en"
-# Tools cure **making things up** (down from 56% of the wrong runs to 0%), and bring two new ailments:
-# reasoning that goes astray, going round in circles included (up from 16% to 47%), and searches that
-# find nothing of use (23%). What follows, to be done:
+# Tools cure **making things up** (down from 56% of the wrong runs to 0%), and bring two other
+# ailments:
+# reasoning that goes astray, going round in circles included (up from 16% to 47%), and searches
+# that find nothing of use (23%). What to do about it:
 #
 # - **Give the loop things that run out, and let it say which did** (step 9). Going in circles is
 #   ReAct's own ailment, named in the paper; and "ReAct → CoT-SC" lives on knowing that a run has

@@ -49,7 +49,8 @@
 # model. As in the last chapter, what the model says was written by us: on trial are the tools and
 # the parsers, not a model.
 #
-# Previous: [41 · ReAct, by hand](41_react_by_hand.ipynb).
+# Previous: [41 · ReAct, by hand](41_react_by_hand.ipynb). Next:
+# [43 · SOPs, plans, traces and cost](43_sops_plans_traces.ipynb).
 # %%
 import sys
 
@@ -400,8 +401,8 @@ assert late[1:] == ["the tool is done after all"]
 #
 # **Idea.** `eval` is not a calculator, it is all of Python. It runs whatever the model writes, and
 # what a model writes may depend on the web page that it has just read. A common cure is to take
-# away the built-in functions, `eval(expression, {"__builtins__": {}})`. It is none. From an empty
-# tuple there is a way to every class:
+# away the built-in functions, `eval(expression, {"__builtins__": {}})`. It does not help. From an
+# empty tuple there is a way to every class:
 # %%
 classes = eval("().__class__.__base__.__subclasses__()", {"__builtins__": {}})
 print("starts programs:", [each.__name__ for each in classes if each.__name__ == "Popen"])
@@ -417,8 +418,8 @@ assert subprocess.Popen in classes
 #
 # `9**9**9` 就是 $9^{9^9}$，$b = 9$，$n = 9^9$：
 # %% [markdown] lang="en"
-# Take another way. Parse the expression into a **syntax tree**, a node for each operation, and walk
-# down: compute the few kinds of node that are known, refuse all others. That does away with code.
+# There is another way. Parse the expression into a **syntax tree**, a node for each operation, and
+# walk down: compute the few kinds of node that are known, refuse all others. Then no code can run.
 # What is left is that numbers themselves explode. The cure is to **work out the size before the
 # value**, for which logarithms will do:
 #
@@ -476,7 +477,7 @@ for expression in sums + hostile:
 # **Idea.** Constrain its **surroundings**: a process of its own, hardly any environment variables,
 # a temporary folder; limits on time, memory, output, the size of a file, and how many are open; and
 # when time is up, the whole group of processes is killed. Try them one by one (the last three are
-# not for stopping, but for knowing):
+# not there to be stopped, but to be known):
 # %%
 from tiny_agent.sandbox import Limits, run_python
 
@@ -593,10 +594,10 @@ print("\n" + re.sub(r'\{"type": "func.*', '{"type": "function", "function": {...
 # others.
 #
 # **Cost.** What is said of the tools is read again at every step: in the last chapter's formula,
-# $Np + a\,N(N-1)/2$, it is part of $p$, and is multiplied by the number of steps $N$. Along the
-# axis is the number of tools, upwards the tokens of the first prompt (estimated by `count_tokens`;
-# for OpenAI, of that JSON, since each server writes it in a way of its own and reports the true
-# number):
+# $Np + a\,N(N-1)/2$, it is part of $p$, and is multiplied by the number of steps $N$. The
+# horizontal axis is the number of tools, the vertical one the tokens of the first prompt (estimated
+# by `count_tokens`; for OpenAI, of that JSON, since each server writes it in a way of its own and
+# reports the true number):
 # %%
 names = ["calculator", "search", "read_file", "python", "google_search", "now"]
 names += ["unit_convert", "weather"]
@@ -726,7 +727,7 @@ for dialect, rows in replies.REPLIES.items():
 # 每条都照表上写的读对了吗？第 41 章第 4 步的小解析器，能读对多少？
 # %% [markdown] lang="en"
 # Is each read as the table says? And how many does the small parser of chapter 41, step 4, read
-# rightly?
+# correctly?
 # %%
 def is_right(expected, decision):
     """Whether a decision is the expected one."""
@@ -1166,10 +1167,12 @@ with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
 # 这么几行的客户端，服务器一不作声就永远等下去，它崩了、吐出一行垃圾、乱了次序，也都没有对策。包里
 # 的 `MCPClient` 管这些。接进来的工具与自家的用法一样，这里加上前缀，免得重名：
 # %% [markdown] lang="en"
-# A greeting that settles the version, a notification without an answer, a question what tools there
-# are, and then calls. The errors of the last two are of different kinds. That there is no such city
-# (number 4) is an error **of the tool**: the call succeeded, and its result says `isError`, for the
-# model is to read it. That there is no such method (number 5) is an error **of the protocol**, an
+# A greeting that settles the version, a notification without an answer, a question about what tools
+# there are, and then calls. The errors of the last two are of different kinds. That there is no
+# such city
+# (number 4) is an error **of the tool**: the call succeeded, and its result says `isError`, since
+# the model is to read it. That there is no such method (number 5) is an error **of the protocol**,
+# an
 # `error`, and a matter for programmers.
 #
 # So short a client waits for ever when the server is silent, and has no answer to a crash, a line
@@ -1245,7 +1248,7 @@ folder.cleanup()
 # 符。
 # %% [markdown] lang="en"
 # Three things to see. A wrong name of an argument is found by the schema, without troubling the
-# server. Of a server that dies, the error has the last words, for which its stderr has to be kept
+# server. When a server dies, the error quotes its last words, for which its stderr has to be kept
 # all the time. And the last line: **unless told otherwise, a human has to approve**, though the
 # server calls its tool read-only (`readOnlyHint`), for that is only its word. If you trust it,
 # write `client.tools(trusted=True)`.
@@ -1268,8 +1271,8 @@ folder.cleanup()
 # | the model was trained on the form of Hermes (Qwen2.5, say), but the server has no tools, or you load the weights yourself | `HermesToolCall` | the prompt is that of the training, word for word |
 # | other models; small ones not trained to call tools; you want to see each step | `ReActText` | it takes no more than writing; thoughts are in the open; with many tools it has the shortest manual |
 #
-# In doubt, measure: one model, one set of tasks, all three dialects (some forty tasks come along;
-# chapter 43 reads the results).
+# If in doubt, measure: one model, one set of tasks, all three dialects (some forty tasks come
+# along; chapter 43 explains how to read the results).
 #
 # ```bash
 # python -m tiny_agent eval --model http://127.0.0.1:11434/v1 --protocol openai
@@ -1280,7 +1283,7 @@ folder.cleanup()
 # There is no real model in this chapter, so no figure here tells which is more accurate: the tokens
 # are estimates, and the cuts and odd replies examine parsers.
 #
-# ## Where the tutorials go wrong
+# ## Where the tutorials you may have read go wrong
 #
 # | often written | what comes of it | here |
 # | --- | --- | --- |
@@ -1452,7 +1455,8 @@ print(judged(judge_calls, my_calls))
 # 只看模式写三次参数：一次对的，一次有笔误的，一次误会了的。退回来的话，够不够你改对？不够，就去改
 # 文档。
 # %% [markdown] lang="en"
-# **Exercise 4.** (No one answer is right.) Take a function of your own, write its docstring, make a
+# **Exercise 4.** (There is no single right answer.) Take a function of your own, write its
+# docstring, make a
 # tool of it, and print its schema. Then play the model: from the schema alone, write arguments
 # three times, once right, once with a slip, once with a misunderstanding. Does what comes back
 # suffice to get it right? If not, mend the docstring.
@@ -1544,7 +1548,8 @@ right = check(parameter_texts)
 #
 # 下一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。
 # %% [markdown] lang="en"
-# The first line is the test that failed; below stands where the two differ. An entry goes on over three lines, and the third
+# The first line is the test that failed; below it is where the two differ. An entry goes on over
+# three lines, and the third
 # happens to hold a colon: so there is a parameter `high` that nobody has, and the type of `tags` has got into its name. Look
 # at the indentation, not at the colon.
 #
