@@ -92,7 +92,7 @@ fig, ax = figures.canvas(height=3.0, width=6.4)
 ax = figures.diagram(ax, places, arrows, size=(1.9, 0.66), colors=colors)
 _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # %% [markdown] lang="zh"
-# 下面各章已经可以读了。每章都有中文和英文两份，代码和输出完全相同：
+# 全书各章如下。每章都有中文和英文两份，代码和输出完全相同：
 #
 # | 章 | 回答的问题 |
 # | --- | --- |
@@ -142,7 +142,8 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
 # chapter does not finish. Change a number, run again, and see what breaks.
 # %% [markdown] lang="zh"
-# 先看一样做成了的东西。`tiny_transformer` 是 2017 年那篇论文里的翻译机器，带着它自己训练出来的权重，只有三兆字节。
+# 先看一样做成了的东西。`tiny_transformer` 是 2017 年那篇论文里的翻译机器，附带从零训练好的权重，只
+# 有 3 MB。
 # 它只懂数字、日期和金额，却要做翻译里真正的难事：中文四位一级（万、亿），英文三位一级（thousand、million），
 # 所以词要换位置，还要重新分组。
 # %% [markdown] lang="en"
@@ -180,7 +181,8 @@ for question in asked:
     for cited in reply.citations:
         print(f"    [{cited.number}] {Path(cited.source).name}")
 # %% [markdown] lang="zh"
-# 最后一问书里没有，它就不答；它并不是每次都认得出来，第 31 到 33 章会讲。
+# 最后一问，百科里根本没有，它却照样抄来一句不相干的话：它并不总认得出自己答不了。怎样让它学会说“没
+# 有”，第 33 章会讲。
 #
 # 还有些问题，查到了还得算。`tiny_agent` 让模型自己决定什么时候用什么工具。这里坐在模型位子上的是几条规则拼成的替身，不
 # 是神经网络；循环、工具和格式都是真的：
@@ -203,8 +205,8 @@ for step in result.steps:
     print(step.reply.text, end="\n\n")
 assert result.answer.startswith("734.6")
 # %% [markdown] lang="zh"
-# 它怎么学会停下来等工具，写错了怎么办，是第 41 到 43 章的事。本章剩下的篇幅讲这一切的核心，今天的大语言模型：它只留
-# 下翻译机器的一半，解码器，然后做得很大。
+# 它怎样停下来等工具，写错了怎么办，是第 41 到 43 章的事。本章剩下的篇幅讲这一切的核心，今天的大语言
+# 模型：翻译机器只留下一半，也就是解码器，再把它做得很大。
 # %% [markdown] lang="en"
 # How a model comes to stop and wait for a tool, and what happens if it writes something wrong, is
 # in chapters 41 to 43. The rest of this chapter is about what all of this turns on, today's large
@@ -530,7 +532,8 @@ _ = ax.legend(loc="center right")
 # 这条曲线值得多看一眼：
 #
 # - 收尾字母很快就学会了：抄前面第二个符号即可。
-# - 被问的数字落到“文中任一数字”那条线的上方不远处，降得很慢，这叫**平台（plateau）**：模型知道该答文中的
+# - 被问的数字落到“文中任一数字”那条线的上方不远处，降得很慢，这叫**平台期（plateau）**：模型知道该
+#   答文中的
 #   某个数字，却不知道是哪个。
 # - 接着曲线**陡降**：它找到了办法。没有人告诉它怎么做，训练里只有“下一个符号是什么”。
 #
@@ -789,8 +792,10 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 机器怎样翻译一句话？ | [第 12 章](12_encoder_and_decoder.ipynb)、[第 13 章](13_training_to_translate.ipynb) |
 # | 生成时为什么要有 KV 缓存（KV cache，键值缓存），它有多大？ | [第 22 章](22_attention_and_cache.ipynb) |
 # | 24 层怎样接起来？怎样证明装出来的就是 Qwen2？ | [第 23 章](23_the_whole_decoder.ipynb) |
+# | 没有语料，也没有 GPU，怎样训练一个自己的？ | [第 24 章](24_training_your_own.ipynb) |
 # | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
 # | 怎样让模型使用工具，又不让它乱来？ | [第 41 章](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb) |
+# | 一个分数能信到什么程度？两个模型到底谁好？ | [第 51 章](51_metrics.ipynb)到[第 53 章](53_gaokao.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
 #
