@@ -155,7 +155,9 @@ def _savable(model: Qwen2ForCausalLM) -> dict[str, Tensor]:
     tensors, wanted = model.state_dict(), _shapes(_blank_model(model.config))
     shapes = {name: tuple(x.shape) for name, x in tensors.items()}
     if changed := sorted({name for name, _ in shapes.items() ^ wanted.items()}):
-        raise ValueError(f"{some(changed)}: not as in a checkpoint; save before fuse()")
+        raise ValueError(
+            f"{some(changed)}: not as in a checkpoint; save before fuse(), after merge()"
+        )
     if len(dtypes := {str(x.dtype) for x in tensors.values()}) > 1:
         raise ValueError(f"weights mix {sorted(dtypes)}: save before halve(), or cast the model")
     tied = model.lm_head.weight is model.model.embed_tokens.weight

@@ -22,8 +22,9 @@ from .rope import rotate_half
 def fuse(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
     """Merge what can be merged in every layer, in place; same results, fewer calls. Returns it.
 
-    Fusing twice changes nothing. ValueError after `halve`: fuse first.
+    Fusing twice changes nothing. ValueError after `halve`: fuse first; or if there is an adapter.
     """
+    _check_no_adapter(model)
     if isinstance(model.lm_head, HalfLinear):
         raise ValueError("this model is halved already: call halve(fuse(model)), in that order")
     for layer in model.model.layers:
@@ -43,8 +44,10 @@ def halve(model: Qwen2ForCausalLM) -> Qwen2ForCausalLM:
     """Store the weights of embedding and linear layers in float16, in place. Returns the model.
 
     Inputs, outputs, biases, norms and the KV cache stay float32. An embedding that is also the
-    output layer stays one table. ValueError unless the model is float32 and not halved yet.
+    output layer stays one table. ValueError unless the model is float32, not halved yet, and
+    without an adapter.
     """
+    _check_no_adapter(model)
     if isinstance(model.lm_head, HalfLinear):
         raise ValueError("this model is halved already: halve takes one that was just loaded")
     if model.dtype != torch.float32:
@@ -114,6 +117,11 @@ class FusedRMSNorm(RMSNorm):
         """x: (..., D) -> (..., D)."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=self.gain.dtype)
         return (x / torch.hypot(length, self.floor) * self.gain).to(x.dtype)
+
+
+def _check_no_adapter(model: Qwen2ForCausalLM) -> None:
+    if adapted := [name for name, module in model.named_modules() if hasattr(module, "lora_A")]:
+        raise ValueError(f"{adapted[0]} and {len(adapted) - 1} more have LoRA: merge(model) first")
 
 
 def _stack(*linears: nn.Linear) -> Linear:

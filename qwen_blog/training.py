@@ -26,6 +26,8 @@ from torch import Tensor
 
 from .config import Qwen2Config
 from .distributed import FlatGradients, ProcessGroup, process_group
+from .lora import LoraLinear
+from .memory import give_back_free_memory
 from .model import Qwen2ForCausalLM
 from .packing import IGNORED, PackedForward, PackedRow, SampleMaker, pack_row
 from .run_folder import RunFolder
@@ -117,11 +119,7 @@ class _Run:
         folder: RunFolder,
         group: ProcessGroup,
     ) -> None:
-        if model.config.attention_dropout:
-            dropout = model.config.attention_dropout
-            raise ValueError(
-                f"attention_dropout={dropout} must be 0: no run with it goes on exactly"
-            )
+        _check_no_dropout(model)
         self.model, self.config, self.make_sample = model, config, make_sample
         self.folder, self.group = folder, group
         self.optimizer = torch.optim.AdamW(
@@ -206,7 +204,18 @@ class _Run:
         self.folder.log(record)  # before the checkpoint: a step is never done without its line
         if last or time.monotonic() - self.saved_s >= self.config.checkpoint_every_s:
             self.folder.save(self.model, self.optimizer, self.step)
+            give_back_free_memory()
             self.saved_s = time.monotonic()
+
+
+def _check_no_dropout(model: Qwen2ForCausalLM) -> None:
+    """A run with dropout does not go on exactly: where its random numbers stood is not kept."""
+    adapters = [module.config for module in model.modules() if isinstance(module, LoraLinear)]
+    shares = {"attention_dropout": model.config.attention_dropout}
+    shares |= {"lora_dropout": config.lora_dropout for config in adapters}
+    for name, share in shares.items():
+        if share:
+            raise ValueError(f"{name}={share} must be 0: no run with it goes on exactly")
 
 
 def _identity(

@@ -262,6 +262,22 @@ def test_a_fused_or_halved_model_is_refused(change) -> None:
         inject(change(fresh()), LoraConfig(target_modules=("o_proj",)))
 
 
+@pytest.mark.parametrize("change", [fuse, halve])
+def test_a_model_with_an_adapter_is_neither_fused_nor_halved(change) -> None:
+    model = injected(LoraConfig(target_modules=("o_proj",)))
+    before = snapshot(model)
+    with pytest.raises(ValueError, match=r"self_attn\.o_proj and 2 more .* merge\(model\) first"):
+        change(model)
+    assert snapshot(model).keys() == before.keys()
+    change(merge(model))
+
+
+def test_an_adapter_with_dropout_is_not_trained(tmp_path) -> None:
+    model = inject(fresh(), LoraConfig(lora_dropout=0.1))
+    with pytest.raises(ValueError, match=r"lora_dropout=0\.1 must be 0"):
+        train(model, TrainingConfig(), lambda rng, p: ([1, 2], [1, 1]), tmp_path / "run")
+
+
 @pytest.mark.parametrize("ask", [merge, lora_parameters, lora_layers])
 def test_without_an_adapter_the_remedy_is_named(ask) -> None:
     with pytest.raises(ValueError, match=r"no adapter: inject\(model, LoraConfig\(\)\)"):
