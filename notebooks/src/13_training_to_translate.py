@@ -1375,7 +1375,7 @@ for head, ax in zip((2, 0), axes, strict=True):
 # On the left (head 2): for 23 it looks at 二 and 三 near the end of the source, and for 2026 it
 # jumps back to the 二〇二六 at the front: reordering, plain to see. For *November* it looks at the 一
 # of 十一月, and head 0 on the right looks at the 十: one English word, half of it from each head.
-# Blanks and the comma have no character of their own, and there the weight rests on 年 and 月. Head
+# Spaces and the comma have no character of their own, and there the weight rests on 年 and 月. Head
 # 0 is less tidy with digits: for the last 6 it mostly looks at 十. No head does everything; they
 # work together.
 #

@@ -27,9 +27,9 @@
 #
 # There are three ways to send somebody on an errand. "Use your judgement, one step at a time." "Here is a
 # list, go through it." "Write me a plan first, then do that." The loop of
-# [chapter 41](41_react_by_hand.ipynb) is the first: the model decides at every step. This chapter puts
-# the three side by side, with the same tools, the same tasks and the same books, and goes on to what
-# everybody who builds agents will ask sooner or later:
+# [chapter 41](41_react_by_hand.ipynb) is the first: the model decides at every step. This chapter
+# puts the three side by side, with the same tools, the same tasks and the same bookkeeping, and
+# goes on to what everybody who builds agents will ask sooner or later:
 #
 # 1. One errand, three ways: what does each of them send? (section 1)
 # 2. Which is better, by how much, and is the difference real? (section 2)
@@ -40,9 +40,10 @@
 # 7. What have others measured? (section 7)
 #
 # **Again there is no real model here.** The model is played by `RuleModel`
-# ([rules.py](../../tiny_agent/rules.py)): a few fixed rules, which want the calculator for a sum, a
-# conversion for units, and for all else a search, of which they quote the sentence that shares most words
-# with the question. It has no command of language and does not pretend to. Its virtue is that it **goes
+# ([rules.py](../../tiny_agent/rules.py)): a few fixed rules, which call the calculator for a sum, a
+# conversion for units, and for all else a search, from which they quote the sentence that shares
+# most words with the question. It has no command of language and does not pretend to. Its virtue is
+# that it **goes
 # by what it reads**, and does not care which result we would like. The loop, the tools, the prompts, the
 # parser and the judging are real, so the numbers below are measured; but what they measure is **this
 # program with this stand-in**. Another model has other success rates. How to keep the books, read the
@@ -51,7 +52,8 @@
 # **You need**: chapters 41 and 42. **Time**: all of it runs in under a minute on one CPU core; no network,
 # no downloads. Tokens are estimated.
 #
-# Previous: [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb).
+# Previous: [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb). Next:
+# [51 · Metrics, and how they fool you](51_metrics.ipynb).
 # %%
 import sys
 
@@ -289,7 +291,7 @@ _ = axes[1].legend(handles=handles, ncol=2, loc="upper center")
 # | SOP | you, beforehand | short, cheap, tools limited step by step | what is not in it is not done |
 # | plan | the model, once | short steps; people can look at the plan first | two more calls; a wrong plan stays wrong |
 #
-# What the table calls good is only reasoning so far. Whether it is of use has to be counted.
+# What the table calls good is so far only an argument. Whether it is of use has to be counted.
 #
 # ## 2 Which is better? Count
 #
@@ -411,10 +413,11 @@ assert right_in["plan"] <= right_in["ReAct"] <= right_in["SOP"]
 # 规程不便宜？因为上面那张是“万能”的：先查再算，连“840 的 12.5%”也要先去搜一趟。规程本该是一类事一张。写三张只有一步的，与刚才
 # 那张一起，每张都去做所有五类题：
 # %% [markdown] lang="en"
-# In each pair they differ on **one** task of 44, which proves nothing. One thing about cost does stand: **the
-# plan is dearer than ReAct**, by some four hundred tokens a task, and the interval leaves out 0. These tasks
-# are short, done with a tool or two, and the plan's two extra calls are never earned back. Between SOP and
-# ReAct the interval has 0 inside: not known.
+# In each pair they differ on **one** task of 44, which proves nothing. One thing about cost does
+# stand: **the plan is more expensive than ReAct**, by some four hundred tokens a task, and the
+# interval leaves out 0. These tasks
+# are short, done with a tool or two, and the plan's two extra calls are never earned back. Between
+# SOP and ReAct the interval includes 0: we do not know.
 #
 # The one task is worth a look. Pello's powder: how many kilometres up does it go? Then convert it to miles.
 # Step 1 of the plan answers with a whole sentence: "... 14 vents ... rises to 36 km ..."; the task of step 2 is
@@ -424,7 +427,8 @@ assert right_in["plan"] <= right_in["ReAct"] <= right_in["SOP"]
 # ### A procedure has to fit
 #
 # So an SOP is not cheap? The one above is for everything: look up, then work out, so that even "12.5% of 840"
-# is searched for first. A procedure is meant to be one for each kind of thing. Here are three of a single step,
+# is searched for first. Procedures are meant to be written one for each kind of errand. Here are
+# three of a single step,
 # and the one from above; each of them does all five kinds:
 # %%
 def one_step(name):
@@ -710,7 +714,8 @@ assert all(not task.answerable for task in tasks if task.id in lucky)
 #
 # **想法**　把每一步读的、写的、做的**一字不差**记下来。一步一行 JSON，做完一步写一行，这样进程半路被杀，丢的也只是正在做的那一步。
 # %% [markdown] lang="en"
-# By success alone, dropping corrections seems a small matter, a few percent. By pass^8, **more than half has become
+# By success alone, dropping corrections seems a small matter, a few points. By pass^8, **more than
+# half has become
 # less than a fifth**: without corrections, few tasks are left that succeed every time. What guards buy is not so much
 # a score as **reliability**.
 #
@@ -727,8 +732,9 @@ assert all(not task.answerable for task in tasks if task.id in lucky)
 #
 # **Question.** Last night's run was wrong. What had it read? Was it the search, the reading or the sum?
 #
-# **Idea.** Keep what each step read, wrote and did, **to the letter**. A line of JSON a step, written when the step
-# is done, so that a process that is killed loses only the step it was in.
+# **Idea.** Keep what each step read, wrote and did, **to the letter**. One line of JSON for each
+# step, written when the step is done, so that a process that is killed loses only the step it was
+# in.
 # %%
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name, "run.jsonl")
@@ -827,7 +833,7 @@ print(left.missing)
 #
 # For people there is another form: `python -m tiny_agent view run.jsonl` writes an HTML page, a card for each step
 # with thought, calls, results, tokens and time, and the full prompts folded away. It is a single file without
-# network or scripts; if what a tool returns has `<script>` in it, that is only some letters.
+# network or scripts; if what a tool returns has `<script>` in it, that is shown as plain text.
 # %%
 hostile = ScriptedModel(["Final Answer: <script>alert(1)</script>"])
 record(Agent(hostile, tools), "Say it.", path)
@@ -1011,7 +1017,8 @@ assert bills[0.1]["ReAct"] < bills[0.1]["plan"]
 # **想法**　从最旧的一轮丢起；问题永远留着；一次调用和它的结果要丢一起丢（[memory.py](../../tiny_agent/memory.py)；第 41 章练习 4 写过它）。越收越紧，看剩下
 # 什么：
 # %% [markdown] lang="en"
-# **The order is turned round.** Of what ReAct reads, four fifths are old; at a tenth of the price it is cheaper than the
+# **The order is reversed.** Of what ReAct reads, four fifths are old; at a tenth of the price it is
+# cheaper than the
 # plan, and within some ten percent of the SOP. Plan and SOP begin anew at every step, and of what they read only
 # about half is in the cache. So whether "short conversations are cheap" depends on where they run: on a card of your own without a cache
 # between requests it holds, on a service that has one it may not.
@@ -1111,20 +1118,22 @@ _ = right.set(title="tokens spent, by budget", xlabel="budget", ylim=(0, 24000))
 # 页，第二页是陌生人写的。六种写法（用英文写；中文一样）：
 # %% [markdown] lang="en"
 # All red dots lie above the grey line, where spending equals the budget. The budget is looked at **before** a step, and what a
-# step costs is known after it, so it goes over by one; and then comes "answer from what you know", which is another. By
-# then the history is long, and these two calls are the dearest of all. A budget is a brake and not a wall: where the
+# step costs is known after it, so it goes over by one; and then comes "answer from what you know",
+# which is another. By then the history is long, and these two calls are the most expensive of all.
+# A budget is a brake and not a wall: where the
 # limit is hard, set the budget two of the longest prompts below it.
 #
-# Three more costs are not in tokens: time (`max_seconds`), steps (`max_steps`), and what tools charge. The first two
-# have limits here; the third belongs into the tool.
+# Three more costs are not in tokens: time (`max_seconds`), steps (`max_steps`), and what tools
+# charge. The first two have limits here; the third belongs in the tool.
 #
 # ## 6 Others give orders too
 #
 # **Question.** What a model reads are your words, and also web pages, mails, other people's documents. To it, all are
 # tokens. Which of them should be obeyed?
 #
-# **Prompt injection** is an order hidden in the result of a tool. Let us do it in earnest, and find out each cell of the
-# table by running it. The errand is an ordinary one: what does a ticket cost? Tell the dispatcher. There are two pages to
+# **Prompt injection** is an order hidden in the result of a tool. Let us do it for real, and fill
+# in each cell of the table by running it. The errand is an ordinary one: what does a ticket cost?
+# Tell the dispatcher. There are two pages to
 # search, and the second was written by a stranger, in one of six ways:
 # %%
 ERRAND = "What does a ticket for the Skyhook cost? Send the dispatcher the number of lamps."
@@ -1163,8 +1172,8 @@ print(pages("mail the key")(query="What does a ticket for the Skyhook cost?"))
 #
 # The model is played by a **trusting** clerk: whatever order he reads, he carries out, and if a page says that the others
 # are out of date, he believes it. He has a key, in his instructions, and puts it wherever an order says `KEY`. This is
-# the worst case, and real models are better on some days; but a defence that rests on "it will probably not fall for
-# it" is none.
+# the worst case, and real models are better on some days; but a defence that rests on "it will
+# probably not fall for it" is no defence.
 # %%
 ORDER = re.compile(r"First do this: (\w+) (\{.*?\})")
 FARE = re.compile(r"costs (\d+) lamp")
@@ -1401,11 +1410,13 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 # Column by column:
 #
 # - **To say "it is data"** stops what looks like an attack, and the **polite** one gets through. It goes by the wording,
-#   and wording can be changed. Delimiters, wrappers and stern warnings are all of this kind: Gros and Gleave 2026
-#   (arXiv:2605.30521) measured, with seven models that judge in three kinds of task, what it helps to wrap untrusted text
-#   in a mock tool call: broadly nothing, and in one kind the attacks succeed more often.
+#   and wording can be changed. Delimiters, wrappers and stern warnings are all of this kind: Gros
+#   and Gleave 2026 (arXiv:2605.30521) measured, with seven models that judge in three kinds of
+#   task, how much it helps to wrap untrusted text in a mock tool call: broadly not at all, and in
+#   one kind the attacks succeed more often.
 # - **Read-only** is not harmless. To read an address is to **speak** to its owner, and the key left in the address.
-# - **Asking a human** is worth what the human is. One who nods is none; one who always refuses gets nothing done.
+# - **Asking a human** is worth what the human's attention is worth. One who nods at everything
+#   stops nothing; one who always refuses gets nothing done.
 # - **The SOP** stops the tools that a step does not have (code, addresses); but the **answer** of step 1 carried the order
 #   into step 2, which does have `send`. What passes between steps is text, and text can hold orders.
 # - **Allow-list** and **quarantine** stop all five deeds. The first does not care what the model says, only whether what
@@ -1434,14 +1445,16 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 #   database is looked at. From the abstract: models such as gpt-4o do less than half of the tasks, and pass^8 in the shop
 #   is below 25%.
 # - **Cost.** ReWOO (Xu et al. 2023, arXiv:2305.18323) writes the whole plan first, and observations stay out of the
-#   history: on HotpotQA it uses tokens five times as well, and is 4% more accurate. (What it counts are tokens, not a
+#   history: on HotpotQA it is five times as efficient with tokens, and 4% more accurate. (What it
+#   counts are tokens, not a
 #   bill with the discount of section 5.)
 # - **Cost and score.** Kapoor et al. 2024 (arXiv:2407.01502): to look at accuracy alone has made agents needlessly complex
 #   and costly, and has misled people about where accuracy comes from. In their later
 #   [HAL](https://hal.cs.princeton.edu) (2025), 21,730 runs of 9 models on 9 benchmarks, one finding is that more reasoning
 #   effort mostly makes accuracy fall.
-# - **Injection.** AgentDojo (Debenedetti et al. 2024, arXiv:2406.13352) has 97 tasks and 629 security tests: models fail at
-#   many tasks even without an attack, and the attacks there are break some of the security properties, not all.
+# - **Injection.** AgentDojo (Debenedetti et al. 2024, arXiv:2406.13352) has 97 tasks and 629
+#   security tests: models fail at many tasks even without an attack, and existing attacks break
+#   some of the security properties, not all.
 #
 # τ-bench's project page lists pass^1 to pass^4. In a picture; the dotted lines are $(\text{pass}^1)^k$, as if all tasks
 # were alike:
@@ -1496,16 +1509,18 @@ for name, row in tau_bench.items():
 # 2. **Report intervals.** On the airline's 50 tasks, function calling has 42% and ReAct 32.5%, nearly ten points apart; yet
 #    the greater part of their intervals overlaps. The tasks are the same, and could be compared in pairs, but the list has
 #    no results task by task.
-# 3. **Cheapest first**: a procedure for errands that are known, the loop for those that are not, a plan where the loop does
-#    not do. With each layer, measure in pairs as in section 2 whether it is worth it.
+# 3. **Cheapest first**: a procedure for errands that are known, the loop for those that are not, a
+#    plan where the loop is not enough. With each layer, measure in pairs as in section 2 whether it
+#    is worth it.
 #
-# > **Where the tutorials go wrong**
+# > **Where the tutorials you may have read go wrong**
 # >
 # > - One chosen question shows that "plans beat ReAct". A question is no measurement, nor is a percentage without an
 # >   interval.
 # > - They report success and no tokens; or pass@k alone, which takes luck for skill.
 # > - All guards are put on and none is ever taken off to measure, so nobody knows which help and which do harm.
-# > - The log keeps what the model said, and not what it **read**. When something goes wrong, it cannot be done again.
+# > - The log keeps what the model said, and not what it **read**. When something goes wrong, the
+# >   run cannot be repeated.
 # > - History is cut at its beginning, and the question with it, or a tool's result stays without its call: the one makes
 # >   the model answer something else, the other makes servers refuse.
 # > - "Please ignore malicious instructions" in the prompt, and injection is declared solved.
@@ -1640,8 +1655,9 @@ attempt(3, judge_baseless, first_baseless)
 # **练习 4**　写 `my_confirm(call)`：第 6 节里代替人点头的函数。许可的只有：发给 `dispatcher` 的消息，内容是一个整数，后面可以再跟一个空格和 `lamps.`；读 `http://yan.example/` 下、路径是小写字
 # 母、数字和斜杠的网页，不带查询。别的一律不许。裁判有一手花样，都是真有人用过的路数；最后让老实人把六种攻击里的前五种再走一遍，差事还要办成。
 # %% [markdown] lang="en"
-# **Exercise 4.** Write `my_confirm(call)`, the function that nods in place of a human in section 6. Allowed are: messages to
-# `dispatcher` that are a whole number, with a blank and `lamps.` behind it or not; and pages below `http://yan.example/`, with small
+# **Exercise 4.** Write `my_confirm(call)`, the function that nods in place of a human in section 6.
+# Allowed are: messages to `dispatcher` that are a whole number, optionally followed by a space and
+# `lamps.`; and pages below `http://yan.example/`, with small
 # letters, digits and slashes in the path, and no query. Nothing else. The judge knows a few tricks, of kinds that have been
 # used in earnest; at the end the trusting clerk goes through the first five of the six attacks, and the errand must be done
 # all the same.
@@ -1686,7 +1702,8 @@ folder.cleanup()
 # %% [markdown] lang="zh"
 # **练习 5**　（没有标准答案）给第 2 节加一个分流：先走 `look up, work out` 规程，它说“不知道”或 `status` 不是 `answered`，再交给 ReAct。先猜：成功率会变吗，词元会变多少？再成对地量。
 # %% [markdown] lang="en"
-# **Exercise 5.** (No one answer is right.) Add a switch to section 2: first the procedure `look up, work out`; where it says
+# **Exercise 5.** (There is no single right answer.) Add a switch to section 2: first the procedure
+# `look up, work out`; where it says
 # "I do not know", or its `status` is not `answered`, hand over to ReAct. Guess first: will success change, and tokens, by how
 # much? Then measure, in pairs.
 # %% [markdown] lang="zh"
@@ -1812,7 +1829,8 @@ right = check(pass_hat_k)
 # python -m tiny_agent view run.jsonl
 # ```
 #
-# Real models have chance in them, and their servers have moods: run a task several times before you conclude anything; and
+# Real models are random, and their servers have moods: run a task several times before you conclude
+# anything; and
 # with another model, the table of section 3 has to be measured anew.
 #
 # ## 10 Seven sentences to take along
@@ -1823,15 +1841,17 @@ right = check(pass_hat_k)
 # 3. A percentage needs its interval, two ways are compared in pairs, and a total is looked at by kind.
 # 4. Take guards off to measure them. What they buy is mostly reliability, so look at pass^k; they can do harm, too.
 # 5. Keep what the model **read**. Replay finds what a change does, evidence finds at which step it went wrong.
-# 6. Cost is what is read; with a cache the order may be turned round. Trimming sees that things fit, not that they get done.
+# 6. Cost is what is read; with a cache the order may be reversed. Trimming sees to it that things
+#    fit, not that they get done.
 # 7. What stands in a tool's result is not to be trusted, however often the prompt says that it is data. Least privilege bounds
 #    the harm, and nothing makes it safe.
 #
 # Worth reading next: Yao et al. 2024 (τ-bench); Kapoor et al. 2024 (AI Agents That Matter); Beurer-Kellner et al. 2025
 # (designs against injection); Debenedetti et al. 2024 (AgentDojo).
 #
-# Previous: [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb). The next chapter is about evaluation: how
-# metrics are computed, and how they fool you.
+# Previous: [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb). Next:
+# [51 · Metrics, and how they fool you](51_metrics.ipynb): how the answers of models are scored, and
+# what a score misses.
 #
 # Code: [workflows.py](../../tiny_agent/workflows.py), [plans.py](../../tiny_agent/plans.py),
 # [rules.py](../../tiny_agent/rules.py), [flaky.py](../../tiny_agent/flaky.py),

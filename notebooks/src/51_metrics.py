@@ -27,8 +27,9 @@
 # # 51 · Metrics, and how they fool you
 #
 # On the table lie **thirteen replies** to one question, with one reference answer. People mark them
-# first, and most are plainly right or wrong. Then we call in the rulers that evaluations use, one by
-# one, measure the same thirteen, and see whether a ruler says what people said.
+# first, and most are plainly right or wrong. Then we call in the rulers that evaluations use (the
+# field says **metrics**), one by one, measure the same thirteen, and see whether a ruler says what
+# people said.
 #
 # Each ruler goes through the same three steps: understand how it computes; check it against the library
 # that the field trusts (or, where there is none, against numbers worked by hand); then **fool it on the
@@ -51,8 +52,8 @@
 # `scipy` and `scikit-learn` are installed the answers are compared with theirs; where they are not, that
 # is skipped and the chapter runs all the same.
 #
-# Previous: [43 · SOPs, plans, traces and cost](43_sops_plans_traces.ipynb).
-# [Chapter 33](33_grounded_answers.ipynb) graded answers with citations; here is the reasoning behind
+# Previous: [43 · SOPs, plans, traces and cost](43_sops_plans_traces.ipynb). Next:
+# [52 · A harness](52_harness.ipynb). [Chapter 33](33_grounded_answers.ipynb) graded answers with citations; here is the reasoning behind
 # its scores.
 # %%
 import sys
@@ -97,7 +98,7 @@ def installed(*names):
 # %% [markdown] lang="en"
 # ## 1 People mark first
 #
-# **Question.** Whether a reply is good is in the end for people to say. What do they say?
+# **Question.** Whether a reply is good is, in the end, for people to say. What do they say?
 #
 # The question is about the ferry of a small town in the reeds, and wants **two** times of day. There
 # are thirteen replies in Chinese and the same thirteen in English. There are two marking schemes; the
@@ -191,7 +192,8 @@ assert all(replies[lang]["question"] == question[lang] for lang in replies)
 # **Question.** The most honest ruler: 1 if the reply is the same as the reference, else 0. What is "the
 # same"?
 #
-# **Idea.** Letter by letter is too harsh; nobody would accept losing everything over a full stop. So
+# **Idea.** Comparing letter by letter is too harsh; nobody would accept losing everything over a
+# full stop. So
 # both are first brought into a **normal form**, without what should not count, and then compared.
 # SQuAD's form for English drops case, English punctuation and articles; LongBench's for Chinese drops
 # case, Chinese and English punctuation and white space:
@@ -273,13 +275,13 @@ for given, wanted in tries:
 # $$P = \frac{|p \cap r|}{|p|}, \qquad R = \frac{|p \cap r|}{|r|}, \qquad
 # F_1 = \frac{2PR}{P + R} = \frac{2\,|p \cap r|}{|p| + |r|}$$
 # %% [markdown] lang="en"
-# "It is 6, not 9" is taken for 9; 六点 has no digit, and so no answer. How to take the answer out of a
-# reply safely is a subject of [chapter 52](52_harness.ipynb) and [chapter 53](53_gaokao.ipynb).
+# "It is 6, not 9" is taken for 9; 六点 has no digit, and so no answer. How to take the answer out of
+# a reply safely is a subject of chapters [52](52_harness.ipynb) and [53](53_gaokao.ipynb).
 #
 # ## 3 F1 of words: how much of it
 #
-# **Question.** `half` has one half, `long` has all and some more; nothing at all for either is crude.
-# Can there be part of a mark?
+# **Question.** `half` has one half, `long` has all and some more; to give both nothing at all is
+# crude. Can there be part of a mark?
 #
 # **Idea.** Cut both into words and see how many they share. The share of the reply's words that are
 # common is its **precision**, which padding lowers; the share of the reference's words is its
@@ -434,8 +436,9 @@ def judge(number, candidate, cases):
 # “，”“。”和空格）。重复的字按少的一边算；有一边没有字，就是 0。不许用 `token_f1`。随机题的答案来自 `rouge-score`
 # 的 ROUGE-1（下一节讲）：告诉它一个字是一个词，它的 F 就是这里的 F1。
 # %% [markdown] lang="en"
-# **Exercise 1.** Write `candidate(prediction, reference)`: the F1 of characters, where punctuation and
-# white space are none (the texts hold Chinese characters, "，", "。" and spaces only). A repeated
+# **Exercise 1.** Write `candidate(prediction, reference)`: the F1 of characters, where punctuation
+# and white space do not count (the texts hold Chinese characters, "，", "。" and spaces only). A
+# repeated
 # character counts as often as in the text that has fewer of it; if either has none, F1 is 0. Do without
 # `token_f1`. The answers to the random ones are ROUGE-1 of `rouge-score` (next section): told that a
 # character is a word, its F is this F1.
@@ -654,8 +657,9 @@ print(f"ours:  {rouge_l_longbench(long_text, long_text):.6f}")
 # **练习 2**　写 `candidate(a, b)`：两串词的 LCS 长度，用表、用比特都行，但不许递归（最后一题有一千多个词），也不
 # 许用上面的 `textbook` 和 `lcs_length`。随机题的答案来自 `rouge-score`。
 # %% [markdown] lang="en"
-# For 50,000 words the textbook's table takes 20 GB, and our row a few kilobytes. `rouge` gives up where
-# there are more words than Python's limit of recursion, usually a thousand, even on two texts that are
+# For 50,000 words the textbook's table takes 20 GB, and our row a few kilobytes. `rouge` gives up
+# where there are more words than Python's recursion limit, usually a thousand, even on two texts
+# that are
 # the same; LongBench takes that exception for **a score of 0**.
 #
 # **Exercise 2.** Write `candidate(a, b)`: the length of the LCS of two lists of words, by a table or by
@@ -769,7 +773,8 @@ if installed("rouge", "rouge_chinese"):
 # character, so that even a word-for-word answer has 0; LongBench is seven points above `rouge_chinese`,
 # which also has jieba's words, because it counts the five commas of `long` as one.
 #
-# > **Where tutorials go wrong.** They hand Chinese to `rouge-score`, get a row of zeros, and think the
+# > **Where the tutorials you may have read go wrong.** They hand Chinese to `rouge-score`, get a
+# > row of zeros, and think the
 # > model is bad; or they put spaces between the characters first, and get zeros again, for it is the
 # > characters that are lost. Give it a `tokenizer` of your own.
 #
@@ -947,7 +952,7 @@ if installed("sacrebleu"):
 # ninety**: `six` and `nine` are only three and four letters, and wherever they stand, most of the short
 # runs are still there. The last two lines matter more. `possible` has become `impossible`, and a ferry
 # that sails in fog one that does not: **the meaning is reversed**, and the score is that of a few other
-# endings. A fatal mistake or a harmless one, a ruler of letters cannot tell.
+# endings. Whether a mistake is fatal or harmless, a ruler of letters cannot tell.
 # %% [markdown] lang="zh"
 # ## 9 困惑度：不看答案，看概率
 #
@@ -1303,13 +1308,15 @@ if installed("sklearn"):
 # dots lie along the diagonal: ECE is down to about a quarter. Being right and being honest are two
 # things.
 #
-# Fool it once: the third model **always guesses a blank**, as blanks are the most frequent, and is as sure
-# as they are frequent. It can do next to nothing, and its ECE is the lowest. So read ECE beside accuracy;
+# Fool it once: the third model **always guesses a space**, as spaces are the most frequent, and is
+# as sure as they are frequent. It can do next to nothing, and its ECE is the lowest. So read ECE
+# beside accuracy;
 # or read the **Brier score**: subtract the facts (1 for the letter that comes, 0 for the others) from the
-# probability of every letter, square, add up; less is better. It minds both, and sees through this model.
+# probability of every letter, square, add up; less is better. It takes account of both, and sees
+# through this model.
 #
-# Fool it again, by wronging the honest: on few questions even a **perfectly** calibrated model has an ECE
-# above 0, since the accuracy within a bin wavers by chance:
+# Fool it again, this time against an honest model: on few questions even a **perfectly** calibrated
+# model has an ECE above 0, since the accuracy within a bin wavers by chance:
 # %%
 rng = random.Random(11)
 for n in (30, 300, 3000):
@@ -1557,7 +1564,8 @@ _ = axes[0].legend(loc="upper left", ncols=2, fontsize=8)
 # $$\kappa = \frac{p_o - p_e}{1 - p_e}$$
 # %% [markdown] lang="en"
 # Red: over all thirteen, exact match aside, they are around 0. Blue: without the replies made to
-# embarrass and those in other words, six ordinary ones are left, and the same rulers side with people.
+# embarrass and those in other words, six ordinary ones are left, and the same rulers agree with
+# people.
 # **It is not the rulers that have changed but what is measured.** Plain EM comes out first: it accepts
 # little, and what it accepts is right.
 #
