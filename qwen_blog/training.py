@@ -210,10 +210,11 @@ class _Run:
 
 def _check_no_dropout(model: Qwen2ForCausalLM) -> None:
     """A run with dropout does not go on exactly: where its random numbers stood is not kept."""
-    adapters = [module.config for module in model.modules() if isinstance(module, LoraLinear)]
-    shares = {"attention_dropout": model.config.attention_dropout}
-    shares |= {"lora_dropout": config.lora_dropout for config in adapters}
-    for name, share in shares.items():
+    shares = [("attention_dropout", model.config.attention_dropout)]
+    for module in model.modules():
+        if isinstance(module, LoraLinear):
+            shares.append(("lora_dropout", module.config.lora_dropout))
+    for name, share in shares:
         if share:
             raise ValueError(f"{name}={share} must be 0: no run with it goes on exactly")
 
