@@ -21,8 +21,8 @@
 # %% [markdown] lang="en"
 # # 52 · A harness: infer, score, error bars
 #
-# Somebody has trained a new model, B, and put 120 questions to it. It got ten percentage points more
-# right than the old one, A. He says: **B is better than A**. Can that be believed?
+# Somebody has trained a new model, B, and put 120 questions to it. It got ten percentage points
+# more right than the old one, A. The claim: **B is better than A**. Can that be believed?
 #
 # This chapter starts from a YAML file and ends at a sentence with a p-value. On the way:
 #
@@ -132,7 +132,8 @@ def write_lines(path, records):
 # 数据是 JSONL，一行一道题，评测台管它叫一个**文档**（document）。旁边放一个 YAML。`prompt` 是模板，`{{...}}` 处填字段；题目的样子像登记簿的下一行写了一半，等人接着写。
 # %% [markdown] lang="en"
 # The data are JSONL, a question a line; a harness calls it a **document**. The YAML lies beside them.
-# `prompt` is a template, with fields in `{{...}}`: a question looks like one more line of the register, half written, to be gone on with.
+# `prompt` is a template, with fields in `{{...}}`: a question looks like one more line of the
+# register, half written, for the model to finish.
 # %%
 scratch = tempfile.TemporaryDirectory()
 folder = Path(scratch.name)
@@ -197,7 +198,8 @@ print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))
 #
 # ## 2 From a document to a prompt
 #
-# **Question.** What a model sees is no document but a **prompt**. How many decisions lie between the two?
+# **Question.** What a model sees is not a document but a **prompt**. How many decisions lie between
+# the two?
 #
 # **Idea.** Fill in the template; put some solved examples before it, or none (**few-shot**, zero-shot);
 # make it raw text that the model goes on from, or a **conversation** that the model's own chat template
@@ -280,7 +282,8 @@ for name, changes in variants.items():
 # metric: the same digest, because the model's answers do not depend on them. The next section lives on
 # this difference.
 #
-# > **Where tutorials go wrong.** They report scores without prompts. One article gave no examples and
+# > **Where the tutorials you may have read go wrong.** They report scores without prompts. One
+# > article gave no examples and
 # > another five, one used a chat template and the other did not; yet the numbers stand side by side,
 # > as if they could be compared.
 #
@@ -342,8 +345,9 @@ for key, value in row.items():
 # 一行一个文档：问了什么，标准答案（四个选项里的第几个），每个选项的对数似然（**log-likelihood**，概率的自然对数，越接近 0 越可能）。`key` 是编号、
 # 提示和提问设置的摘要，凭它认出这一行是不是这次要的；模型和它的设置记在文件夹的名字里。
 # %% [markdown] lang="en"
-# A line a document: what was asked, the right answer (which of the four), and for each choice its
-# **log-likelihood**, the natural logarithm of its probability, likelier the nearer to 0. The `key` is a
+# One line for each document: what was asked, the right answer (which of the four), and for each
+# choice its **log-likelihood**, the natural logarithm of its probability: the nearer to 0, the
+# likelier. The `key` is a
 # digest of the id, the prompt and the settings of asking: it tells whether a line is the one wanted. The
 # model and its settings are in the folder's name.
 # %%
@@ -390,7 +394,8 @@ for name, found in scores.items():
 # it is run again, are some questions counted twice?
 #
 # **Idea.** When a document is done its line is written; nothing waits in memory. The next run looks which
-# keys are in the file, and does not ask those. The last line may be half written; that is cut off. The code:
+# keys are in the file, and does not ask those. The last line may be half written; it is cut off.
+# The code:
 # %%
 from tiny_eval.run_files import append, open_for_lines
 
@@ -489,7 +494,8 @@ write_lines(folder / "lost.jsonl", questions(40, seed=52))
 # A corrected key **asks nothing again**, and only the score changes. The tests kill a process with a real
 # `SIGKILL`: [test_runner.py](../../tests/tiny_eval/test_runner.py).
 #
-# > **Where tutorials go wrong.** A loop keeps the answers in a list and writes them when all is done. A
+# > **Where the tutorials you may have read go wrong.** A loop keeps the answers in a list and
+# > writes them when all is done. A
 # > network error at question 9,000 loses everything before it; or it is run again in append mode, and
 # > some questions count twice.
 #
@@ -664,9 +670,9 @@ for name, say in says.items():
 # score, and shows the replies one by one (section 12).
 #
 # **Exercise 1.** Write `my_filter(reply)`: the last number in the reply, without commas between
-# thousands, full-width digits made half-width, otherwise as it stands; digits right after a letter are
-# none (`B12`; a Chinese character is no letter); a minus after a digit is a minus and no sign; `None` if
-# there is no number. The judge is answers written by hand.
+# thousands, full-width digits made half-width, otherwise as it stands; digits right after a letter
+# do not count (`B12`; a Chinese character is not a letter); a minus after a digit is a subtraction
+# and not a sign; `None` if there is no number. The judge is answers written by hand.
 # %%
 def attempt(number, judge, yours):
     """Says what the judge says, and at which question yours went wrong."""
@@ -1087,7 +1093,8 @@ for name, of in values.items():
 # %% [markdown] lang="zh"
 # 大了一截。不管它会怎样？造 400 场考试，每场 40 页，页的难度有高有低，真值都是 0.75：
 # %% [markdown] lang="en"
-# Larger, plainly. What if one ignores it? Hold 400 exams of 40 pages that differ in difficulty, where the
+# Clearly larger. What if one ignores it? Hold 400 exams of 40 pages that differ in difficulty,
+# where the
 # true value is 0.75:
 # %%
 rng = np.random.default_rng(52)
@@ -1250,8 +1257,9 @@ print(f"B alone is right on {paired.wins}, A alone on {paired.losses}, the same 
 # **p 值**说的是：**假如** A、B 一样好，只凭运气，差得这么远或更远的机会有多大。它**不是** A、B 一样好的概率，也不说差有多大。“一样好”在这里的意思是：每道有分歧的题上，谁赢
 # 都像抛硬币。那就抛给你看：把 24 个差的正负号随机翻一万遍（**符号翻转检验**，sign-flip test；Fisher 1935），看有多少遍离 0 至少像真的那么远（玫瑰色）：
 # %% [markdown] lang="en"
-# Unpaired, p is 0.056, "not significant"; paired, 0.023. Not a digit of the data has changed, only the way
-# of reckoning. On 96 questions both did the same, and those have no say in who is better; all the evidence is
+# Unpaired, p is 0.056, "not significant"; paired, 0.023. Not a digit of the data has changed, only
+# the way it is analysed. On 96 questions both did the same, and those have no say in who is better;
+# all the evidence is
 # 18 to 6.
 #
 # The **p-value** is the chance that luck alone would set A and B so far apart, or further, **if** they were
@@ -1306,8 +1314,9 @@ print(verdict(clustered, "A", "B"))
 #
 # ### This example was picked
 #
-# To be honest: the registers, and the numbers of A and B, were **picked**, so that the unpaired test would miss
-# and the paired one would find. After that the p-value above is no evidence, since it supposes that one test was
+# To be honest: the registers, and the numbers of A and B, were **picked**, so that the unpaired
+# test would miss the difference and the paired one would find it. After that the p-value above is
+# no evidence, since it supposes that one test was
 # made. But questions can be made anew. Leave both models alone, and take twelve other sets (seeds 53 to 64, none
 # left out):
 # %%
@@ -1361,8 +1370,9 @@ print("questions for a difference like the mean:", questions_needed(of.value, st
 # - it is better by some six points, not by ten. That our set has more is no surprise: **what was picked tends to be
 #   too high**;
 # - in pairs, 5 of the twelve sets show it. 120 questions are too few: such a difference takes three or four hundred
-#   (the last line). Who saw one of the other seven and said "they are equal" would be wrong;
-# - unpaired, 4 sets show it, too. Pairing helps and does no wonders: of the twelve, 1 is like ours, found in pairs
+#   (the last line). Whoever saw one of the other seven and said "they are equal" would be wrong;
+# - unpaired, 4 sets show it, too. Pairing helps but works no wonders: of the twelve, 1 is like
+#   ours, found in pairs
 #   and missed unpaired.
 #
 # ### The best of twenty
@@ -1396,10 +1406,12 @@ print(f"'significant' at 0.05: {np.mean(np.array(smallest) <= 0.05):.0%} of the 
 # **练习 3**　现在的 `my_sign_flip(differences)` 返回胜率。改成符号翻转检验的**精确** p 值：试遍所有的正负号，数出和的绝对值不小于原来的比例。裁判是手数的。
 # %% [markdown] lang="en"
 # One time in three, at least one of twenty models that are all equally good comes out "significant"
-# (better, or worse). After the correction it is 2%. `compare_runs` and the report correct all tests of a task
-# together; of the nineteen that you did not report they know nothing, and you have to say it.
+# (better, or worse). After the correction it is 2%. `compare_runs` and the report correct all tests
+# of a task together; of the nineteen that you did not report they know nothing, so you have to
+# mention them.
 #
-# > **Where tutorials go wrong.** "The intervals overlap, so there is no difference"; "p > 0.05, so they are
+# > **Where the tutorials you may have read go wrong.** "The intervals overlap, so there is no
+# > difference"; "p > 0.05, so they are
 # > equal"; a checkpoint is picked by its score on the test set, and that same score is reported; the best
 # > number of each column is bold, and there is not one error bar.
 #
@@ -1552,11 +1564,13 @@ print(
 #
 # ## 12 The report
 #
-# **Question.** The numbers are there. How are they handed over so that the reader does not see one number only?
+# **Question.** The numbers are there. How are they handed over so that the reader sees more than a
+# single number?
 #
 # **Idea.** A page of HTML, without scripts and without a network: scores with intervals, the comparison of two
-# runs, how they were made, and at the end the texts themselves, question by question. On the command line, from
-# scores to the report are three lines (intervals are clustered by pages of the register):
+# runs, how they were made, and at the end the texts themselves, question by question. On the
+# command line, it takes three lines to get from scores to the report (intervals are clustered by
+# pages of the register):
 # %%
 from tiny_eval.cli import main
 
@@ -1646,7 +1660,8 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # same questions to the same model: prompts are equal byte by byte, log-likelihoods to 1e-4, replies, scores and
 # standard errors equal; where we differ, a test says in what and why.
 #
-# **Exercise 4.** (No one answer is right.) Write a task of your own as in section 1, with 30 questions or more. Run gold
+# **Exercise 4.** (There is no single right answer.) Write a task of your own as in section 1, with
+# 30 questions or more. Run gold
 # and random first, then two models, and write the sentence: who beats whom, by how much, the interval, the p-value. If
 # they cannot be told apart, compute how many questions it would take (section 9).
 #
@@ -1727,7 +1742,8 @@ _ = check(mcnemar)
 # Worth reading next: Miller 2024 (error bars for evals), Biderman et al. 2024 (lessons from lm-evaluation-harness,
 # arXiv:2405.14782), Koehn 2004 (paired bootstrap of BLEU), Holm 1979.
 #
-# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next: [53 · The gaokao maths paper, marked fairly](53_gaokao.ipynb),
+# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next:
+# [53 · The gaokao maths paper, marked fairly](53_gaokao.ipynb),
 # from extracting an answer to a total out of 150. Chapters [33](33_grounded_answers.ipynb) and
 # [43](43_sops_plans_traces.ipynb) use intervals and compare in pairs; the reasons are here.
 #

@@ -106,7 +106,8 @@ assert list(paper) == list(stacks["careful"]) == list(stacks["sloppy"])
 # 四种题型：单选（single）、多选（multiple）、填空（fill）、解答（open）。把卷子画成一页：一格一道题，
 # 格子的宽度就是分值。
 # %% [markdown] lang="en"
-# Four types: single choice, multiple choice (several options are right), fill-in, and open. Here is the
+# Four types: single choice, multiple choice (several options are right; the multiple choice of
+# chapters 51 and 52, with one right option, is single choice here), fill-in, and open. Here is the
 # paper as one page, a box for each question, as wide as its points.
 # %%
 COLOURS = {"single": figures.BLUE, "multiple": figures.PURPLE}
@@ -294,7 +295,8 @@ for place, name in enumerate(READERS):
 # like "A. and the text of option A". The table was **picked** to show how each way fails, so it gives no
 # rates; the tests have some hundreds more, in `tests/tiny_eval/letter_replies.py`.
 #
-# > **Where tutorials go wrong.** What cannot be read becomes some letter. Then a model that says nothing at
+# > **Where the tutorials you may have read go wrong.** What cannot be read becomes some letter.
+# > Then a model that says nothing at
 # > all has about a quarter of the points, and seems to know a little.
 #
 # ### What nothing is worth
@@ -334,7 +336,8 @@ for name, read in letters.items():
 # answered has no points; but a low rate says that the prompt, the length limit or the filter needs mending
 # first, before anybody says that the model cannot do maths.
 #
-# > **Where tutorials go wrong.** What cannot be read is dropped from the denominator. A model that refuses
+# > **Where the tutorials you may have read go wrong.** What cannot be read is dropped from the
+# > denominator. A model that refuses
 # > the hard questions keeps those it is good at, and its score goes up.
 #
 # **Exercise 1.** Write `my_letter(reply)`: the **last** letter behind 选 or 答案是 (a colon and spaces may come
@@ -530,7 +533,8 @@ print(f"ABCD everywhere: {float(sum(f1) / len(f1)):.0%} by F1, 0% by the exam")
 # other years, much like a single choice of four. So a "score of 25%" in multiple choice is no sign of
 # knowledge: it is what closed eyes get. Every report should have such a line at its foot.
 #
-# > **Where tutorials go wrong.** They report the share of questions that are right as a whole, or an F1
+# > **Where the tutorials you may have read go wrong.** They report the share of questions that are
+# > right as a whole, or an F1
 # > ([chapter 51](51_metrics.ipynb)) of the options ticked against the right ones. The first takes all points
 # > from a cautious reply; the second has a good score for ticking ABCD everywhere, as the last line shows.
 # > Mark as the exam marks.
@@ -945,7 +949,8 @@ for text in (
 # %% [markdown] lang="en"
 # The last line but one matters most: the judge **reports** what the student demands. That is no verdict.
 #
-# > **Where tutorials go wrong.** A pattern takes the first number of the judge's reply for the marks. If that
+# > **Where the tutorials you may have read go wrong.** A pattern takes the first number of the
+# > judge's reply for the marks. If that
 # > reply begins "Of 13 points, the student ...", these are full marks.
 #
 # There is no real model here, so the judge reads from a script. The script is the marks by hand, but the
@@ -984,12 +989,14 @@ for name, of in by_hand.items():
 #
 # **Question.** How much changes with another judge? Would a lazy one be found out?
 #
-# Here are two lazy ones, neither of whom reads an argument. One looks at **results only**: if the answers to
-# all parts stand somewhere in the reply, every step gets its points, else none. One looks for **formulas
+# Here are two lazy ones, neither of whom reads an argument. One looks at **results only**: if the
+# answers to all parts appear somewhere in the reply, every step gets its points, else none. One
+# looks for **formulas
 # only**: of the formulas in a step of the scheme, the share that stands in the reply is the share of the
 # points; a step without formulas counts as written.
 #
-# "They agree on so many in ten" does not tell how well two judges go together: where most steps deserve full
+# "They agree on so many in ten" does not tell how well two judges agree: where most steps deserve
+# full
 # marks, one who always gives full marks, with closed eyes, agrees on most. So take the $\kappa$ of [chapter
 # 51](51_metrics.ipynb): it takes out what agrees by chance; 1 is perfect, 0 no better than chance. The points
 # of each step are first sorted into none, part and full.
@@ -1164,8 +1171,9 @@ assert list(won.values()) == [0, 0, 5, 5]
 #
 # **问题**　工整的一摞，程序批得了的 14 道题（单选、多选、填空）得了 66 分，五道解答题还没批。总分是多少？
 # %% [markdown] lang="en"
-# Changing places gives the one who likes the first away: no pair has the same verdict twice, and all are
-# ties. The one who likes length passes that test, for the tidy stack is better **and** longer, and nothing
+# Changing places exposes the judge that likes the first: no pair has the same verdict twice, and
+# all are ties. The one who likes length passes that test, for the tidy stack is better **and**
+# longer, and nothing
 # shows what it goes by. It needs a question of its own: the same reply with an empty sentence behind it.
 # All five pairs go to the empty sentence.
 #
@@ -1260,7 +1268,8 @@ for name, stack in stacks.items():
 # **想法**　读。十九道题，一份一份读。程序能做的，是把该看的放在一行里：答卷的结尾、读出来的答案、标准答案、得
 # 分。最后一列是人读了以后写的：
 # %% [markdown] lang="en"
-# Not a word was changed, and yet the tidy stack has 18 points fewer, the sloppy one 10. The three blanks
+# Not a word of the replies was changed, and yet the tidy stack has 18 points fewer, the sloppy one
+# 10. The three blanks
 # are lost because they are spelt otherwise, and of a multiple choice written `B、C` only the C is seen. Two
 # models on a leaderboard are often less than 18 points apart: **the error of the marking can be larger than
 # the difference it is to measure.**
@@ -1451,13 +1460,15 @@ for gap in (0.1, 0.05):
 #
 # > **教程里常见的错**　“甲模型高考 121 分，乙模型 118 分，甲更强。”换一套卷子，名次就可能反过来。
 # %% [markdown] lang="en"
-# Eight in ten against nine in ten: one paper shows it with less than two chances in a hundred. To see it with
-# a chance of eight in ten takes nine to eighteen papers (the more the two models are right and wrong together,
+# Eight in ten against nine in ten: one paper shows it less than twice in a hundred times. To see it
+# with a chance of eight in ten takes nine to eighteen papers (the more the two models are right and
+# wrong together,
 # the fewer), and a difference of five points takes dozens. So **the score of one paper is for reading, not for
 # ranking**. To rank, put the papers of many years together (section 10), compare in pairs, and show the
 # intervals.
 #
-# > **Where tutorials go wrong.** "Model A has 121 points in the gaokao and model B 118, so A is stronger."
+# > **Where the tutorials you may have read go wrong.** "Model A has 121 points in the gaokao and
+# > model B 118, so A is stronger."
 # > With another paper they may change places.
 # %% [markdown] lang="zh"
 # ## 10 别人的题库：GAOKAO-Bench
@@ -1684,7 +1695,7 @@ _ = check(multiple_choice_points)
 # [gaokao_files.py](../../tiny_eval/gaokao_files.py)，读答案的几个模块在第 2、5 节。
 # %% [markdown] lang="en"
 # How to read it: the first line is the test that failed, with year, choice, key and points in brackets; left
-# in the `assert` is yours, right is what it should be; the last two lines say where it comes from and how to
+# xx the last two lines say where it comes from and how to
 # get a hint. Of ABC, where ABD is right, the C takes away what A and B earn: first see whether anything
 # chosen is wrong, then count what is right.
 #
