@@ -29,8 +29,8 @@
 # tok = Tokenizer.from_pretrained("path/to/Qwen2-0.5B")
 # ```
 #
-# 上一章：[00 · 漫游小宇宙](00_tour.ipynb)。下一
-# 章：[22 · 注意力与 KV 缓存](22_attention_and_cache.ipynb)。
+# 上一章：[13 · 训练它翻译](13_training_to_translate.ipynb)；也可以从 [00 · 漫游小宇
+# 宙](00_tour.ipynb) 直接到这里。下一章：[22 · 注意力与 KV 缓存](22_attention_and_cache.ipynb)。
 # %% [markdown] lang="en"
 # # 21 · To the door of attention: tokens, embeddings, RMSNorm, RoPE
 #
@@ -102,7 +102,7 @@ def source(*things):
 # > **旅客自述** 我现在是一句话，14 个字符。人读我，看到的是意思；模型读不了文字，只认得数。要走到它
 # 的门前，我得先学会做一串数。
 #
-# 这一章的例子也发生在一个虚构的恒星系里：恒星叫提洛（Tilo），行星有凯莎（Kessa）、米里（Miri）和奥文
+# 这一章的例子也发生在一个虚构的恒星系里（不是第 00 章的那个）：恒星叫提洛（Tilo），行星有凯莎（Kessa）、米里（Miri）和奥文
 # （Orvan）。没有哪个模型见过它们，所以答案不可能是背出来的。旅客问的是：凯莎有 12 颗卫星吗？
 #
 # 我们给它发一本护照：每过一站，`stamp` 盖一个章，记下当时的形状和类型。
@@ -356,7 +356,7 @@ ax = ax.set_ylim(0)
 # 用一个堆（heap）和一条链表，结果相同，长词也不慢。
 #
 # 解码（decode）简单得多：把词元的字节首尾相接，再按 UTF-8 读回来。有一个常被忽略的细节：编码前
-# Qwen2 先做 NFC 规范化，把 `e` 加一个组合重音符合成一个 `é`。所以一去一回得到的是 NFC 形式的原文；
+# Qwen2 先做 NFC 规范化，把 `e` 和跟在后面的组合重音符号并成一个 `é`。所以一去一回得到的是 NFC 形式的原文；
 # 绝大多数文字本来就是这个形式。
 # %% [markdown] lang="en"
 # ### 1.4 Encoding: replay the merges in order
@@ -404,7 +404,7 @@ for text in (traveller, "🌟 Kessa 🪐\n\tdef f(x): return x", "cafe\u0301"):
 #
 # **对账与练习 1**。我们的训练和编码，应当与 `tokenizers` 库（Hugging Face 的分词器，Rust 写成）完全
 # 一致。下一格用同一份语料训练那个库，逐条比较合并表。再下一格既是证明，也是练习：自己写一个
-# `merge_word(word, ranks)`，存进与本 notebook 同一个文件夹的 `my_bpe.py`，把那一行换成
+# `merge_word(word, ranks)`，存进与本笔记本同一个文件夹的 `my_bpe.py`，把那一行换成
 # `from my_bpe import merge_word as candidate`，再运行。先不看上面的代码，写出慢算法就能通过；想难一
 # 点，就把它写成 $n \log n$ 的。后面的练习都是这个做法。Python 不会把同一个文件读两遍：改过文件以后，
 # 先在一个新单元格里运行 `import importlib, my_bpe; importlib.reload(my_bpe)`，再运行那一格。
@@ -563,8 +563,9 @@ for letter, name in letters.items():
 
 
 # %% [markdown] lang="zh"
-# `Dh` 不算在六个之内：`Dh = D / H`。一层里有注意力的四个投影矩阵（q、k、v 带偏置，o 不带）、 多层感
-# 知机（multi-layer perceptron, MLP）的三个矩阵、两个 RMSNorm；层外还有嵌入表和最后一个 RMSNorm。于
+# `Dh` 不算在六个之内：`Dh = D / H`。一层里有注意力的四个投影矩阵（q、k、v 带偏置，o 不带）、多层感
+# 知机（multi-layer perceptron, MLP；第 12 章的前馈网络是它的前身）的三个矩阵、两个 RMSNorm；层外还
+# 有嵌入表和最后一个 RMSNorm。于
 # 是
 #
 # $$N = \underbrace{V D}_{\text{嵌入}}
@@ -1017,7 +1018,7 @@ assert torch.nn.RMSNorm(896).eps is None
 # **问题**：注意力让每个词元发出一个查询（query, q），与它看得到的每个词元的键（key, k）做点积，点积
 # 越大，就从那个词元的值（value, v）里取得越多。这里没有任何一步提到先后。在第一层，k 和 v 只由词元
 # 自己决定；把前面的词元打乱，加权和一点不变：“凯莎绕着提洛转”与“提洛绕着凯莎转”在最后一个词元看来是
-# 一回事。验证：
+# 一回事（[第 11 章](11_attention_by_hand.ipynb)第 7 节见过）。验证：
 # %% [markdown] lang="en"
 # ## 5 RoPE: a position is an angle
 #
@@ -1051,7 +1052,7 @@ print("order of the keys:", shuffled.tolist(), "- the same result")
 # (R_{m\theta}\,q)\cdot(R_{n\theta}\,k) = q^\top R_{m\theta}^\top R_{n\theta}\, k
 # = q^\top R_{(n-m)\theta}\, k$$
 #
-# 中间那步用到两件事：转置就是反着转，$R_\alpha^\top = R_{-\alpha}$；连着转就是角度相加。用复数写更
+# 最后一步用到两件事：转置就是反着转，$R_\alpha^\top = R_{-\alpha}$；连着转就是角度相加。用复数写更
 # 短：把 $(a, b)$ 看成 $a + b\,\mathrm{i}$，旋转就是乘 $e^{\mathrm{i}m\theta}$，点积就是
 # $\mathrm{Re}(q\,\bar k)$，于是
 #
@@ -1241,8 +1242,8 @@ from qwen_blog import RotaryEmbedding, apply_rotary_pos_emb, rotate_half
 source(RotaryEmbedding.forward, rotate_half, apply_rotary_pos_emb)
 # %% [markdown] lang="zh"
 # 现在对整个头验证相对性：固定一个 q、一个 k 的内容，让它们站遍 48 × 48 种位置组合，画出所有的分数。
-# 如果分数只看 $m - n$，每条对角线上的颜色就应当处处相同。左图是 2017 年 Transformer 的做法：把正弦
-# 位置向量**加**到内容上，点积展开后有四项，其中“内容乘位置”的两项与绝对位置有关，对角线就花了。
+# 如果分数只看 $m - n$，每条对角线上的颜色就应当处处相同。左图是 2017 年 Transformer 的做法
+# （第 11 章）：把正弦位置向量**加**到内容上，点积展开后有四项，其中“内容乘位置”的两项与绝对位置有关，对角线就花了。
 # %% [markdown] lang="en"
 # Now check the relative property on a whole head: keep the content of one q and one k, let them
 # stand at all 48 × 48 combinations of positions, and draw every score. If a score depends on
@@ -1392,8 +1393,8 @@ print(f"  layouts mixed up {(mixed - meant).abs().mean():.2f}")
 print(f"  rows reordered   {(reordered - meant).abs().mean():.2f}")
 # %% [markdown] lang="zh"
 # **对账与练习 5**。裁判是 transformers 的 `apply_rotary_pos_emb`，查询 14 个头、键 2 个头，位置从任
-# 意处开始。练习：自己写 `apply_rotary_pos_emb(q, k, cos, sin)`，存进 `my_rope.py`。再加一问：先猜，
-# 再试——把 5.7 节的交错排法放进去，这个检查会放过它吗？
+# 意处开始。练习：自己写 `apply_rotary_pos_emb(q, k, cos, sin)`，存进 `my_rope.py`。再加一问，先猜后
+# 试：把 5.7 节的交错排法放进去，这个检查会放过它吗？
 # %% [markdown] lang="en"
 # **Proof and exercise 5**. The judge is transformers' `apply_rotary_pos_emb`, with 14 query heads
 # and 2 key heads, from any starting position. Exercise: write

@@ -14,8 +14,10 @@
 # 5. **生成**：一次一个词元，怎样选，怎样停？
 # 6. **证明**：与 `transformers` 逐层对账；再把零件一个一个弄坏，看检查抓不抓得住。
 # 7. **速度**：每生成一个词元，要读多少字节？
-# 8. **真正的 Qwen2.5**：一行换上。
+# 8. **真正的 Qwen2.5**：怎样换上。
 # 9. **练习**。
+#
+# 上一章：[22 · 穿过注意力](22_attention_and_cache.ipynb)。下一章：[24 · 训练你自己的小 Qwen2](24_training_your_own.ipynb)。
 #
 # **预备知识**：第 21、22 章。
 # **用时**：两个 CPU 核上全部运行约 30 秒，其中现场训练一个小模型约 5 秒；不联网，不下载任何东西。
@@ -91,7 +93,7 @@ transformers.logging.disable_progress_bar()
 # 在哪个模块里，叫什么，吃进什么形状，吐出什么形状，数值多大。一次运算只要有一个输入是从编号变来的，
 # 就算“在路上”（`path()`）；RoPE 的角度、掩码这些与编号无关、在路边备好的东西不算。
 #
-# 取四层的小模型 `Qwen2Config.nano()`，参数全部随机（第 22 章讲过为什么）。
+# 取四层的小模型 `Qwen2Config.nano()`，参数全部随机（第 21 章第 3 节讲过为什么）。
 # %% [markdown] lang="en"
 # ## 1. The journey of a tensor
 #
@@ -857,7 +859,7 @@ print(f"Mira {surprise[0]:.1f} nats, knowing the odds {least[0]:.1f}; one of fiv
 # 中文那一半，英文已经说过了。
 #
 # 现在手算这句话的损失，再把英文那一半的标签写成 `-100`，只对回答求平均。后一种正是指令微调的做法：
-# 提示是用户写的，不该让模型去学。
+# 提示词是用户写的，不该让模型去学。
 # %% [markdown] lang="en"
 # Nearly all of the sentence's loss is in two places: the planet's name and the colour. The colour, one of
 # five, must cost $\ln 5$ nats, and does so with a little on top. Mira is the rarest; the model puts it too low, and is more
@@ -915,7 +917,8 @@ for tied in (False, True):
 # 各批的有效词元数不同，应当先加总，再除以总数。四、困惑度（perplexity）是 $e^{\mathrm{loss}}$，
 # 词表不同的模型之间不能比。
 #
-# **试一试**　$\ln V$ 略高一点。给定 logits 的方差 $s^2$，可以证明期望损失约为 $\ln V + s^2/2$。用 `fresh` 验证。
+# **试一试**　不绑定的那一行，比 $\ln V$ 略高一点。给定 logits 的方差 $s^2$，可以证明期望损失约
+# 为 $\ln V + s^2/2$。用 `fresh` 验证。
 # %% [markdown] lang="en"
 # On random text both are near $\ln V$. But "the same token over and over" comes naturally to a model with
 # tied weights: its loss is clearly below $\ln V$, for the same reason as the top row of the lens in the
@@ -939,7 +942,7 @@ for tied in (False, True):
 # **问题**　模型只会给下一个词元打分。一整段回答从哪里来？
 #
 # **想法**　选一个，接在后面，再来一遍。笨办法每次把整段重新送进去；有了 KV 缓存（第 22 章），
-# **预填充**（prefill）把提示一次送完，之后**解码**（decode）每步只送一个新词元。两种办法，答案相同：
+# **预填充**（prefill）把提示词一次送完，之后**解码**（decode）每步只送一个新词元。两种办法，答案相同：
 # %% [markdown] lang="en"
 # ## 5. Generation: one token at a time
 #
@@ -985,11 +988,11 @@ print(inspect.getsource(generate_ids))
 # %% [markdown] lang="zh"
 # ### 什么时候停，怎样一点一点地吐
 #
-# 停下来有三种原因：出现了停止词元（`eos_token_id`，不算在回答里）；文本里出现了停止字符串；
-# 或者到了长度上限。前两种 `finish_reason` 是 `"stop"`，后一种是 `"length"`。
+# 停下来有三种原因：出现了停止词元（`eos_token_id`，不算在回答里）；文本里出现了**停止
+# 串**（stop string，约定好的一段文字）；或者到了长度上限。前两种 `finish_reason` 是 `"stop"`，后一种是 `"length"`。
 #
 # 流式输出（`stream`）有两处要小心。一个汉字可能分成好几个词元（第 21 章），凑齐才能给人看；
-# 停止字符串也可能跨着词元，**像是开头的那几个字要先扣住**，确认不是才放行。看“米”的三个字节：
+# 停止串也可能跨着词元，**像是开头的那几个字要先扣住**，确认不是才放行。看“米”的三个字节：
 # %% [markdown] lang="en"
 # ### When to stop, and how to give out text bit by bit
 #
@@ -1017,7 +1020,7 @@ print(repr(short.text), short.finish_reason)  # cut in the middle of a character
 # %% [markdown] lang="zh"
 # ### 一批几句：左填充
 #
-# 提示长短不一，短的在**左边**填充，这样最新的词元都在最后一列。掩码挡住填充，
+# 提示词长短不一，短的在**左边**填充，这样最新的词元都在最后一列。掩码挡住填充，
 # 位置从第一个真词元数起。结果必须与单独生成一模一样：
 # %% [markdown] lang="en"
 # ### Several texts: padding on the left
@@ -1065,7 +1068,7 @@ for name, scores in tries.items():
 #
 # ### 采样：从分布里挑一个
 #
-# **问题**　每次都取最可能的（贪心，`temperature=0`），同样的提示永远得到同样的回答。想要变化，又不想胡说，怎么办？
+# **问题**　每次都取最可能的（贪心，`temperature=0`），同样的提示词永远得到同样的回答。想要变化，又不想胡说，怎么办？
 #
 # 办法都是改动 logits 再抽签。设 $p$ 是概率，$z$ 是 logits：
 #
@@ -1201,7 +1204,7 @@ print("20 seeds, the same tokens; the last:", ours.text)
 # 负的 logits 除以大于 1 的数反而变大，成了奖励。五、用“采样结果看起来差不多”当检查：
 # 固定种子，就可以逐个词元比较。
 #
-# **试一试**　把 `views` 里的 `z` 换成别的提示的 logits，例如英文写完 `a` 之后的颜色分布，看哪一种处置先把它变成一个词元。
+# **试一试**　把 `views` 里的 `z` 换成别的提示词的 logits，例如英文写完 `a` 之后的颜色分布，看哪一种处置先把它变成一个词元。
 # %% [markdown] lang="en"
 # > **Where the tutorials you may have read go wrong.** First, top-p that keeps one too few: "remove
 # > where the sum exceeds $p$" removes the one that crosses the threshold too, and where the first alone
@@ -1860,7 +1863,7 @@ for name, logits in {
 # [tests/benchmarks](../../tests/benchmarks/README.md)：时间因机器而异，不写进本章。
 #
 # > **教程里常见的错**　一、用浮点运算次数估计生成速度：解码时决定快慢的是字节。
-# 二、以为 KV 缓存 总是小头：把上面的 `4096` 改成 `131072` 再看。
+# 二、以为 KV 缓存总是小头：把上面的 `4096` 改成 `131072` 再看。
 # 三、只报速度不报误差：量化的快慢与好坏要一起量。
 # %% [markdown] lang="en"
 # Half the bytes, an error of a thousandth or two. How many times faster each way is on a real CPU stands
@@ -1999,7 +2002,7 @@ for (letter, name), culprit in zip(guess.items(), culprits, strict=True):
 
 
 # %% [markdown] lang="zh"
-# **练习 4**　写整个生成循环 `candidate(model, prompts, n)`：一批长短不一的提示，贪心，最多 $n$ 个新词元，
+# **练习 4**　写整个生成循环 `candidate(model, prompts, n)`：一批长短不一的提示词，贪心，最多 $n$ 个新词元，
 # 每行遇到 `model.config.eos_token_id` 就停（它不算在内），返回每行的新词元。用上 KV 缓存、左填充和位置；
 # 有的行先停，别的行还要继续。
 # %% [markdown] lang="en"
@@ -2092,7 +2095,8 @@ right = check(causal_lm_loss)
 # 6. 对账要全部参数随机、每个位置、每一层、两种精度；**检查必须能失败**。
 # 7. 解码时，字节就是时间。
 #
-# 上一章：[GQA、掩码与 KV 缓存](22_attention_and_cache.ipynb)。
+# 上一章：[22 · 穿过注意力](22_attention_and_cache.ipynb)。下一章让这台机器自己长出权重：[24 · 训练
+# 你自己的小 Qwen2](24_training_your_own.ipynb)。
 #
 # 代码：[model.py](../../qwen_blog/model.py)、[trace.py](../../qwen_blog/trace.py)、
 # [generation.py](../../qwen_blog/generation.py)、[sampling.py](../../qwen_blog/sampling.py)、
