@@ -43,7 +43,8 @@
 # under a minute on one CPU core; no network, no downloads. A small model is trained in section 7,
 # which takes seconds.
 #
-# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb).
+# Previous: [51 · Metrics, and how they fool you](51_metrics.ipynb). Next:
+# [53 · The gaokao maths paper](53_gaokao.ipynb).
 # %%
 import sys
 

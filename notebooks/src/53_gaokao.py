@@ -1694,9 +1694,10 @@ _ = check(multiple_choice_points)
 # [judge.py](../../tiny_eval/judge.py)、[agreement.py](../../tiny_eval/agreement.py)、
 # [gaokao_files.py](../../tiny_eval/gaokao_files.py)，读答案的几个模块在第 2、5 节。
 # %% [markdown] lang="en"
-# How to read it: the first line is the test that failed, with year, choice, key and points in brackets; left
-# xx the last two lines say where it comes from and how to
-# get a hint. Of ABC, where ABD is right, the C takes away what A and B earn: first see whether anything
+# How to read it: the first line is the test that failed, with year, choice, key and points in
+# brackets; on the left of the `assert` is your result, on the right what it should be; the last two
+# lines say where it comes from and how to get a hint. Of ABC, where ABD is right, the C takes away
+# what A and B earn: first see whether anything
 # chosen is wrong, then count what is right.
 #
 # ## 12 Seven sentences to take along
