@@ -11,14 +11,14 @@
 # 5. 文字怎样变成向量，不用模型，也不用下载？（第 5 节）
 # 6. 这些向量在空间里什么样，怎样从中找出最近的几个？（第 6、7 节）
 # 7. 怎样存到磁盘上，断电、改稿、换模型都不出错？（第 8 节）
-# 8. 换上真正的编码器。（第 9 节）
+# 8. 换上真正的编码器，也就是嵌入模型。（第 9 节）
 #
 # **预备知识**：Python 和 numpy 的点积；不需要前面各章。**用时**：一个 CPU 核上全部运行不到一分钟，
 # 不联网，不下载任何东西。
 #
 # 要讲的代码都在 [tiny_rag](../../tiny_rag) 里，一个模块讲一件事。
 #
-# 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一
+# 上一章：[24 · 训练你自己的小 Qwen2](24_training_your_own.ipynb)。下一
 # 章：[32 · BM25、混合与重排：把检索量出来](32_measuring_retrieval.ipynb)。
 # %% [markdown] lang="en"
 # # 31 · From a PDF to a vector
@@ -105,7 +105,7 @@ for seed in range(4):
 # 同一个问题，答案由骰子决定。除了瞎蒙，答对只有一条路：**读到**它。这艘蓝顶针号就是本章要找的船，世
 # 界取 0 号，也就是随书附带的那一个。
 #
-# 那把整部百科都放进提示里，不就省事了？算一笔账：
+# 那把整部百科都放进提示词里，不就省事了？算一笔账：
 # %% [markdown] lang="en"
 # One question, and dice decide the answer. Lucky guesses aside, there is only one way to get it
 # right: to have **read** it. This ship, the Blue Thimble (蓝顶针号), is the one we look for in this
@@ -167,7 +167,8 @@ ax = figures.diagram(ax, boxes, arrows, size=(1.5, 0.6), colors=green)
 # **问题**　文件是字节。哪几个字节是哪个字，写在哪里？
 #
 # 多半哪儿也没写。UTF-8 一统天下之前，简体中文的文件大多用国标码：GB2312，后来的 GBK，今天的
-# GB18030，一脉相承。附带的 `zh/cookery.txt` 就是这样一个文件。同样的字节，按几种编码读：
+# GB18030，一脉相承。附带的 `zh/cookery.txt` 就是这样一个文件。同样的字节，按几种编码读，再数一数题
+# 目的依据（gold passage，答案所凭的那句原文）还找得到几条：
 # %% [markdown] lang="en"
 # ## 2 From bytes to text
 #
@@ -334,7 +335,8 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # **问题**　块要多长？说“一千个字符”行不行？
 #
-# 编码器和大模型的上限都按**词元**算（[第 21 章](21_tokens_to_rope.ipynb)讲过词元怎么来）。一个词元
+# 编码器（这里指嵌入模型：吃进一段文字，吐出一个向量；不是第 12 章翻译机器的那一半）和大模型的上限都
+# 按**词元**算（[第 21 章](21_tokens_to_rope.ipynb)讲过词元怎么来）。一个词元
 # 是几个字符，要看语言。下图每个点是百科的一篇，横轴是字符数，纵轴是词元数，用两种数法：包里的
 # `count_tokens` 不要词表，是一个估计；另一个是真的分词器，用 `tokenizers` 库在百科上现训的 BPE（它
 # 见过这些文章，所以比通用的分词器省一些）。
@@ -714,11 +716,11 @@ print("across a line of the PDF:", units("轮流当\n枕头"), "instead of", uni
 # %% [markdown] lang="zh"
 # 最后一行就是第 2 节欠下的账：PDF 的换行把“当枕”这一对拆没了。单字还在，所以多半还找得到。
 #
-# ### 5.2 不要词表：散列
+# ### 5.2 不要词表：哈希
 #
 # **问题**　词表有几十万维，还会不断来新词；来一个，所有旧向量就都要加一维。怎么办？
 #
-# **想法**　**特征散列（feature hashing）**（Weinberger 等 2009，arXiv:0902.2206）：不查词表，用散列函
+# **想法**　**特征哈希（feature hashing）**（Weinberger 等 2009，arXiv:0902.2206）：不查词表，用哈希函
 # 数直接算出特征 $i$ 归第几维 $h(i)$；另取一位当正负号 $\xi(i) = \pm 1$：
 #
 # $$\phi_j(x) = \sum_{i:\, h(i) = j} \xi(i)\, x_i, \qquad x_i = 1 + \ln \mathrm{tf}_i$$
@@ -757,7 +759,7 @@ np.testing.assert_allclose(ours, vector / np.linalg.norm(vector), rtol=1e-6)
 
 
 # %% [markdown] lang="zh"
-# 散列值由 BLAKE2b 算出，处处相同。Python 自带的 `hash()` 每次启动都加一把新盐，今天存的向量，明天就
+# 哈希值由 BLAKE2b 算出，处处相同。Python 自带的 `hash()` 每次启动都加一把新盐，今天存的向量，明天就
 # 读不懂了。
 #
 # ### 5.3 正负号值多少钱
@@ -768,7 +770,7 @@ np.testing.assert_allclose(ours, vector / np.linalg.norm(vector), rtol=1e-6)
 # \mathrm{Var} = \frac{1}{m}\left(\lVert x \rVert^2 \lVert y \rVert^2 + (x \cdot y)^2 - 2 \sum_i x_i^2 y_i^2\right)$$
 #
 # 不带正负号，期望就多出 $\frac{1}{m}\left(\sum_i x_i \sum_i y_i - x \cdot y\right)$：凡是撞上的都往上
-# 加，随便两段文字都显得相似。不必信，掷骰子看。取百科里的两篇，每回换一个随机的散列函数：
+# 加，随便两段文字都显得相似。不必信，掷骰子看。取百科里的两篇，每回换一个随机的哈希函数：
 # %% [markdown] lang="en"
 # The hash is BLAKE2b, the same everywhere. Python's own `hash()` is salted anew at every start:
 # vectors saved today could not be read tomorrow.
@@ -836,7 +838,7 @@ _ = left.legend(loc="upper center"), right.legend(), left.set_ylim(0, 170)
 # 左图：有正负号的，围着真值对称地散开；没有的，整体右移，还移得不少。右图：误差按 $1 / \sqrt{m}$ 下
 # 降，4096 维时只有百分之一二。这就是 `HashEmbedder` 默认 4096 维的由来。
 #
-# **练习 3**　写 `candidate(x, y, m)`：不掷骰子，由公式算出散列到 $m$ 维以后点积的标准差。裁判是骰
+# **练习 3**　写 `candidate(x, y, m)`：不掷骰子，由公式算出哈希到 $m$ 维以后点积的标准差。裁判是骰
 # 子。
 # %% [markdown] lang="en"
 # On the left: with signs the values lie around the exact one, without them all are too high, and by
@@ -1078,7 +1080,7 @@ for question, fact in zip(asking, ("19米长", "19 metres long"), strict=True):
         where = "" if None in pages else f", pages {pages[0]} to {pages[1]}"
         print(f"  {hit.score:.3f}  {place(chunk)} {says}{where}")
 # %% [markdown] lang="zh"
-# 走通了：两种语言各自找到 `ships.pdf`，分数比第二名高出一大截；这一块从第 2 页末尾开始，跨进第 3 页
+# 走通了。两种语言各自找到 `ships.pdf`，分数比第二名高出一大截；这一块从第 2 页末尾开始，跨进第 3 页
 # （英文的一直到第 4 页），那句话就在第 3 页上。找到的是 `Chunk`，起止偏移、页码、标题都在它身上，引用
 # 就有了着落（[第 33 章](33_grounded_answers.ipynb)）。把这一次的全部分数画出来：
 # %% [markdown] lang="en"
@@ -1097,7 +1099,10 @@ for ax, lang, question in zip(axes, ("zh", "en"), asking, strict=True):
     ax.set(title=f"the question in {lang}", xlabel="rank", ylim=(-0.06, 0.36))
 _ = axes[0].set_ylabel("cosine"), axes[0].legend()
 # %% [markdown] lang="zh"
-# 另一种语言的块都挤在零附近，上下飘动，那就是第 5 节算过的散列误差，$1 / \sqrt{4096}$ 上下。
+# 另一种语言的块都挤在零附近，上下飘动，那就是第 5 节算过的哈希误差，$1 / \sqrt{4096}$ 上下。
+#
+# > **教程里常见的错**　向量没有归一化，就拿点积当余弦：长的向量不管问什么都排在前面。换了编码器，还
+# 沿用旧的相似度门槛：各个编码器的分数不在一把尺子上。
 #
 # **练习 4**　写 `candidate(scores, k)`，与 `top_k` 同义：最大的 k 个的位置，大的在前，**并列的取靠前
 # 的**。不许给全部 $N$ 个排序（这一条裁判看不出来，要靠你自己）。裁判是 numpy 的稳定排序。
@@ -1320,8 +1325,8 @@ _ = update("deleted")
 
 
 # %% [markdown] lang="zh"
-# `update` 以**内容的散列**认文件：没改的一块也不重算，删掉的跟着删；改了的那篇，旧块全部换成新块，但
-# 只有文字真的变了的 2 块要重新编码。块的编号由文档的散列和两个偏移算出，内容一变，编号就变，旧向量再没
+# `update` 以**内容的哈希**认文件：没改的一块也不重算，删掉的跟着删；改了的那篇，旧块全部换成新块，但
+# 只有文字真的变了的 2 块要重新编码。块的编号由文档的哈希和两个偏移算出，内容一变，编号就变，旧向量再没
 # 有名字可以冒用。
 #
 # > **教程里常见的错**　用文件名当缓存的键，或者用“第几块”当编号：改稿之后，新文字挂着旧向量，引用指
@@ -1331,7 +1336,7 @@ _ = update("deleted")
 #
 # **问题**　换了编码器，维数碰巧一样，旧索引还能用吗？
 #
-# 点积照样算得出来，只是毫无意义。拿一个“另一种散列”来装作换了模型，它不过是把 4096 个维度重新排了
+# 点积照样算得出来，只是毫无意义。拿一个“另一种哈希”来装作换了模型，它不过是把 4096 个维度重新排了
 # 队：
 # %% [markdown] lang="en"
 # `update` knows files by a **hash of their content**: what is unchanged is not embedded again, and
@@ -1406,10 +1411,10 @@ except ValueError as error:
 # pytest --mine=my.py                     # 你的顶替我们的，跑它的测试
 # ```
 #
-# | 写什么 | 是什么 | 大小 |
+# | 写什么 | 是什么 | 多少工夫 |
 # | --- | --- | --- |
 # | `top_k` | 最大的 k 个分数在哪里，并列的取靠前的（练习 4 的那一个，这回连着库一起测） | 几行 |
-# | `HashEmbedder` | 带正负号的特征散列；问题那边乘上 IDF | 一下午 |
+# | `HashEmbedder` | 带正负号的特征哈希；问题那边乘上 IDF | 一下午 |
 # | `TokenChunker` | 按词元切块：不漏、不超、不偏，切在最好的缝上 | 一个周末 |
 #
 # 卡住了：`python -m tests.exercise --hint top_k`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再
@@ -1489,9 +1494,9 @@ _ = check(top_k)
 # 2. 文字不清洗，偏移才对得上，引用才站得住。
 # 3. 长度以词元计；同样多的字符，中文的词元是英文的三倍上下。
 # 4. 切块守三条规矩：不漏、不超、不偏；标题跟着块走。
-# 5. 散列加正负号，点积平均不偏，误差约为 $1 / \sqrt{m}$；IDF 只乘在问题那边。
+# 5. 哈希加正负号，点积平均不偏，误差约为 $1 / \sqrt{m}$；IDF 只乘在问题那边。
 # 6. 精确搜索就是一次矩阵乘法，取前 k 个不用排序。
-# 7. 从不改旧文件，最后改一个指针；内容的散列防过期，`model_id` 防张冠李戴。
+# 7. 从不改旧文件，最后改一个指针；内容的哈希防过期，`model_id` 防张冠李戴。
 #
 # 接着读：Weinberger 等 2009（arXiv:0902.2206）、Johnson 与 Lindenstrauss 的随机投影、Bojanowski 等
 # 2017（arXiv:1607.04606，字母片段）、Malkov 与 Yashunin 2016（arXiv:1603.09320，近似搜索 HNSW）。

@@ -62,7 +62,7 @@ universe = Path(str(files("tiny_rag") / "data" / "universe"))
 # **问题**　要找出含有“盐”的文字，一定得把每篇都读一遍吗？
 #
 # **想法**　像书后的索引：对每个词，记下它在哪些行、各几次。这叫**倒排索引（inverted index）**，一行
-# 记录叫一条 posting。提问时只看问到的那几个词。四行小文字，画出来：
+# 记录叫一条 posting（倒排记录）。提问时只看问到的那几个词。四行小文字，画出来：
 # %% [markdown] lang="en"
 # ## 1 The inverted index: the last pages of a book
 #
@@ -95,7 +95,8 @@ _ = ax.set_ylabel("text")
 # $$\mathrm{score}(q, d) = \sum_{t \in q} \mathrm{idf}(t) \cdot
 # \frac{\mathrm{tf}}{\mathrm{tf} + k_1 (1 - b + b\,|d| / \overline{|d|})}$$
 #
-# 先看 idf。$N$ 篇中有 $\mathrm{df}$ 篇含这个词，三种常见写法（Kamphuis 等 2020，表 1）：
+# tf 是这个词在这篇里出现的次数，分母里的那个比是这篇的长度除以平均长度。先看 idf（逆文档频率，上一
+# 章见过）。$N$ 篇中有 $\mathrm{df}$ 篇含这个词，三种常见写法（Kamphuis 等 2020，表 1）：
 # %% [markdown] lang="en"
 # A column holds all postings of a word; zeros are not stored. A real corpus is nearly all zeros, so
 # this saves time and space.
@@ -253,9 +254,10 @@ for kind in ("number", "two-hop"):
 # 一份名单排成 a b c d，其中 b、d 有用，还有一块 e 没找到。四种分数：
 #
 # - **Recall@k**：有用的找回几成，不管先后。
-# - **MRR**：第一个有用的排第 $r$，得 $1/r$。
-# - **MAP**：每遇到一个有用的，记下到此为止的准确率，再除以有用的总数。
-# - **nDCG@k**：排在第 $r$ 的得 $1/\log_2(r+1)$，除以可能的最高分。
+# - **MRR**（mean reciprocal rank）：第一个有用的排第 $r$，得 $1/r$。
+# - **MAP**（mean average precision）：每遇到一个有用的，记下到此为止的精确率（列出来的里面有几成有
+#   用），加起来除以有用的总数。
+# - **nDCG@k**（normalised discounted cumulative gain）：有用的排在第 $r$ 就得 $1/\log_2(r+1)$，加起来除以可能的最高分。
 # %% [markdown] lang="en"
 # A ranking says a b c d; b and d are relevant, and so is e, which was not found. Four scores:
 #
@@ -277,8 +279,7 @@ for metric, value in by_hand.items():
     print(f"{metric.__name__:18} {value:.4f}")
     assert math.isclose(metric(ranking, relevant, 10), value)
 # %% [markdown] lang="zh"
-# > **教程里常见的错**　算 nDCG 时，“可能的最高分”只用**找到的**那几块来算：没找到的 e 就不扣分，
-# > 找得越少越容易满分。
+# > **教程里常见的错**　算 nDCG 时，“可能的最高分”只用**找到的**那几块来算：没找到的 e 就不扣分，找得越少越容易满分。
 #
 # **练习 2**　写 `candidate(ranking, relevance, k)`，返回带等级的 nDCG@k：`relevance` 给每个有用的名字一
 # 个等级，等级 $g$ 排在第 $r$，就得 $g/\log_2(r+1)$（有人把 $g$ 换成 $2^g - 1$，这里不换）。裁判是手算
@@ -323,15 +324,15 @@ for name, cut in cuts.items():
     print(f"{name:12}", *(f"{report.only(ids[lang]).mean('nDCG@10'):6.3f}" for lang in ids))
 # %% [markdown] lang="zh"
 # > **教程里常见的错**　`text.split()` 直接用在中文上：一整句成了一个“词”，问题里的那一句在资料里一
-# > 次也没出现过，程序不报错，只是几乎什么也找不到。
+# 次也没出现过，程序不报错，只是几乎什么也找不到。
 #
 # 英文也赔进去一成：按空格切，`rings?` 带着问号和词尾，与 `ring` 是两个词。后三行的英文还差着一点点：中
 # 文块切出的词有多有少，全体的**平均长度**就变了，BM25 里的长度折扣也跟着变。
 #
 # ## 5 记分表，和运气
 #
-# 三种找法：数词（BM25）、向量（第 31 章的哈希嵌入）、二者合一（下一节）。方括号是**自助法**的 95% 区
-# 间：从这些题里有放回地抽一份同样多的，算平均，抽一万遍，去掉两头。
+# 三种找法：数词（BM25）、向量（第 31 章的哈希嵌入，代码里叫 `dense`）、二者合一（`hybrid`，下一
+# 节）。方括号是**自助法**（bootstrap）的 95% 区间：从这些题里有放回地抽一份同样多的，算平均，抽一万遍，去掉两头。
 # %% [markdown] lang="en"
 # > **Where the tutorials you may have read go wrong.** `text.split()` on Chinese: a whole sentence
 # > becomes one "word" that
@@ -608,7 +609,8 @@ for name, encoder in (("hash", index.embedder), ("cannot read", blind)):
 #
 # **问题**　前五名里四块是同一件事，怎么办？
 #
-# **想法**　一块一块地挑，挑中的要相关，又不像已挑的（Carbonell 与 Goldstein 1998）：
+# **想法**　最大边际相关（maximal marginal relevance）：一块一块地挑，挑中的要相关，又不像已挑的
+# （Carbonell 与 Goldstein 1998）：
 #
 # $$\lambda \cdot \mathrm{relevance} - (1 - \lambda) \cdot \max \mathrm{similarity\ to\ picked}$$
 #
@@ -784,7 +786,7 @@ print(f"at depths {depths}; BM25 alone {plain.mean('nDCG@5'):.3f}")
 # 重排，也要量**。
 #
 # 另一头是改问题。多轮对话里的“它”要先补全（`rewrite_query`）；模型先猜一段答案，再拿猜的去找，叫
-# HyDE（arXiv:2212.10496）。剧本代替模型：
+# HyDE（hypothetical document embeddings，arXiv:2212.10496）。剧本代替模型：
 # %% [markdown] lang="en"
 # The upper line is the ceiling: so much can be gained, and what lies deeper than the depth even the
 # best judge never sees. The lower one is worse than no judge: **whether a reranker helps must be
@@ -883,7 +885,7 @@ assert verdict.p_value < 0.05, "better, but that may be luck"
 # pytest --mine=my.py                    # 你的顶替我们的，跑它的测试
 # ```
 #
-# | 写什么 | 是什么 | 大小 |
+# | 写什么 | 是什么 | 多少工夫 |
 # | --- | --- | --- |
 # | `inverse_document_frequency` | 三种 IDF：Robertson、Lucene、ATIRE | 几行 |
 # | `reciprocal_rank_fusion` | 几份名单按名次合成一份（练习 3，这回带权重） | 几行 |

@@ -21,7 +21,7 @@
 #
 # 资料是随书的《砚星百科》，一个虚构的恒星系。里面的事哪里也查不到，答得出来，一定是读过。
 #
-# 上一章：[32 · BM25、混合与重排](32_measuring_retrieval.ipynb)。
+# 上一章：[32 · BM25、混合与重排](32_measuring_retrieval.ipynb)。下一章：[41 · 亲手写 ReAct](41_react_by_hand.ipynb)。
 # %% [markdown] lang="en"
 # # 33 · Grounded answers: citations and refusals
 #
@@ -997,7 +997,7 @@ _ = ax.set_xticklabels(columns, rotation=0, ha="center")
 # 段，引用两项都是满分。所以要并排看。（拒答没有引用精确率，画成 0。）
 #
 # > **教程里常见的错**　只问模型“请注明出处”，不检查；或者检查了编号存在，就当引用是对的。编号存在、
-# > 段落相关、句子成立，是三回事。
+# 段落相关、句子成立，是三回事。
 #
 # **练习 3**　写 `candidate(text)`，返回没有出处的句子。编号可以在句号之前，也可以紧跟在句号之后。裁判是
 # 手写的答案。
@@ -1255,7 +1255,7 @@ code = tiny_rag("search", "船", "-k", "1")
 # pytest --mine=my.py                               # 你的顶替我们的，跑它的测试
 # ```
 #
-# | 写什么 | 是什么 | 大小 |
+# | 写什么 | 是什么 | 多少工夫 |
 # | --- | --- | --- |
 # | `parse_citations` | 读出答案里的引用编号（就是练习 1，这回写法更多） | 几行 |
 # | `citation_precision_recall` | 引得对不对，引得全不全 | 几行 |
