@@ -116,8 +116,8 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
 # %% [markdown] lang="en"
-# These chapters can be read today. Each exists in Chinese and in English, with the same code and the
-# same outputs:
+# These are the chapters of the book. Each exists in Chinese and in English, with the same code and
+# the same outputs:
 #
 # | chapter | the question it answers |
 # | --- | --- |
@@ -823,8 +823,10 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | How does a machine translate a sentence? | chapters [12](12_encoder_and_decoder.ipynb) and [13](13_training_to_translate.ipynb) |
 # | Why does generation need a KV cache, and how large is it? | [chapter 22](22_attention_and_cache.ipynb) |
 # | How do 24 layers come together, and what proves that the result is Qwen2? | [chapter 23](23_the_whole_decoder.ipynb) |
+# | How do I train one of my own, without a corpus and without a GPU? | [chapter 24](24_training_your_own.ipynb) |
 # | How can an answer be checked against its sources? | [chapters 31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
 # | How does a model use tools, and how is it kept from harm? | [chapters 41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb) |
+# | How far can a score be trusted, and which of two models is better? | [chapters 51](51_metrics.ipynb) to [53](53_gaokao.ipynb) |
 #
 # The model of this chapter is yours to play with:
 #

@@ -49,7 +49,8 @@
 # 11. **What it cannot do**, and what 0.5B or 7B would take.
 # 12. **Exercises.**
 #
-# **You need**: chapters 21 to 23 (chapter 13 was about training too; what it said is not said again).
+# **You need**: chapters 21 to 23 (chapter 13 was about training too; what it explained is not
+# repeated).
 # **Time**: the whole chapter runs in about a minute on two CPU cores, most of it the training of sections
 # 4 and 5; no network, no downloads.
 #
@@ -95,12 +96,12 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 # encyclopedia. So what should they learn?
 #
 # **Idea.** A skill that **needs no memory**: find the answer in the passages at hand, copy it, cite it;
-# and if it is not there, say so. To leave nothing to memorise, **each conversation happens in a world of
-# its own**: names are coined, values drawn by lot. What was learnt by heart is worthless the next time;
-# the only way is to read.
+# and if it is not there, say so. To leave nothing to memorise, **each conversation happens in a
+# world of its own**: names are coined, values drawn at random. What was learnt by heart is
+# worthless the next time; the only way is to read.
 #
-# The worlds are new, the ways to speak about them are not. Which things there are, which relations, and
-# how each may be stated and asked for stands in `data/grammar/`:
+# The worlds are new, the ways to speak about them are not. Which things there are, which relations,
+# and how each may be stated and asked for is written down in `data/grammar/`:
 # %%
 from qwen_blog.worlds.grammar import HELD_OUT, Grammar
 
@@ -117,8 +118,8 @@ for language in ("en", "zh"):
 # RAG 包一字不差，所以学到的正是将来要考的：
 # %% [markdown] lang="en"
 # `{e}` is the thing, `{v}` the value. A `Reading` makes a world, writes passages about it, and asks about
-# them. The prompt is, to the letter, that of the RAG package of chapter 33; so what is learnt here is
-# what will be asked there:
+# them. The prompt is, to the letter, that of the RAG package in
+# [chapter 33](33_grounded_answers.ipynb); so what is learnt here is what will be asked there:
 # %%
 from qwen_blog.worlds.reading import Reading, Shape
 
@@ -143,11 +144,12 @@ show_talk(Reading(random.Random(6), grammar, "zh", Shape(1, 4, 0, 3)).conversati
 # 别的本事同样造得出来：用工具的 ReAct（第 41 章的格式）、选择题、寒暄；还有**同一篇文章说两遍**，第
 # 二遍换了次序和说法。后一种用于预训练：第一遍里的名字和数值谁也猜不到，第二遍的却可以回头去找。
 # %% [markdown] lang="en"
-# The distractions are in it: things of a kind have the same relations (who looks at the relation and not
-# at the name copies the wrong value), sentences of no use stand between, and some questions have no
-# answer in the passages.
+# The distractions are in it: things of a kind have the same relations (whoever looks at the
+# relation and not at the name copies the wrong value), sentences of no use stand between, and some
+# questions have no answer in the passages.
 #
-# Other skills are made likewise: tools in the ReAct format of chapter 41, multiple choice, small talk;
+# Other skills are made likewise: tools in the ReAct format of [chapter 41](41_react_by_hand.ipynb),
+# multiple choice, small talk;
 # and **articles told twice**, the second time in another order and other words. Those are for
 # pre-training: nobody can guess the names and values of the first telling, but those of the second can
 # be looked up.
@@ -201,17 +203,18 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 # 的第一行），而且绝大多数行在我们的语料里一次也不出现，永远学不到东西。所以在自己的语料上重新训练一个（第
 # 21 章的 BPE）。词表越大，文字越短，表越贵：
 # %% [markdown] lang="en"
-# No name of the exam has been trained on; and even of those for training most come up once in a lifetime.
+# No name of the exam has been trained on; and even of those for training most come up only once.
 # **Learning by heart does not pay.**
 #
 # ## 2. The tokenizer: how large a vocabulary?
 #
 # **Question.** Qwen2 has some 150,000 tokens. Why not use those?
 #
-# Work it out. The embedding table has $V \times D$ parameters. With Qwen2's vocabulary it would be far
-# larger than the rest of the model (the first line of the next cell but one); and most of its rows never
-# occur in our corpus, so they never learn. So we train a tokenizer of our own, on our corpus (the BPE of
-# chapter 21). The larger the vocabulary, the shorter the texts, and the dearer the table:
+# Work it out. The embedding table has $V \times D$ parameters. With Qwen2's vocabulary it would be
+# far larger than the rest of the model (the first line printed below); and most of its rows never
+# occur in our corpus, so they never learn. So we train a tokenizer of our own, on our corpus (the
+# BPE of
+# chapter 21). The larger the vocabulary, the shorter the texts, and the larger the table:
 # %%
 from qwen_blog import Qwen2Config, Qwen2ForCausalLM
 from qwen_blog.recipes import NANO, TINY_QWEN2, to_sample
@@ -263,7 +266,8 @@ for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024
 # A dot (·) is a part of a Chinese character, whose three bytes are not glued together yet. From 300 to
 # 1024 the texts become much shorter; another doubling saves less, and doubles the price of the table. The
 # small recipe takes 1024; the full one, whose corpus is far wider, 4096. Coined names are in pieces
-# either way. That does no harm: the model shall learn to copy **any** pieces. Digits are always single,
+# either way. That does no harm: the model is to learn to copy **any** pieces. Digits are always
+# single,
 # as in Qwen2.
 #
 # ### One thing, one token
@@ -271,8 +275,9 @@ for ax, (size, text) in zip(axes, [(v, x) for x in sentences for v in (300, 1024
 # One kind of thing is not left to the merges: the numbers of citations. By Qwen2's rules "[2]" is three tokens, a
 # bracket, a single digit, a bracket. Yet every word of the second passage has to know that it belongs to "[2]", or no
 # reply can cite it. What three tokens mean together, a layer must first put together; and the "2" alone is in every
-# date and every price. So the recipes make [1] to [9] a token each, like the marks of a chat, but no control tokens.
-# Qwen2.5 itself treats `<tool_call>` so. And there is a drill, `locate`, for nothing but "in which line":
+# date and every price. So the recipes make [1] to [9] a token each, like the marks of a chat, but
+# not control tokens. Qwen2.5 itself treats `<tool_call>` in this way. And there is a drill,
+# `locate`, for nothing but "in which line":
 # %%
 from qwen_blog.recipes import CITATIONS
 from qwen_blog.worlds.recall import locate
@@ -304,7 +309,7 @@ show_talk(locate(random.Random(8), grammar, "en"), 70)
 # the entropy of the frequencies, $H_1 = -\sum_i p_i \ln p_i$. To get below that, it has to look at the
 # text before.
 #
-# Let a small model read some ten thousands of tokens:
+# Let a small model read some tens of thousands of tokens:
 # %%
 from qwen_blog.training import train
 from qwen_blog.training_config import TrainingConfig
@@ -356,10 +361,10 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 # 把它单独拎出来，用最干净的练习：一串互不相同的随机字母，原样说一遍。没有语法，没有常识，字母之间也
 # 没有规律，除了回头看，没有别的办法。（还混进一句固定的招呼，第 9 节要用。）
 # %% [markdown] lang="en"
-# It sets out from the first dotted line and is below the second within dozens of steps: first the
-# frequencies, then what usually follows the token before. That stretch is quick for any model, and makes
-# the finest curves. **But a fine curve proves nothing yet**: whether the model can look something up in a
-# passage, it does not show.
+# It sets out from the first dotted line and is below the second within dozens of steps: first it
+# learns the frequencies, then what usually follows the token before. That stretch is quick for any
+# model, and makes the finest curves. **But a fine curve proves nothing yet**: it does not show
+# whether the model can look something up in a passage.
 #
 # > **Where the tutorials you may have read go wrong.** They plot the loss, see it fall, and say "it has
 # > learnt". The loss is a mean over all tokens, and most of them can be guessed without reading the
@@ -369,8 +374,9 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 #
 # **Question.** Is looking back learnt little by little, or all of a sudden?
 #
-# Take it alone, in the cleanest drill there is: a list of random letters, all different, to be said once
-# more. No grammar, no common sense, no rule that leads from one letter to the next: there is no other way
+# Take it alone, in the cleanest drill there is: a list of random letters, all different, to be
+# repeated. No grammar, no common sense, no rule that leads from one letter to the next: there is no
+# other way
 # than to look back. (A fixed greeting is mixed in, for section 9.)
 # %%
 from qwen_blog.samples import conversation_sample
@@ -407,7 +413,7 @@ def sample(rng, progress):
 # %% [markdown] lang="en"
 # The exam has 32 lists of 24 letters, worked out in one go. Besides the loss and the share of right letters,
 # it notes a score for each head: **when the model is at a letter, how much of the head's weight lies on the token
-# after the earlier occurrence of that letter**. The score has a name, for which see section 5.
+# after the earlier occurrence of that letter**. Section 5 gives the score its name.
 # %%
 LONG = 24
 exam_talks = [drill(random.Random(f"exam {n}"), length=LONG) for n in range(32)]
@@ -685,8 +691,9 @@ for ax, (title, model) in zip(axes, maps.items(), strict=True):
 # **Question.** Answers name their source: "... is 200 hands [2]". Induction finds the 200 hands; but where
 # does the 2 come from? It stands where the passage begins, perhaps dozens of tokens before the 200.
 #
-# **Idea.** A note again: each token looks at **the latest number before it**, and keeps that number. Who
-# copies the token can read the note as well. Again two halves wait for each other: a note that nobody reads
+# **Idea.** A note again: each token looks at **the latest number before it**, and keeps that
+# number. Whoever copies the token can read the note as well. Again two halves wait for each other:
+# a note that nobody reads
 # is worth nothing, and one that nobody writes cannot be read. So it may be written by hand too
 # ([passage_heads.py](../../qwen_blog/passage_heads.py)). The embeddings of all numbers get one direction in
 # common, by which attention knows them; for "the latest" there is RoPE. With the bias of q at 90 degrees to
@@ -743,16 +750,17 @@ axes[1].images[0].set_interpolation("nearest")
 #
 # > **Where the tutorials you may have read go wrong.** "The loss has stopped moving, so the learning rate
 # > is too small (or too large), and it is time to stop." A model on a plateau looks just like one that has
-# > finished. First see whether the thing that you care about is learnt; if not, ask where the part that it
-# > needs shall come from: cleaner drills, more of them, or, as here, written in.
+# > finished. First see whether the thing that you care about is learnt; if not, ask where the part
+# > that it needs is to come from: cleaner drills, more of them, or, as here, written in.
 #
 # ## 6. Packing: neighbours in a row
 #
 # **Question.** Conversations are short and long, matrices are rectangles. Fill up with padding, and the
 # padding is work for nothing. Put them in one row?
 #
-# **Idea.** Yes, but keep them apart: positions begin at 0 in each, attention is worked out one by one, and
-# no sample's first token is predicted from the sample before. (Krell et al. 2021, arXiv:2107.02027.)
+# **Idea.** Yes, but keep them apart: positions begin at 0 in each, attention is worked out sample
+# by sample, and no sample's first token is predicted from the sample before. (Krell et al. 2021,
+# arXiv:2107.02027.)
 # %%
 from qwen_blog.packing import IGNORED, PackedForward, pack_row
 
@@ -845,7 +853,8 @@ print(f"{sum(wanted)} of {len(ids)} tokens have a loss")
 #
 # 何况我们要的是会**答**的模型，不是会**问**的。`<|im_end|>` 也要学：学会住口，是回答的一部分。
 # %% [markdown] lang="en"
-# The user's letters are drawn by **lot**, and nobody can predict them: letter number $i$ costs at least
+# The user's letters are drawn **at random**, and nobody can predict them: letter number $i$ costs
+# at least
 # $\ln(52 - i)$ (those before will not come again), however long one trains. The letters of the reply can
 # go down to 0. In a mean over both, most of the loss is the noise of the lottery, and so is most of the
 # gradient; what there is to learn is diluted.
@@ -902,11 +911,12 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 #
 # $$\eta_t = \eta\Bigl(r + (1 - r)\tfrac{1}{2}\bigl(1 + \cos\tfrac{\pi (t - w)}{S - w}\bigr)\Bigr)$$
 #
-# Here $w$ is the number of warm-up steps, $S$ of all steps, and $r$ the last rate over the highest.
+# Here $w$ is the number of warm-up steps, $S$ that of all steps (not the source length of other
+# chapters), and $r$ the last rate divided by the highest.
 #
-# **Clipping.** Now and then a step has a very long gradient. AdamW does not mind gradients that are large,
-# but ones that are **suddenly** large. What is longer than 1 is scaled down to 1, in the same direction. How
-# often did that happen on the plateau?
+# **Clipping.** Now and then a step has a very long gradient. AdamW is not disturbed by gradients
+# that are large, but by ones that are **suddenly** large. A gradient longer than 1 is scaled down
+# to length 1, in the same direction. How often did that happen in the 300 steps of section 4?
 # %%
 from qwen_blog.schedule import learning_rate
 
@@ -948,7 +958,7 @@ for dtype in (torch.float32, torch.bfloat16):
 #
 # **Resume.** A run of hours may be stopped at any moment. Every two minutes `train` writes a checkpoint: the
 # model, the optimiser, the step, in one file, under a temporary name first, so that the disk always holds a
-# whole one. To go on **exactly** takes one thing more: the data. Row $r$ of step $s$ has the seed
+# whole one. To go on **exactly** takes one more thing: the data. Row $r$ of step $s$ has the seed
 # `seed/s/r`, whatever was drawn before. Stop half way, and give the same command again:
 # %%
 def stop_at_4(record):
@@ -1202,8 +1212,8 @@ print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # **练习 1**　写 `candidate(step, steps, peak, warmup_steps, min_ratio)`：预热加余弦。裁判是 torch 自带的
 # 调度器。第几步第一次达到顶点？最后一步是多少？差一步就过不了。
 # %% [markdown] lang="en"
-# In 6ND all parameters are counted as $N$ here, the embedding table with them, which is a little too much
-# for the small models.
+# In 6ND (D is the number of tokens here, not the width) all parameters are counted as $N$, the
+# embedding table with them, which is a little too much for the small models.
 #
 # The last column matters most. On one such chip, the 7B would take tens of thousands of days; hence the
 # thousands of chips, tensor parallelism and pipeline parallelism, which are another book. But **the loop is
@@ -1378,8 +1388,9 @@ right = check(packed_attention)
 # arXiv:2106.09685）、规模定律（Kaplan 等 2020，arXiv:2001.08361）、知识容量（Allen-Zhu 与 Li 2024，
 # arXiv:2404.05405）、Qwen2.5（arXiv:2412.15115）。
 # %% [markdown] lang="en"
-# Read the first line first: which test failed; then the first number that differs, at (B, H, T, D_h), expected and got;
-# the last line says where it stands in the paper and how to get a hint. The row has three samples, of 5, 1 and 6 tokens,
+# Read the first line first: which test failed; then the first number that differs, at (B, H, T,
+# D_h), expected and obtained; then where it stands in the paper and how to get a hint. The row has
+# three samples, of 5, 1 and 6 tokens,
 # and the first difference is at place 5, the first token of the second sample: it should see nothing but itself.
 #
 # Seven sentences to take along:
