@@ -33,7 +33,7 @@
 #
 # **预备知识**：会 Python，知道语言模型是什么。**用时**：一个 CPU 核上全部运行十几秒，不联网，不下载。
 #
-# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。
+# 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。
 # %% [markdown] lang="en"
 # # 41 · ReAct, by hand
 #
@@ -706,10 +706,10 @@ for ax, (title, model) in zip(axes, both.items(), strict=True):
     ax.set(title=title, xlabel="", ylabel="", xticklabels=names, yticklabels=rows)
 assert had == [[column < 2 * row for column in range(8)] for row in range(1, 5)]
 # %% [markdown] lang="zh"
-# 左边第二行缺了 question，其余的根本没有机会出现。右边是一个**下三角**：后面的调用读到前面的一切。眼熟
-# 吗？第 11 章的因果掩码也是这个形状，道理也一样：每一步只能、也应当看见它之前的全部。
+# 左边第二行缺了 question，其余的根本没有机会出现。右边是一个**下三角**：后面的调用读到前面的一切。
+# 眼熟吗？[第 11 章](11_attention_by_hand.ipynb)的因果掩码也是这个形状，道理也一样：每一步只能、也应当看见它之前的全部。
 #
-# > **你读过的教程，可能错在这里**　下面几条，在流传很广的智能体教程里都见得到（有的后来改了一部分）：
+# > **教程里常见的错**　下面几条，在流传很广的智能体教程里都见得到（有的后来改了一部分）：
 # >
 # > 1. 调用写死成两次，工具只跑得了一趟。
 # > 2. 第二次调用不带问题；或者模型交回了新历史 `his`，下一次传进去的却还是旧的 `history`。
@@ -1624,7 +1624,7 @@ _ = axes[1].set_yticklabels([])
 # 3. 思考是有用的：去掉思考（Act），两边都降。
 #
 # 差两分算不算差？表里没有误差。作者公开的代码（用 GPT-3 重做的那份）每个任务只跑 500 题；题数要是 500，
-# 27.4 的 95% 区间就有上下 4 分，这两分说明不了什么：
+# 27.4 的 95% 区间就有上下 4 分（区间怎么来的，[第 52 章](52_harness.ipynb)讲），这两分说明不了什么：
 # %% [markdown] lang="en"
 # Three things, of which the first two are often left out:
 #

@@ -22,7 +22,7 @@
 # **预备知识**：第 41 章。**用时**：全部运行不到半分钟，不联网，也不需要模型。与上一章一样，模型的
 # 话是写好的台词：受考的是工具和解析器，不是模型。
 #
-# 上一章：[41 · 亲手写 ReAct](41_react_by_hand.ipynb)。
+# 上一章：[41 · 亲手写 ReAct](41_react_by_hand.ipynb)。下一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。
 # %% [markdown] lang="en"
 # # 42 · Tools, schemas and three dialects
 #
@@ -110,7 +110,8 @@ ax = figures.diagram(ax, boxes, arrows, size=(1.6, 0.46), colors={"model": figur
 # **问题**　模型只读文字。一个 Python 函数，要告诉它什么，它才用得对？
 #
 # **想法**　三样：叫什么、做什么、收什么。前两样就是函数名和文档字符串。第三样最好连机器也能检查，
-# 业界用的是 **JSON Schema（JSON 模式）**：用一段 JSON 来描述“什么样的 JSON 才算合格”。写得规矩的
+# 业界用的是 **JSON Schema（JSON 模式）**：用一段 JSON 来描述“什么样的 JSON 才算合格”（与有些接口里
+# 让模型只写 JSON 的那个“JSON mode”是两回事）。写得规矩的
 # 函数早就把这三样说全了：参数有类型标注，文档里有 `Args:`。`@tool` 做的，只是把它们抄出来。
 # %% [markdown] lang="en"
 # ## 1 A function is not yet a tool
@@ -263,7 +264,7 @@ for function in (untyped, starred, silent):
 #
 # **想法**　先分清**笔误**和**误会**。`"31"` 只可能是 31，按类型改过来，意思不会变，这是笔误。参数
 # 名不认识，说明它心里想的和我们做的不是一回事，这是误会；悄悄扔掉，答的就是另一个问题，而且谁也不
-# 知道。退回的话要说清三件事：哪里不对，写的是什么，认得的有哪些。模型读得到的只有这句话，改不改得
+# 知道。退回时要说清三件事：哪里不对，写的是什么，认得的有哪些。模型读得到的只有这句话，改不改得
 # 对全看它。
 # %% [markdown] lang="en"
 # ## 2 Take it, mend it, or send it back
@@ -300,7 +301,7 @@ assert all("hours, of, stops" in result.content for result in results[2:7])  # w
 # %% [markdown] lang="zh"
 # 有两行可以争论。`"Freight"` 多半就是 `"freight"`，却被退了回去：取值照单对，一个字母也不将就，代
 # 价是多问一次。`True` 却被收下，当成了 1 小时：pydantic 把布尔值看作 0 和 1，而模型写 `True` 恐怕
-# 是误会。界线划在哪里总有争议，要紧的是**退回的话说得清楚**。
+# 是误会。界线划在哪里总有争议，要紧的是**退回时说得清楚**。
 #
 # 工具名写错也一样：告诉它最像的那个，再列出全部。工具名只差大小写的，认下照跑：
 # %% [markdown] lang="en"
@@ -582,7 +583,7 @@ print(*manual["react"].messages[0]["content"].split("\n")[2:6], sep="\n")
 hermes_text = manual["hermes"].messages[0]["content"]
 print("\n" + re.sub(r'\{"type": "func.*', '{"type": "function", "function": {...}}', hermes_text))
 # %% [markdown] lang="zh"
-# 下面那一段，与 Qwen2.5 自己的对话模板写的一字不差（测试里逐字比对过）。这类模型就是读着这些话训
+# 下面那一段，与 Qwen2.5 自己的聊天模板写的一字不差（测试里逐字比对过）。这类模型就是读着这些话训
 # 练出来的，没有理由换个说法去为难它。
 #
 # **花销**　工具说明每一步都要重读：在上一章的公式 $Np + a\,N(N-1)/2$ 里，它属于 $p$，要乘以步数
@@ -1227,7 +1228,7 @@ folder.cleanup()
 #
 # 这一章没有真模型，所以没有哪一张图说得出谁更准；图上的词元数是估算的，断口和怪回复考的是解析器。
 #
-# ## 教程常常错在哪里
+# ## 教程里常见的错
 #
 # | 常见写法 | 后果 | 这里 |
 # | --- | --- | --- |
@@ -1452,8 +1453,7 @@ def judge_calls(yours):
 print(judged(judge_calls, my_calls))
 # %% [markdown] lang="zh"
 # **练习 4**　（没有标准答案）挑一个你自己的函数，写好文档，做成工具，打印它的模式。然后装作模型，
-# 只看模式写三次参数：一次对的，一次有笔误的，一次误会了的。退回来的话，够不够你改对？不够，就去改
-# 文档。
+# 只看模式写三次参数：一次对的，一次有笔误的，一次误会了的。退回来的那句话，够不够你改对？不够，就去改文档。
 # %% [markdown] lang="en"
 # **Exercise 4.** (There is no single right answer.) Take a function of your own, write its
 # docstring, make a

@@ -21,7 +21,8 @@
 #
 # **预备知识**：第 41、42 章。**用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载。词元数都是估算的。
 #
-# 上一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。
+# 上一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。下一章：[51 · 指标，以及它们怎样
+# 骗你](51_metrics.ipynb)。
 # %% [markdown] lang="en"
 # # 43 · SOPs, plans, traces and cost
 #
@@ -1114,7 +1115,9 @@ _ = right.set(title="tokens spent, by budget", xlabel="budget", ylim=(0, 24000))
 #
 # **问题**　模型读的东西里，有你的话，也有网页、邮件、别人的文档。对它来说全是词元。哪一句该听？
 #
-# 这叫**提示注入**（prompt injection）：藏在工具结果里的命令。我们来做一次真的，每一格都跑出来看。差事很平常：查升天索的票价，告诉调度员。资料夹里有两
+# 这叫**提示词注入**（prompt injection）：藏在工具结果里的命令
+# （[第 33 章](33_grounded_answers.ipynb)见过藏在资料里的）。我们来做一次真的，每一格都跑出来看。差
+# 事很平常：查升天索的票价，告诉调度员。资料夹里有两
 # 页，第二页是陌生人写的。六种写法（用英文写；中文一样）：
 # %% [markdown] lang="en"
 # All red dots lie above the grey line, where spending equals the budget. The budget is looked at **before** a step, and what a
@@ -1378,7 +1381,8 @@ assert len(stopped("allow-list")) == len(stopped("quarantine")) == len(attacks) 
 # “HARM”是出了事，“held”是挡住了，“not served”是调度员没收到正确的 480。一列一列读：
 #
 # - **告诉它“那是数据”**，挡住了看着像攻击的，**客客气气**的那一封照样得手。认的是措辞，措辞可以换。界定符、包一层、三令五申，都属于这一类：Gros 与
-#   Gleave 2026（arXiv:2605.30521）在七个模型、三种“让模型当裁判”的任务上，量过把不可信的文字包进一层假的工具调用：总的说来没有更结实，有一种任务上反而更容易上当。
+#   Gleave 2026（arXiv:2605.30521）在七个模型、三种“让模型当评委”的任务上，量过把不可信的文字包进一
+#   层假的工具调用：总的说来没有更结实，有一种任务上反而更容易上当。
 # - **只读**不等于无害。读一个网址就是向那个网址的主人**说话**，密钥就写在网址里走了。
 # - **问人**，值多少取决于人。一律点头等于没有；一律摇头就什么也办不成。
 # - **规程**挡住了那一步里没有的工具（代码、网址），可第 1 步的**答案**把命令原样带进了第 2 步，而第 2 步正好有 `send`。步骤之间传的是文字，文字里就可以有命
@@ -1487,7 +1491,7 @@ for name, row in tau_bench.items():
 # 2. **报区间**。航空那 50 题上，函数调用 42%，ReAct 32.5%，看着差了近十个百分点；两个区间却重叠了一大半。同样的题，本可以成对地比，只是榜上没有留下逐题的结果。
 # 3. **先用最便宜的做法**：认得的差事走规程；不认得的再上循环；循环不行再加计划。每加一层，照第 2 节成对地量一次，看值不值。
 #
-# > **教程常常错在这里**
+# > **教程里常见的错**
 # >
 # > - 拿一道挑好的题演示“计划比 ReAct 强”。一道题不是测量；没有区间的百分数也不是。
 # > - 只报成功率，不报词元；或者只报 pass@k，把碰运气当本事。
@@ -1566,7 +1570,8 @@ attempt(1, judge_pass_hat, my_pass_hat)
 
 
 # %% [markdown] lang="zh"
-# **练习 2**　三个差事一个样：先查一个数，再换算单位。写 `my_steps()`，返回一串 `SOPStep`，三件都要答对，词元加起来不超过 ReAct 的四分之三。提示词里不许写数
+# **练习 2**　三件差事一个样：先查一个数，再换算单位。写 `my_steps()`，返回一串 `SOPStep`，三件都要
+# 答对，词元加起来不超过 ReAct 的四分之三。提示词里不许写数
 # （那就成抄答案了）。替身认得的标签是 `Question:` 和 `Results:`，第 1 节有现成的样子。
 # %% [markdown] lang="en"
 # **Exercise 2.** Three errands of one pattern: look a number up, convert it. Write `my_steps()`, a list of `SOPStep`s that
@@ -1798,7 +1803,8 @@ right = check(pass_hat_k)
 #
 # 延伸阅读：Yao 等 2024（τ-bench）；Kapoor 等 2024（AI Agents That Matter）；Beurer-Kellner 等 2025（防注入的设计）；Debenedetti 等 2024（AgentDojo）。
 #
-# 上一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。下一章讲评测：指标怎样算，又怎样骗人。
+# 上一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。下一章：[51 · 指标，以及它们怎样
+# 骗你](51_metrics.ipynb)，从智能体转到评测本身。
 #
 # 代码：[workflows.py](../../tiny_agent/workflows.py)、[plans.py](../../tiny_agent/plans.py)、[rules.py](../../tiny_agent/rules.py)、
 # [flaky.py](../../tiny_agent/flaky.py)、[evaluation.py](../../tiny_agent/evaluation.py)、[report.py](../../tiny_agent/report.py)、
