@@ -17,7 +17,7 @@
 # **预备知识**：会读 Python，知道什么是词元和 softmax；[第 51 章](51_metrics.ipynb)讲过指标本身，这里只管**怎样问、怎样判、有多准**。
 # **用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
 #
-# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。
+# 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
 # %% [markdown] lang="en"
 # # 52 · A harness: infer, score, error bars
 #
@@ -73,7 +73,8 @@ import numpy as np
 #
 # **问题**　“B 多对了十个点”，是在什么题上？题目怎样问的，怎样算对？隔了半年，别人还能原样再测一遍吗？
 #
-# **想法**　把这些全写进一个文件：数据在哪里，怎样变成提示，什么是对，用什么指标。里面没有代码，谁读了这个文件，谁就知道量的是什么。
+# **想法**　把这些全写进一个文件：数据在哪里，怎样变成提示词，什么是对，用什么指标。里面没有代码，谁
+# 读了这个文件，谁就知道量的是什么。
 # 改一行，就是另一个任务。
 #
 # 我们自己出一套题。失物招领处有一本**登记簿**，一行一件：捡到什么，在哪里捡到的。每页六件，提三个问题：某件东西是在哪里捡到的？四选一。有的页上东
@@ -186,9 +187,9 @@ print(f"{'lost2.jsonl':13} {complaint(LOST.replace('lost.jsonl', 'lost2.jsonl'))
 # 除了我们自己的布局，[layouts.py](../../tiny_eval/layouts.py) 还认得几种常见的文件：LongBench、C-Eval、CMMLU、GSM8K、GAOKAO-Bench，以及
 # `instruction/input/output` 的微调数据；[records.py](../../tiny_eval/records.py) 读 JSONL、JSON 数组、CSV，编码不是 UTF-8 也行。
 #
-# ## 2 从文档到提示
+# ## 2 从文档到提示词
 #
-# **问题**　模型看到的不是文档，而是一段**提示**（prompt）。从前者到后者，要做多少个决定？
+# **问题**　模型看到的不是文档，而是一段**提示词**（prompt）。从前者到后者，要做多少个决定？
 #
 # **想法**　填好模板；前面要不要摆几道做好的例题（**少样本**，few-shot）；是一段纯文本让它接着写，还是一问一答的**对话**，交给模型自己的聊天模板。同一
 # 道题，三种样子（例题取自数据的开头，正好是中文的）：
@@ -266,7 +267,7 @@ for name, changes in variants.items():
 # %% [markdown] lang="zh"
 # 改例题数、改成对话、少一个空格：摘要都变了。改标准答案、改指标：没变，因为模型的回答与它们无关。下一节就靠这个区别。
 #
-# > **教程里常见的错**　报分数，不报提示。同一个基准，这篇零样本，那篇五样本；这篇用聊天模板，那篇不用；分数却并排摆着比。
+# > **教程里常见的错**　报分数，不报提示词。同一个基准，这篇零样本，那篇五样本；这篇用聊天模板，那篇不用；分数却并排摆着比。
 #
 # ## 3 两个阶段
 #
@@ -276,8 +277,9 @@ for name, changes in variants.items():
 # 分**（score）只读盘上的文件。改了指标，重新打分就是，不必再问一遍。
 #
 # 先要有模型。评测台只问模型三种问题：接着写（`generate_until`）、这段续写有多可能（`loglikelihood`）、这整段文字有多可能
-# （`loglikelihood_rolling`）。我们造一个最小的：它**只读过自己的提示**，数一数在提示里什么字符后面跟着什么字符
-# （[ngram.py](../../tiny_eval/ngram.py)），照样子接着写。`reach` 是它回看几个字符；`window` 是它总共看得见提示的最后多少个字符。
+# （`loglikelihood_rolling`）。我们造一个最小的：它**只读过自己的提示词**，数一数在提示词里什么字符后面跟着什么字符
+# （[ngram.py](../../tiny_eval/ngram.py)），照样子接着写。`reach` 是它回看几个字符；`window` 是它总
+# 共看得见提示词的最后多少个字符。
 # %% [markdown] lang="en"
 # Another number of examples, a conversation, one space less: all different. Another target or another
 # metric: the same digest, because the model's answers do not depend on them. The next section lives on
@@ -343,8 +345,9 @@ for key, value in row.items():
     said = re.sub(r"(\.\d{3})\d+", r"\1", json.dumps(value, ensure_ascii=False))
     print(f"{key:15} {said if len(said) < 86 else said[:80] + ' ...'}")
 # %% [markdown] lang="zh"
-# 一行一个文档：问了什么，标准答案（四个选项里的第几个），每个选项的对数似然（**log-likelihood**，概率的自然对数，越接近 0 越可能）。`key` 是编号、
-# 提示和提问设置的摘要，凭它认出这一行是不是这次要的；模型和它的设置记在文件夹的名字里。
+# 一行一个文档：问了什么，标准答案（四个选项里的第几个），每个选项的对数似然（**log-likelihood**，概
+# 率的自然对数，越接近 0 越可能）。`key` 是编号、提示词和提问设置的摘要，凭它认出这一行是不是这次要
+# 的；模型和它的设置记在文件夹的名字里。
 # %% [markdown] lang="en"
 # One line for each document: what was asked, the right answer (which of the four), and for each
 # choice its **log-likelihood**, the natural logarithm of its probability: the nearer to 0, the
@@ -712,7 +715,8 @@ attempt(1, judge_filter, my_filter)
 #
 # ### 先合起来编码，再切开
 #
-# **问题**　“`Answer:` 后面接 ` seven` 的概率”，看上去一清二楚。可模型读的是**词元**，不是字。提示和续写各编各的码再拼起来，行不行？
+# **问题**　“`Answer:` 后面接 ` seven` 的概率”，看上去一清二楚。可模型读的是**词元**，不是字。提示词
+# 和续写各编各的码再拼起来，行不行？
 #
 # **想法**　不行。分词器看的是整段文字，接缝处可能并成别的词元。当场做一个小分词器，在小学算术上训练（Qwen2 的分词法，第 21 章）：
 # %% [markdown] lang="en"
@@ -768,9 +772,10 @@ for prompt, continuation in seams.items():
     print("   together:", pieces(together), "the same" if apart == together else "OTHER tokens")
     print("   ours:    ", pieces(before), "then", pieces(scored))
 # %% [markdown] lang="zh"
-# 第一行没事。第二行，提示末尾有个空格，各编各的就成了 `' '`、`'s'`、`'even'`，教材里从没有这样的接法。我们的做法照 lm-evaluation-harness：提示末尾的空白划给续写，
-# **合起来编码，再按提示的长度切开**。第三行说明这个办法也有到头的时候：`?` 和换行并成了一个词元，切在它中间，换行就丢了。所以最稳妥的写法，是提示不以空白收尾，
-# 续写以空格开头。
+# 第一行没事。第二行，提示词末尾有个空格，各编各的就成了 `' '`、`'s'`、`'even'`，教材里从没有这样的
+# 接法。我们的做法照 lm-evaluation-harness：提示词末尾的空白划给续写，
+# **合起来编码，再按提示词的长度切开**。第三行说明这个办法也有到头的时候：`?` 和换行并成了一个词元，
+# 切在它中间，换行就丢了。所以最稳妥的写法，是提示词不以空白收尾，续写以空格开头。
 # %% [markdown] lang="en"
 # The first is harmless. In the second the prompt ends in a space, and encoded apart it becomes `' '`,
 # `'s'`, `'even'`, which never stand like this in the lessons. We do as lm-evaluation-harness does: white
@@ -1543,7 +1548,8 @@ print(
 # 看了结果才挑出来的，等于在 276 对里挑，所以要校正；印出来的最后一个数，是校正之后还分得开的有几对。（它随机器变，也可能是 0：60 道题，经不起挑 276 回。）次序的影响在大模型上也量到
 # 过（Lu 等 2022，arXiv:2104.08786；Zhao 等 2021，arXiv:2102.09690）。
 #
-# 数字本身不能推广；能推广的是**做法**：报分数时写明模板、例题和次序；换几种次序，报平均和范围；比较两个模型，用一样的提示。
+# 数字本身不能推广；能推广的是**做法**：报分数时写明模板、例题和次序；换几种次序，报平均和范围；比较
+# 两个模型，用一样的提示词。
 #
 # ## 12 报告
 #
@@ -1610,7 +1616,8 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # python -m tiny_eval run --task sample-choice-zh --model ngram
 # ```
 #
-# **对账**　这套评测台的数字同谁对过？[test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py) 让 lm-evaluation-harness 0.4.13 和我们跑同一个模型、同一批题：提示逐字节相同，对数似然相差不到
+# **对账**　这套评测台的数字同谁对
+# 过？[test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py) 让 lm-evaluation-harness 0.4.13 和我们跑同一个模型、同一批题：提示词逐字节相同，对数似然相差不到
 # 1e-4，回复、分数和标准误相同；凡有不同的地方，测试里写明哪里不同、为什么。
 #
 # **练习 4**（没有标准答案）　照第 1 节写一个你自己的任务，至少 30 题。先跑 gold 和 random，再跑两个模型，然后写出那句话：谁胜过谁，多少，区间，p 值。如果分不出，按第 9 节算一算要多少题。
@@ -1625,7 +1632,7 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # pytest --mine=my.py                       # 你的顶替我们的，跑它的测试
 # ```
 #
-# | 写什么 | 是什么 | 大小 |
+# | 写什么 | 是什么 | 多少工夫 |
 # | --- | --- | --- |
 # | `mcnemar` | 两个模型的对错题，精确的 p 值 | 几行 |
 # | `bootstrap_estimate` | 自助法的标准误和区间 | 几行 |
