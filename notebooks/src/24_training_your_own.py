@@ -491,7 +491,7 @@ assert all(now["letters"] < 0.08 for now in flat)
 #
 # **想法**　两个头接力（Elhage 等 2021；Olsson 等 2022，arXiv:2209.11895）：
 #
-# - 第 0 层的**前词头（previous-token head）**：每个词元看自己前面那一个，在自己身上贴一张便条：“我前
+# - 第 0 层的**前词元头（previous-token head）**：每个词元看自己前面那一个，在自己身上贴一张便条：“我前
 #   面是 *t*”。
 # - 第 1 层的**归纳头（induction head）**：写到 *t* 时，去找便条上写着 *t* 的词元，把它抄下来。
 #
@@ -499,7 +499,7 @@ assert all(now["letters"] < 0.08 for now in flat)
 # 没有用。**两半单独都换不来一点损失，梯度也就不知道该往哪边推，只能等随机的波动碰巧把两半都凑出一点
 # 来；一凑齐，就滚雪球。前面记下的那个“分数”，就叫**归纳分（induction score）**。
 #
-# 便条、查找、照抄，都是线性运算，那就不必等它长出来，**亲手写进权重**。前词头最妙：它要“看前一个”，
+# 便条、查找、照抄，都是线性运算，那就不必等它长出来，**亲手写进权重**。前词元头最妙：它要“看前一个”，
 # 与内容无关。Qwen2 的 q、k 恰好有偏置（Llama 没有），让 q、k 只剩偏置，RoPE 转过之后，分数就只取决
 # 于距离：
 #
@@ -1265,7 +1265,7 @@ print("exercise 2: correct")
 
 
 # %% [markdown] lang="zh"
-# **练习 3**　前词头看的是前一个词元。写 `candidate(theta, head_dim, back)`，返回 q、k 的偏置，让分数在距离
+# **练习 3**　前词元头看的是前一个词元。写 `candidate(theta, head_dim, back)`，返回 q、k 的偏置，让分数在距离
 # 恰为 `back` 处最高（手写的归纳头只认一个词元；要认得两个词元的词组，就还需要一个看前两格的头）。
 # %% [markdown] lang="en"
 # **Exercise 3.** The previous-token head looks at the token before. Write
@@ -1304,7 +1304,7 @@ for name, (config, _) in models.items() if candidate else ():
 print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # %% [markdown] lang="zh"
 # **练习 5（动手改配方）**　第 4 节的步数改成 4000，泡杯茶再来看：自然的跳跃发生在第几步？
-# 哪个头先动？再只把前词头写进去（第 1 层换回 `blank` 的），跳跃早了多少？先猜，再跑，再用接力解释。
+# 哪个头先动？再只把前词元头写进去（第 1 层换回 `blank` 的），跳跃早了多少？先猜，再跑，再用接力解释。
 # %% [markdown] lang="en"
 # **Exercise 5 (change the recipe).** Let section 4 run for 4000 steps, and have a cup of tea: at which step
 # does the natural jump come, and which head moves first? Then write the previous-token head only (put back
@@ -1371,7 +1371,7 @@ right = check(packed_attention)
 # 2. 留出三样：名字、值、说法；分数分开报告。
 # 3. 损失从 $\ln V$ 起步；好看的曲线不等于学会了，要看答对几题。
 # 4. 平台期不是终点：看模型缺的是哪个零件。
-# 5. 归纳头 = 前词头贴便条 + 按便条找、照抄；它可以手写。
+# 5. 归纳头 = 前词元头贴便条 + 按便条找、照抄；它可以手写。
 # 6. 打包要隔开邻居；微调只在回答上算损失，停也要学。
 # 7. 断点续训要做到分毫不差：数据的种子只取决于步数和行号。
 #
