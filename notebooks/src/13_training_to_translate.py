@@ -1478,7 +1478,7 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
 # 几种数”。想让它会更多，最省事的办法是把更多种放进训练里。
 #
 # 每个方向一万道题的完整成绩，在[权重的说明](../../tiny_transformer/weights/numerals/README.md)里；
-# 自己重考一遍：
+# 自己重考一遍（两个 CPU 核上约一分钟）：
 #
 # ```bash
 # python -m tiny_transformer evaluate --task numerals
@@ -1537,7 +1537,7 @@ print(*good, *bad, sep="\n")
 # 有多少也出现在参考译文里，再罚过短的；它便宜、通用，却不知道一字之差可能就是一个亿。分数要连同
 # sacrebleu 打印的签名一起报告，切词的方式不同，分数不能比。
 #
-# 想从头重做附带的模型，或这一章的小模型：
+# 想从头重做附带的模型（两个 CPU 核上约一刻钟），或这一章的小模型（约两分钟）：
 #
 # ```bash
 # python -m tiny_transformer train --task numerals
