@@ -844,6 +844,10 @@ print(f"post-norm, 18 layers: the top layer's gradient is {ratio:.0f} times the 
 # in pre-norm all layers get about the same. Right: at the top layer it hardly depends on the number
 # of layers in post-norm, and follows the dashed line $1/\sqrt{L}$ in pre-norm, as was proved.
 #
+# > **Where the tutorials you may have read go wrong.** They explain the paper's drawing (post-norm),
+# > write pre-norm, and forget the LayerNorm that must then close the stack. Or they write post-norm,
+# > leave out the warm-up, and blame the model for not training.
+#
 # **What this has to do with warm-up.** There is one learning rate for all layers. When post-norm
 # starts, the top layers are pushed hard while those below have learnt nothing yet; with large steps
 # right away, the top may run to places from which it is hard to come back. Warm-up starts near 0

@@ -1110,6 +1110,10 @@ _ = axes[0].set_ylabel("cosine"), axes[0].legend()
 # The chunks of the other language lie around zero, some above, some below: that is the hashing error
 # of section 5, about $1 / \sqrt{4096}$.
 #
+# > **Where the tutorials you may have read go wrong.** They take the dot product of vectors that were
+# > never normalised for a cosine: long vectors then come first, whatever is asked. Or they change the
+# > encoder and keep the old threshold: no two encoders score on the same scale.
+#
 # **Exercise 4.** Write `candidate(scores, k)`, the same as `top_k`: the places of the k largest,
 # largest first, **of equals the earlier first**. Do not sort all $N$ (the judge cannot see that, but
 # you can). The judge is numpy's stable sort.
