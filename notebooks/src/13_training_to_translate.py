@@ -1533,7 +1533,7 @@ print(*good, *bad, sep="\n")
 # python -m tiny_transformer evaluate --model runs/de-en --data test.tsv --bleu
 # ```
 #
-# 普通句子没有唯一的译法，精确匹配就不够用了。**BLEU**（Papineni 等 2002）数译文里长一到四个词的片段
+# 普通句子没有唯一的译法，完全一致（exact match）就不够用了。**BLEU**（Papineni 等 2002）数译文里长一到四个词的片段
 # 有多少也出现在参考译文里，再罚过短的；它便宜、通用，却不知道一字之差可能就是一个亿。分数要连同
 # sacrebleu 打印的签名一起报告，切词的方式不同，分数不能比。
 #

@@ -366,7 +366,7 @@ for lang, wanted in ids.items():
 # 区间重叠，就是打平吗？不是。两种方法答的是**同一批题**：题有难易，难题大家都差，这份起伏两边共有，
 # 相减就没了。该看每道题的差。
 #
-# **配对随机化检验**：假如两种方法没有分别，那么每道题的两个分数对调，也一样可能。随机对调许多遍，看
+# **成对随机化检验**：假如两种方法没有分别，那么每道题的两个分数对调，也一样可能。随机对调许多遍，看
 # 差有多大；有多少遍不小于真实的差，就是 $p$。
 # %% [markdown] lang="en"
 # Intervals overlap: is that a draw? No. Both methods answered **the same questions**: hard ones are
@@ -831,7 +831,7 @@ for name, guess in (("a lucky guess", near), ("a wrong guess", wrong)):
 #
 # **练习 4**　写一个评委 `candidate(query, texts)`，返回每段文字的分数，赢过 `Careless`（提示：罕见的词
 # 该更重，`index.words.idf`）。BM25 排好的名单，什么也不做就是高分；为了不让偷懒的评委沾光，前十名先打乱
-# 再交给他。裁判是记分员和配对检验。赢了之后再看一眼：赢过不重排的 BM25 了吗？
+# 再交给他。裁判是记分员和成对检验。赢了之后再看一眼：赢过不重排的 BM25 了吗？
 # %% [markdown] lang="en"
 # A good guess helps, a wrong one harms (we wrote both, the lucky one with an eye on the answer). Of
 # an invented world no model can know anything, so it invents: measure HyDE on your own questions
@@ -892,7 +892,7 @@ assert verdict.p_value < 0.05, "better, but that may be luck"
 # | `maximal_marginal_relevance` | 每次挑一个相关而不重复的 | 几行 |
 # | `ndcg` | 带等级的 nDCG@k（就是练习 2） | 几行 |
 # | `BM25Index` | 能加、能删、能取前 k 的 BM25 索引（练习 1 只要分数） | 一下午 |
-# | `paired_randomisation_test` | 配对的随机化检验：差别是真的，还是运气 | 一下午 |
+# | `paired_randomisation_test` | 成对的随机化检验：差别是真的，还是运气 | 一下午 |
 #
 # 卡住了：`python -m tests.exercise --hint ndcg`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再
 # 看输出：

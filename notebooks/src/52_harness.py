@@ -1261,7 +1261,7 @@ print(f"B alone is right on {paired.wins}, A alone on {paired.losses}, the same 
 # 不成对，p 是 0.056，“不显著”；成对，0.023。数据一个字没变，变的是算法。96 题两者一样，谁好谁坏，它们没有发言权；全部证据是 18 比 6。
 #
 # **p 值**说的是：**假如** A、B 一样好，只凭运气，差得这么远或更远的机会有多大。它**不是** A、B 一样好的概率，也不说差有多大。“一样好”在这里的意思是：每道有分歧的题上，谁赢
-# 都像抛硬币。那就抛给你看：把 24 个差的正负号随机翻一万遍（**符号翻转检验**，sign-flip test；Fisher 1935），看有多少遍离 0 至少像真的那么远（玫瑰色）：
+# 都像抛硬币。那就抛给你看：把 24 个差的正负号随机翻一万遍（**符号翻转检验**，sign-flip test；Fisher 1935；也就是[第 32 章](32_measuring_retrieval.ipynb)的成对随机化检验），看有多少遍离 0 至少像真的那么远（玫瑰色）：
 # %% [markdown] lang="en"
 # Unpaired, p is 0.056, "not significant"; paired, 0.023. Not a digit of the data has changed, only
 # the way it is analysed. On 96 questions both did the same, and those have no say in who is better;
@@ -1271,7 +1271,8 @@ print(f"B alone is right on {paired.wins}, A alone on {paired.losses}, the same 
 # The **p-value** is the chance that luck alone would set A and B so far apart, or further, **if** they were
 # equally good. It is **not** the probability that they are equally good, nor does it say how far apart they
 # are. Equally good means here: on each question where they differ, who wins is the toss of a coin. So toss it:
-# flip the signs of the 24 differences at random, ten thousand times (the **sign-flip test**; Fisher 1935), and
+# flip the signs of the 24 differences at random, ten thousand times (the **sign-flip test**; Fisher 1935; it is the paired randomisation test of
+# [chapter 32](32_measuring_retrieval.ipynb)), and
 # see how often the sum is at least as far from 0 as the real one (rose):
 # %%
 rng = np.random.default_rng(52)

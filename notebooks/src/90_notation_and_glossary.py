@@ -671,7 +671,7 @@ for step in journey.path():
 # | 自助法 | bootstrap | 从手里的题有放回地重抽许多遍，看分数怎样抖动。 | [32](32_measuring_retrieval.ipynb)、[52](52_harness.ipynb)、[tiny_rag/stats.py](../../tiny_rag/stats.py)、[tiny_eval/stats.py](../../tiny_eval/stats.py) |
 # | 功效 | power | 真有差别时看得出来的可能。 | [52](52_harness.ipynb)、[stats.py](../../tiny_eval/stats.py) |
 # | p 值 | p-value | 假如一样好，只凭运气差这么远的机会。 | [52](52_harness.ipynb)、[paired_tests.py](../../tiny_eval/paired_tests.py) |
-# | 配对随机化检验 | paired randomisation test | 每题两个分数随机对调许多遍，看真的差有多稀奇。 | [32](32_measuring_retrieval.ipynb)、[stats.py](../../tiny_rag/stats.py) |
+# | 成对随机化检验 | paired randomisation test | 每题两个分数随机对调许多遍，看真的差有多稀奇。 | [32](32_measuring_retrieval.ipynb)、[stats.py](../../tiny_rag/stats.py) |
 # | 符号翻转检验 | sign-flip test | 同一种检验的另一个名字：随机翻每题之差的正负号。 | [52](52_harness.ipynb)、[paired_tests.py](../../tiny_eval/paired_tests.py) |
 # | McNemar 检验 | McNemar's test | 只看两者一对一错的题，像数硬币的正反。 | [52](52_harness.ipynb)、[paired_tests.py](../../tiny_eval/paired_tests.py) |
 # | Holm 校正 | Holm's correction | 试得多就要把 p 值放大，免得挑出运气。 | [52](52_harness.ipynb)、[paired_tests.py](../../tiny_eval/paired_tests.py) |
@@ -693,7 +693,7 @@ for step in journey.path():
 # | bootstrap | 自助法 | Draw again from your own questions, with replacement, and watch the score vary. | [32](32_measuring_retrieval.ipynb), [52](52_harness.ipynb), [tiny_rag/stats.py](../../tiny_rag/stats.py), [tiny_eval/stats.py](../../tiny_eval/stats.py) |
 # | power | 功效 | The chance of seeing a difference that is there. | [52](52_harness.ipynb), [stats.py](../../tiny_eval/stats.py) |
 # | p-value | p 值 | Were both equally good, the chance of a gap this large. | [52](52_harness.ipynb), [paired_tests.py](../../tiny_eval/paired_tests.py) |
-# | paired randomisation test | 配对随机化检验 | Swap the two scores of a question at random, many times, and see how rare the real gap is. | [32](32_measuring_retrieval.ipynb), [stats.py](../../tiny_rag/stats.py) |
+# | paired randomisation test | 成对随机化检验 | Swap the two scores of a question at random, many times, and see how rare the real gap is. | [32](32_measuring_retrieval.ipynb), [stats.py](../../tiny_rag/stats.py) |
 # | sign-flip test | 符号翻转检验 | The same test by another name: flip the signs of the differences. | [52](52_harness.ipynb), [paired_tests.py](../../tiny_eval/paired_tests.py) |
 # | McNemar's test | McNemar 检验 | Only the questions where one is right and one wrong, counted like coin tosses. | [52](52_harness.ipynb), [paired_tests.py](../../tiny_eval/paired_tests.py) |
 # | Holm's correction | Holm 校正 | Many comparisons: enlarge the p-values, lest you pick luck. | [52](52_harness.ipynb), [paired_tests.py](../../tiny_eval/paired_tests.py) |
