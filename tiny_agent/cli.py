@@ -242,7 +242,8 @@ def _limit_options(parser: argparse.ArgumentParser) -> None:
         "--context-tokens",
         type=_count,
         metavar="N",
-        help="the model's context; the oldest turns are left out where it is full",
+        help="the model's context; the oldest turns are left out where it is full (default: "
+        "two thirds of a local model's, else none)",
     )
 
 

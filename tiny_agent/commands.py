@@ -177,7 +177,7 @@ class _Setup:
             args.instructions,
             Limits(args.max_steps, args.max_tokens, args.max_seconds),
             (lambda call: True) if args.yes else partial(ask_approval, new_line=not args.quiet),
-            args.context_tokens,
+            args.context_tokens or getattr(model, "context_tokens", None),
         )
         return agent if args.workflow == "react" else PlanAndExecute(agent, language=language)
 

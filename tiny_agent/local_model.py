@@ -42,6 +42,15 @@ class TransformersModel:
         ends = ends if isinstance(ends, list) else [ends]
         self._ends = {*ends, self._tokenizer.eos_token_id}
 
+    @property
+    def context_tokens(self) -> int | None:
+        """How long an agent should let its conversation grow, by its own estimate of tokens.
+
+        Two thirds of the context: with a small vocabulary the estimate may be a quarter too low,
+        and a reply needs room. None for a model that names no limit.
+        """
+        return None if self._context is None else self._context * 2 // 3
+
     def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), stop: Sequence[str] = ()
     ) -> Reply:

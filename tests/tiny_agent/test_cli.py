@@ -728,3 +728,15 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_conversation_is_kept_within_the_model_s_context_or_what_is_asked_for(
+    run: Run, model: Use
+) -> None:
+    scripted = model("Final Answer: 5", "Final Answer: 5", "Final Answer: 5")
+    for known, asked, used in ((None, (), None), (700, (), 700), (700, ("900",), 900)):
+        if known:
+            scripted.context_tokens = known  # type: ignore[attr-defined]  # as a local model has
+        more = ("--context-tokens", *asked) if asked else ()
+        assert run("2 + 3?", "--trace", f"{used}.jsonl", *more)[0] == 0
+        assert read_trace(f"{used}.jsonl").header.context_tokens == used

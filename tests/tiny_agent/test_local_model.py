@@ -294,6 +294,12 @@ def test_a_prompt_that_fills_the_context_is_an_error_with_both_numbers(folder, l
     assert reply.finish_reason == "length"
 
 
+def test_an_agent_is_told_to_stay_within_two_thirds_of_the_context(local, monkeypatch):
+    assert local.context_tokens == 106  # of 160
+    monkeypatch.setattr(local, "_context", None)
+    assert local.context_tokens is None
+
+
 def test_a_conversation_that_the_template_refuses_is_an_error_that_says_why(local):
     with pytest.raises(ModelError, match=r"refuses the conversation \(no aliens\)"):
         local.generate([{"role": "alien", "content": "hi"}])
