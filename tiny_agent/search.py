@@ -14,11 +14,11 @@ Leaves out: word meaning, an index on disk, folders of more than some ten thousa
 import math
 import os
 import re
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,11 +67,17 @@ def tokenize(text: str) -> list[str]:
     return terms
 
 
-@cache
-def _stemmer() -> "EnglishStemmer":
-    from snowballstemmer.english_stemmer import EnglishStemmer  # never PyStemmer: another version
+_OF_THREAD = threading.local()
 
-    return EnglishStemmer()
+
+def _stemmer() -> "EnglishStemmer":
+    """One for each thread: a stemmer holds the word that it is at work on."""
+    if not hasattr(_OF_THREAD, "stemmer"):
+        # Never PyStemmer: another version
+        from snowballstemmer.english_stemmer import EnglishStemmer
+
+        _OF_THREAD.stemmer = EnglishStemmer()
+    return _OF_THREAD.stemmer
 
 
 class BM25:

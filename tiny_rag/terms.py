@@ -13,6 +13,7 @@ simplified against traditional characters (国 is not 國), numerals in words (�
 stems of other languages than English.
 """
 
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
@@ -126,13 +127,18 @@ def _stem(word: str) -> str:
     return _stemmer().stemWord(word)
 
 
-@cache
-def _stemmer() -> "EnglishStemmer":
-    # The pure Python class, not snowballstemmer.stemmer(), which would use another version of the
-    # algorithm where PyStemmer is installed: an index must mean the same on every machine.
-    from snowballstemmer.english_stemmer import EnglishStemmer
+_OF_THREAD = threading.local()
 
-    return EnglishStemmer()
+
+def _stemmer() -> "EnglishStemmer":
+    """One for each thread: a stemmer holds the word that it is at work on."""
+    if not hasattr(_OF_THREAD, "stemmer"):
+        # The pure Python class, not snowballstemmer.stemmer(), which would use another version of
+        # the algorithm where PyStemmer is installed: an index must mean the same on every machine.
+        from snowballstemmer.english_stemmer import EnglishStemmer
+
+        _OF_THREAD.stemmer = EnglishStemmer()
+    return _OF_THREAD.stemmer
 
 
 @cache

@@ -5,6 +5,8 @@ import math
 import os
 import random
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bm25s
@@ -307,3 +309,21 @@ def test_four_of_five_questions_of_the_encyclopedia_are_answered_within_three_pa
             found += any(gold[0]["quote"] in passage.text for passage in best)
     assert asked > 100
     assert found / asked > 0.8
+
+
+def test_threads_do_not_mix_up_each_other_s_words() -> None:
+    """An agent runs the calls of one step side by side."""
+    roots = ("relat", "hope", "condit", "mirror", "digit", "valenc", "electr", "adjust")
+    words = [root + end for root in roots for end in ("ational", "fulness", "iveness", "ously")]
+    expected = [tokenize(word) for word in words]
+
+    def all_right(_: int) -> bool:
+        return [tokenize(word) for word in words] == expected
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(all_right, range(40)))
+    finally:
+        sys.setswitchinterval(interval)

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import jieba
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tiny_rag import terms
 from tiny_rag.terms import jieba_tokenize, normalize, tokenize, without_question_words
 
 PROPERTY = settings(max_examples=200, derandomize=True, deadline=None)
@@ -248,3 +250,22 @@ def test_words_that_only_look_like_asking_stay(text):
 @pytest.mark.parametrize("text", ["什么？", "who", "为什么呢", "how many?!"])
 def test_a_question_of_nothing_else_stays_whole(text):
     assert without_question_words(text) == text
+
+
+def test_threads_do_not_mix_up_each_other_s_words() -> None:
+    """An agent runs the calls of one step side by side."""
+    roots = ("relat", "hope", "condit", "mirror", "digit", "valenc", "electr", "adjust")
+    words = [root + end for root in roots for end in ("ational", "fulness", "iveness", "ously")]
+    expected = [tokenize(word) for word in words]
+
+    def all_right(_: int) -> bool:
+        terms._stem.cache_clear()  # or no word would be stemmed twice
+        return [tokenize(word) for word in words] == expected
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(all_right, range(40)))
+    finally:
+        sys.setswitchinterval(interval)
