@@ -243,9 +243,12 @@ def _device(name: str) -> str:
         "cpu": True,
     }
     if name == "auto":
-        return next(device for device, found in there.items() if found)
+        name = next(device for device, found in there.items() if found)
     if not there[name]:
         raise ValueError(f"--device {name}: torch finds none here; leave it out, or say cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # of torchrun: a device for each process
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
 
 
