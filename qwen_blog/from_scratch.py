@@ -49,7 +49,7 @@ def train_from_scratch(
         _tokenizer(recipe, folder / "tokenizer")
     group.wait()
     tokenizer = Tokenizer.from_pretrained(folder / "tokenizer")
-    model = recipe.new_model(tokenizer).to(device)
+    model = recipe.new_model()
     items = recipe.exam(EXAM_QUESTIONS)
 
     def validate(model: Qwen2ForCausalLM) -> dict[str, float]:
@@ -58,6 +58,8 @@ def train_from_scratch(
     for stage in recipe.stages:
         with watch(stage) as on_step:
             maker, place = stage.sample_maker(tokenizer), folder / stage.name
+            recipe.begin(stage, model.to("cpu"), tokenizer)
+            model.to(device)
             train(model, stage.training, maker, place, validate, on_step)
     # Not in the recipe, whose model exists before its tokenizer: a reply ends here
     model.config = replace(model.config, eos_token_id=tokenizer.token_to_id(IM_END))

@@ -1,11 +1,12 @@
-"""Heads that know in which passage they read, written by hand into new weights. Chapter 24.
+"""Heads that know in which passage they read, written by hand into the weights. Chapter 24.
 
     [1] Kalon was built in 312.        every token of passage 2 looks at the latest number before
     [2] Varo is a ship of 40 hands.    it, [2], and notes that number next to its own meaning
 
 To cite, a model finds a word in a passage and reads this note off it. Training finds such heads
 too, but late: a note is worth nothing as long as nobody reads it, and there is nothing to read as
-long as nobody writes it. As in `induction.py` nothing is frozen.
+long as nobody writes it. As in `induction.py` nothing is frozen. So they are written when a model
+can find and copy already: earlier nobody would read the notes, and training would dissolve them.
 
 All numbers get a common part, by which a head tells them from other tokens. Which one is the
 latest, it tells by the distance: a constant q against a constant k scores, in each rotary pair,
@@ -27,7 +28,9 @@ FALL = 0.07
 """How much of it is lost with each token of distance, near 0."""
 KEY = 2.0
 """Scale of the key: how the score is shared out between q and k."""
-ECHO = 1.0
+QUIET = 0.1
+"""What remains of the group's earlier weights: not zero, or they could not learn again."""
+ECHO = 4.0
 """How loud the note is, in units of the embeddings' size."""
 
 
@@ -60,10 +63,14 @@ def write_passage_heads(
     unit = Dh**0.5 / match  # of q, for a score of 1
     slowness = frequencies(config.rope_theta, Dh)[slow].sum()
     first = (config.num_key_value_heads - 1) * Dh
+    keys, queries = slice(first, first + Dh), slice(first * heads, None)
     with torch.no_grad():
         embedding[list(numbers)] = _with_common_part(embedding[list(numbers)], common, loudness)
+        for projection, rows in ((attention.q_proj, queries), (attention.k_proj, keys)):
+            projection.weight[rows] *= QUIET
+            projection.bias[rows] = 0
         attention.k_proj.weight[first + torch.cat([slow, still])] = KEY * common
-        attention.v_proj.weight[first : first + Dh] = value
+        attention.v_proj.weight[keys], attention.v_proj.bias[keys] = value, 0
         for head in range((config.num_key_value_heads - 1) * heads, config.num_attention_heads):
             rows = slice(head * Dh, (head + 1) * Dh)
             bias = attention.q_proj.bias[rows]

@@ -47,6 +47,8 @@ class Stage:
     training: TrainingConfig
     make: Callable[[random.Random, float], Made]
     """(rng, progress in [0, 1] of the stage) -> a text or conversation."""
+    cites: bool = False
+    """Whether heads that know the number of their passage are written before it begins."""
 
     def sample_maker(self, tokenizer: Tokenizer) -> SampleMaker:
         """What `train` asks for samples."""
@@ -72,8 +74,8 @@ class Recipe:
         size = self.model.vocab_size
         return Tokenizer.train(self._texts(), size, whole_tokens=CITATIONS)
 
-    def new_model(self, tokenizer: Tokenizer) -> Qwen2ForCausalLM:
-        """Random weights, induction heads, and heads that know the number of their passage."""
+    def new_model(self) -> Qwen2ForCausalLM:
+        """Random weights, and induction heads."""
         generator = torch.Generator().manual_seed(self.seed)
         model = Qwen2ForCausalLM(self.model)
         scale = 1 / math.sqrt(2 * self.model.num_hidden_layers)  # what layers add up stays small
@@ -84,9 +86,13 @@ class Recipe:
             adds = name.endswith(("o_proj.weight", "down_proj.weight"))
             torch.nn.init.normal_(parameter, std=std * scale if adds else std, generator=generator)
         write_induction_heads(model, generator)
-        numbers = [tokenizer.token_to_id(citation) for citation in CITATIONS]
-        write_passage_heads(model, numbers, generator)
         return model
+
+    def begin(self, stage: Stage, model: Qwen2ForCausalLM, tokenizer: Tokenizer) -> None:
+        """What is done to the model, on the CPU, before a stage."""
+        if stage.cites:
+            numbers = [tokenizer.token_to_id(citation) for citation in CITATIONS]
+            write_passage_heads(model, numbers, torch.Generator().manual_seed(self.seed))
 
     def _texts(self) -> Iterator[str]:
         for number in range(self.tokenizer_texts):
@@ -120,15 +126,14 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
     return drills[kind](rng, grammar, language, draw)
 
 
-_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "rephrase")
-_SKILL_SHARES = (0.60, 0.15, 0.04, 0.06, 0.03, 0.02, 0.02, 0.08)
+_SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "locate", "rephrase")
+_SKILL_SHARES = (0.57, 0.14, 0.04, 0.06, 0.03, 0.02, 0.02, 0.05, 0.07)
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
     """A conversation of any skill; passages grow in number and length."""
     grammar, language = Grammar.load(), _language(rng)
-    shares = [*_SKILL_SHARES, _locate_share(progress)]
-    skill = rng.choices((*_SKILLS, "locate"), shares)[0]
+    skill = rng.choices(_SKILLS, _SKILL_SHARES)[0]
     if skill == "read":
         draw = Draw(most=4 + int(20 * progress))
         return Reading(rng, grammar, language, _shape(rng, progress), draw).conversation()
@@ -145,9 +150,14 @@ def conversation(rng: random.Random, progress: float) -> Made:
     return makers[skill](rng, grammar, language)
 
 
-def _locate_share(progress: float) -> float:
-    """Of the other skills together: much at first, until it is learnt, and then a little."""
-    return 0.05 + 0.6 * max(0.0, 1 - progress / 0.08)
+def short_conversation(rng: random.Random, progress: float) -> Made:
+    """As `conversation` at its beginning: few and short passages."""
+    return conversation(rng, 0.0)
+
+
+def location(rng: random.Random, progress: float) -> Made:
+    """In which line? Until that is learnt, and nothing else."""
+    return locate(rng, Grammar.load(), _language(rng))
 
 
 def _shape(rng: random.Random, progress: float) -> Shape:
@@ -198,6 +208,36 @@ TINY_QWEN2 = Recipe(
             pretraining_text,
         ),
         Stage(
+            "read",
+            TrainingConfig(
+                steps=700,
+                rows_per_step=2,
+                learning_rate=1.5e-3,
+                min_lr_ratio=0.7,
+                precision="bf16",
+                validate_every=350,
+                compiled=True,
+                seed=1,
+            ),
+            short_conversation,
+        ),
+        Stage(
+            "cite",
+            TrainingConfig(
+                steps=120,
+                rows_per_step=2,
+                learning_rate=1e-3,
+                min_lr_ratio=0.7,
+                warmup_steps=20,
+                precision="bf16",
+                validate_every=120,
+                compiled=True,
+                seed=2,
+            ),
+            location,
+            cites=True,
+        ),
+        Stage(
             "sft",
             TrainingConfig(
                 steps=12_000,
@@ -207,7 +247,7 @@ TINY_QWEN2 = Recipe(
                 precision="bf16",
                 validate_every=1000,
                 compiled=True,
-                seed=1,
+                seed=3,
             ),
             conversation,
         ),

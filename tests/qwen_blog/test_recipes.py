@@ -223,19 +223,18 @@ TALK = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "K
 
 
 def test_a_recipe_begins_from_its_seed_alone() -> None:
-    tokenizer = MICRO.tokenizer()
     torch.manual_seed(1)
-    one = MICRO.new_model(tokenizer).state_dict()
+    one = MICRO.new_model().state_dict()
     torch.manual_seed(2)
-    two = MICRO.new_model(tokenizer).state_dict()
+    two = MICRO.new_model().state_dict()
     assert all(torch.equal(x, two[name]) for name, x in one.items())
-    other = replace(MICRO, seed=1).new_model(tokenizer).state_dict()
+    other = replace(MICRO, seed=1).new_model().state_dict()
     assert not torch.equal(one["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
 
 
 def test_new_weights_have_the_sizes_that_keep_the_sum_of_layers_small() -> None:
     """GPT-2's rule: what is added to the residual stream is scaled by 1 / sqrt(2 L)."""
-    model = NANO.new_model(NANO.tokenizer())
+    model = NANO.new_model()
     last = model.model.layers[NANO.model.num_hidden_layers - 1]
     assert last.mlp.up_proj.weight.std().item() == pytest.approx(0.02, rel=0.05)
     for added in (last.mlp.down_proj, last.self_attn.o_proj):
@@ -250,7 +249,7 @@ def test_a_new_model_has_induction_heads() -> None:
     ids = torch.randperm(NANO.model.vocab_size, generator=torch.Generator().manual_seed(1))[:30]
     twice = torch.cat([ids, ids])[None]
     with torch.no_grad():
-        likeliest = NANO.new_model(NANO.tokenizer()).eval()(twice).logits[0, 30:-1].argmax(-1)
+        likeliest = NANO.new_model().eval()(twice).logits[0, 30:-1].argmax(-1)
     assert (likeliest == twice[0, 31:]).double().mean() > 0.2  # by chance: 0.001
 
 
