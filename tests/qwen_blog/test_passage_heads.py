@@ -49,6 +49,12 @@ def numbered(lengths: list[int]) -> tuple[Tensor, list[int]]:
     return torch.tensor([ids]), begins
 
 
+def latest(begins: list[int], ids: Tensor) -> Tensor:
+    """Where each token's number stands: (T,)."""
+    places = torch.tensor(begins)
+    return places[torch.searchsorted(places, torch.arange(ids.shape[1]), right=True) - 1]
+
+
 LENGTHS = {"short": [12, 40, 25, 60, 33], "long": [300, 120, 400], "many": [90] * 9}
 
 
@@ -84,6 +90,22 @@ def test_the_note_is_the_number_of_the_passage() -> None:
         assert (nearest[begin:end] == number).double().mean() > 0.9
 
 
+@torch.no_grad()
+def test_they_can_be_written_into_a_model_that_was_trained() -> None:
+    """Whose weights and biases are no longer small."""
+    ids, begins = numbered(LENGTHS["short"])
+    model = new_model(written=False)
+    generator = torch.Generator().manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if "self_attn" in name:
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    write_passage_heads(model, NUMBERS, generator)
+    weights = model(ids, output_attentions=True).attentions
+    assert weights is not None
+    on_it = weights[0][0, HEADS // GROUPS :, torch.arange(ids.shape[1]), latest(begins, ids)]
+    assert on_it.mean() > 0.8
+
+
 def test_transformers_sees_the_same_heads_in_these_weights(tmp_path: Path) -> None:
     ids, _ = numbered(LENGTHS["short"])
     model = new_model()
@@ -104,15 +126,18 @@ def test_only_the_numbers_and_the_last_group_of_layer_0_are_written() -> None:
     old, new = dict(plain.named_parameters()), dict(written.named_parameters())
     changed = {name for name in old if not torch.equal(old[name], new[name])}
     first = "model.layers.0.self_attn."
-    names = ("q_proj.bias", "k_proj.weight", "v_proj.weight", "o_proj.weight")
-    assert changed == {"model.embed_tokens.weight", *(first + name for name in names)}
+    parts = {  # what of it stays
+        "q_proj.bias": slice(HEADS // GROUPS * DH),
+        "q_proj.weight": slice(HEADS // GROUPS * DH),
+        "k_proj.weight": slice(DH),
+        "v_proj.weight": slice(DH),
+        "o_proj.weight": (slice(None), slice(HEADS // GROUPS * DH)),
+    }
     embeddings = "model.embed_tokens.weight"
+    assert changed == {embeddings, *(first + name for name in parts)}
     assert torch.equal(old[embeddings][:503], new[embeddings][:503])
-    heads = HEADS // GROUPS * DH
-    assert torch.equal(old[first + names[0]][:heads], new[first + names[0]][:heads])
-    for name in names[1:3]:
-        assert torch.equal(old[first + name][:DH], new[first + name][:DH])
-    assert torch.equal(old[first + names[3]][:, :heads], new[first + names[3]][:, :heads])
+    for name, part in parts.items():
+        assert torch.equal(old[first + name][part], new[first + name][part])
     assert all(parameter.requires_grad for parameter in written.parameters())
 
 
