@@ -98,7 +98,8 @@ def test_they_can_be_written_into_a_model_that_was_trained() -> None:
     generator = torch.Generator().manual_seed(3)
     for name, parameter in model.named_parameters():
         if "self_attn" in name:
-            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+            size = 5.0 if name.endswith("bias") else 0.1
+            parameter.copy_(size * torch.randn(parameter.shape, generator=generator))
     write_passage_heads(model, NUMBERS, generator)
     weights = model(ids, output_attentions=True).attentions
     assert weights is not None
