@@ -729,8 +729,11 @@ axes[1].set(title="weight on each number, untrained", xlabel="number", ylabel="t
 _ = axes[1].set(xticks=range(4), xticklabels=["[1]", "[2]", "[3]", "[4]"], aspect="auto")
 axes[1].images[0].set_interpolation("nearest")
 # %% [markdown] lang="zh"
-# 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号，阶梯就是这样来的。怎样
-# **读**便条，仍旧要模型自己学；配方因此一开始多放一种练习：一张编了号的清单，只问某个名字在第几行。
+# 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号，阶梯就是这样来的。
+#
+# 怎样**读**便条，仍旧要模型自己学，所以**什么时候写**就要紧了。写得太早，模型连名字都还抄不准，便条没人
+# 读，训练只当它是杂音，不出两千步就把它磨平了（什么都没有冻结）。`tiny-qwen2` 的配方等模型会找、会抄了
+# 才写，写完先做一小段专门的练习：一张编了号的清单，只问某个名字在第几行。
 #
 # > **教程里常见的错**　“损失不动了，说明学习率太小（太大）、该停了。”平台期里的模型看起来和学完了的
 # 模型一模一样。先看你关心的那件事学会了没有；没有，就想想它需要的零件从哪里来：更干净的练习、更高的比
@@ -744,9 +747,13 @@ axes[1].images[0].set_interpolation("nearest")
 # （Krell 等 2021，arXiv:2107.02027。）
 # %% [markdown] lang="en"
 # Four passages, each a number and twenty-five tokens of any kind. Without a step of training each token
-# watches its passage's number: hence the stairs. How to **read** the notes is still for the model to
-# learn, and the recipe begins with more of one drill: a numbered list, and the question in which line a
-# name stands.
+# watches its passage's number: hence the stairs.
+#
+# How to **read** the notes is still for the model to learn, so it matters **when** they are written. Too
+# early, and a model that cannot copy a name yet reads no notes; to training they are noise, and within
+# two thousand steps they are worn away (nothing is frozen). The recipe of `tiny-qwen2` writes them once the
+# model can find and copy, and then gives it one drill for a while: a numbered list, and the question in which
+# line a name stands.
 #
 # > **Where the tutorials you may have read go wrong.** "The loss has stopped moving, so the learning rate
 # > is too small (or too large), and it is time to stop." A model on a plateau looks just like one that has
