@@ -796,6 +796,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
 # | 怎样让模型使用工具，又不让它乱来？ | [第 41 章](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb) |
 # | 一个分数能信到什么程度？两个模型到底谁好？ | [第 51 章](51_metrics.ipynb)到[第 53 章](53_gaokao.ipynb) |
+# | 这个字母代表什么，那个词英文怎么说？ | [记号与词汇](90_notation_and_glossary.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
 #
@@ -803,10 +804,10 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # 2. 把 `num_hidden_layers` 改成 1，从那一格起重跑到损失曲线。一层能学会吗？先猜，再看曲线停在哪里。
 # 3. 算损失时去掉 `closings`，只留 `answers`，再训练 600 步。陡降还来吗？想想那个容易的任务替难的任务准备了什么。
 #
-# 包里的代码也可以一边看测试一边读，测试就是说明书：
+# 包里的代码也可以一边看测试一边读，测试就是说明书（这一个文件几秒钟）：
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag tests/tiny_agent
+# pytest tests/qwen_blog/test_cache.py
 # ```
 #
 # 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
@@ -827,6 +828,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | How can an answer be checked against its sources? | [chapters 31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
 # | How does a model use tools, and how is it kept from harm? | [chapters 41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb) |
 # | How far can a score be trusted, and which of two models is better? | [chapters 51](51_metrics.ipynb) to [53](53_gaokao.ipynb) |
+# | What does that letter stand for, what is that word in Chinese? | [notation and glossary](90_notation_and_glossary.ipynb) |
 #
 # The model of this chapter is yours to play with:
 #
@@ -837,10 +839,10 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # 3. Leave `closings` out of the loss, keep only `answers`, and train for 600 steps again. Does the drop
 #    still come? Think of what the easy task has prepared for the hard one.
 #
-# You can also read the package beside its tests; they are its manual:
+# You can also read a package beside its tests; they are its manual (this file takes some seconds):
 #
 # ```bash
-# pytest tests/tiny_transformer tests/qwen_blog tests/tiny_rag tests/tiny_agent
+# pytest tests/qwen_blog/test_cache.py
 # ```
 #
 # Next: [11 · attention, by hand](11_attention_by_hand.ipynb).
