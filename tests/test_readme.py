@@ -1,6 +1,7 @@
 """The two READMEs say the same, link to what exists, and print commands that work."""
 
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -56,6 +57,15 @@ def test_the_chapter_table_lists_every_chapter_in_both_languages() -> None:
     for text in (ENGLISH, CHINESE):
         for language in ("en", "zh"):
             assert sorted(re.findall(rf"\(notebooks/{language}/(.+?)\.ipynb\)", text)) == chapters
+
+
+def test_the_pictures_are_figures_of_the_chapters() -> None:
+    """If not: `python notebooks/pictures.py` writes them anew."""
+    pictures = runpy.run_path(str(ROOT / "notebooks" / "pictures.py"))
+    for name in pictures["PICTURES"]:
+        place = f"notebooks/pictures/{name}.png"
+        assert (ROOT / place).read_bytes() == pictures["picture"](name), name
+        assert all(f"]({place})" in text for text in (ENGLISH, CHINESE))
 
 
 def test_ci_runs_the_two_commands_as_printed() -> None:
