@@ -55,6 +55,9 @@ build writes it around the outputs that are there and runs nothing. Exit status:
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -63,6 +66,8 @@ from chapter import Chapter, Problem
 from outputs import machine_roots, refusals, tidy
 
 ROOT = Path(__file__).resolve().parent.parent
+AT_ONCE = 2
+"""Chapters that run at a time."""
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
@@ -151,46 +156,66 @@ def check(
 def build_all(book: Book, chapters: list[Chapter], force: bool) -> int:
     """Builds what is stale; goes on after a failed chapter, and lists all problems at the end."""
     problems: list[Problem] = []
-    built = 0
-    for number, chapter in enumerate(chapters, start=1):
-        now = State(["forced"], None) if force else state(book, chapter)
-        if not now.reasons:
-            continue
-        begin = time.monotonic()
-        place = f"[{number}/{len(chapters)}] {chapter.name}"
-        say(f"{place}: {'; '.join(now.reasons)}")
-        outputs, found = (now.outputs, []) if now.outputs is not None else run(book, chapter)
-        if not found:
-            write(book, chapter, outputs or [])
-            built += 1
-        done = "refused" if found else "built" if now.outputs is None else "prose rewritten"
-        say(f"{place}: {done} in {time.monotonic() - begin:.1f} s")
-        problems += found
-    fresh = len(chapters) - built - len({problem.file for problem in problems})
-    say(f"{built} built, {fresh} already fresh", sys.stdout)
+    now = {c: State(["forced"], None) if force else state(book, c) for c in chapters}
+    stale = [chapter for chapter in chapters if now[chapter].reasons]
+    for chapter in stale:
+        say(f"{chapter.name}: {'; '.join(now[chapter].reasons)}")
+        if (kept := now[chapter].outputs) is not None:
+            write(book, chapter, kept)
+            say(f"{chapter.name}: prose rewritten")
+    for chapter, done in run_many(book, [c for c in stale if now[c].outputs is None]):
+        if not done.problems:
+            write(book, chapter, done.outputs)
+        problems += done.problems
+        say(f"{chapter.name}: {'refused' if done.problems else 'built'} in {done.seconds:.1f} s")
+    built = len(stale) - len({problem.file for problem in problems})
+    say(f"{built} built, {len(chapters) - len(stale)} already fresh", sys.stdout)
     return report(problems)
 
 
 def run_all(book: Book, chapters: list[Chapter]) -> int:
     """Runs the chapters without writing; where a built notebook printed something else, says so."""
     problems: list[Problem] = []
-    for number, chapter in enumerate(chapters, start=1):
-        begin = time.monotonic()
-        outputs, found = run(book, chapter)
-        done = f"{'failed' if found else 'ran'} in {time.monotonic() - begin:.1f} s"
-        say(f"[{number}/{len(chapters)}] {chapter.name}: {done}")
+    for chapter, done in run_many(book, chapters):
+        say(f"{chapter.name}: {'failed' if done.problems else 'ran'} in {done.seconds:.1f} s")
         held = state(book, chapter).outputs
-        for cell, new, old in zip(chapter.code, outputs, held or [], strict=False):
-            if not found and new != old:
+        for cell, new, old in zip(chapter.code, done.outputs, held or [], strict=False):
+            if not done.problems and new != old:
                 say(f"{chapter.file}:{cell.line}: cell {cell.number}: other output than when built")
-        problems += found
+        problems += done.problems
     if not problems:
         say(f"all ran: {len(chapters)} of {len(book.names())} chapters", sys.stdout)
     return report(problems)
 
 
-def run(book: Book, chapter: Chapter) -> tuple[list[list[dict]], list[Problem]]:
+@dataclass(frozen=True)
+class Done:
+    """A chapter that has run."""
+
+    outputs: list[list[dict]]
+    """Of each code cell, tidied."""
+    problems: list[Problem]
+    seconds: float
+
+
+def run_many(book: Book, chapters: list[Chapter]) -> Iterator[tuple[Chapter, Done]]:
+    """Runs the chapters, two at a time: a kernel has one thread. Each comes when it is done."""
+    if len(chapters) < 2:
+        yield from ((chapter, run(book, chapter)) for chapter in chapters)
+        return
+    waiting, running = list(chapters), dict[Future[Done], Chapter]()
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:  # no more: Ctrl-C could not take them back
+                chapter = waiting.pop(0)
+                running[pool.submit(run, book, chapter)] = chapter
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+def run(book: Book, chapter: Chapter) -> Done:
     """Executes a chapter once; its tidied outputs, and what in them is refused."""
+    begin = time.monotonic()
     try:
         from kernel import execute  # seconds of imports that --check does not need
     except ModuleNotFoundError as missing:
@@ -208,11 +233,11 @@ def run(book: Book, chapter: Chapter) -> tuple[list[list[dict]], list[Problem]]:
         files = ", ".join(done.left_behind)
         remedy = "write them in a tempfile.TemporaryDirectory()"
         problems.append(Problem(chapter.file, 1, 0, f"the chapter left {files} behind", remedy))
-    return outputs, problems
+    return Done(outputs, problems, time.monotonic() - begin)
 
 
 def report(problems: list[Problem]) -> int:
-    for problem in problems:
+    for problem in sorted(problems, key=lambda problem: (problem.file, problem.line)):
         say(f"refused: {problem}")
     return 1 if problems else 0
 

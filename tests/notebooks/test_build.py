@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import os
 import shutil
 import signal
@@ -160,6 +161,26 @@ def test_everything_refused_in_the_outputs_is_listed_at_once_and_nothing_is_writ
     assert "never" not in said
     assert notebook_bytes(empty_book) == {}
     assert [p.name for p in (empty_book / "notebooks").iterdir()] == ["src"]
+
+
+def test_several_chapters_run_side_by_side_and_one_that_fails_stops_no_other(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, sources = notebook_bytes(copy), copy / "notebooks" / "src"
+    for number in (22, 23):
+        shutil.copy(sources / "21_sample.py", sources / f"{number}_sample.py")
+    (sources / "24_bad.py").write_text(TITLE + "# %%\n1 / 0\n", encoding="utf-8")
+    assert build.main(["--force"], copy) == 1
+    out, said = capsys.readouterr()
+    assert re.search(r"24_bad\.py:\d+: cell \d+: ZeroDivisionError", said)
+    assert "3 built, 0 already fresh" in out
+    after = notebook_bytes(copy)
+    assert {name: after[name] for name in before} == before
+    for language in ("zh", "en"):
+        one, other = (after[f"notebooks/{language}/{n}_sample.ipynb"] for n in (21, 22))
+        cells = [json.loads(notebook)["cells"] for notebook in (one, other)]
+        assert cells[0] == cells[1]
+    assert [name for name in after if "24_bad" in name] == []
 
 
 def test_a_kernel_that_dies_is_a_problem_of_its_cell(empty_book: Path) -> None:
