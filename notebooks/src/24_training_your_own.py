@@ -710,9 +710,9 @@ torch.manual_seed(0)
 reader = Qwen2ForCausalLM(two_groups).eval()
 numbers = [1020, 1021, 1022, 1023]  # stand for [1] to [4]
 write_passage_heads(reader, numbers, torch.Generator().manual_seed(1))
-slow, _ = slow_pairs(two_groups.rope_theta, two_groups.head_dim, 512)
+pairs, _ = slow_pairs(two_groups.rope_theta, two_groups.head_dim, 512)
 distances = torch.arange(512)
-nearness = -(distances[:, None] * reader.model.rotary_emb.inv_freq[slow]).sin().sum(-1)
+nearness = -(distances[:, None] * reader.model.rotary_emb.inv_freq[pairs]).sin().sum(-1)
 assert (nearness.diff() < 0).all()
 # %%
 passages = torch.randint(0, 1000, (4, 25), generator=torch.Generator().manual_seed(2))
