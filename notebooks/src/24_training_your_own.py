@@ -22,7 +22,7 @@
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一章：[31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb)。
 #
 # **预备知识**：第 21 到 23 章（第 13 章讲过一次训练，这里不重复，只讲新的）。
-# **用时**：两个 CPU 核上全部运行约一分钟，大半花在第 4、5 节的现场训练上；不联网，不下载任何东西。
+# **用时**：两个 CPU 核上全部运行约一分半钟，大半花在第 4、5 节的现场训练上；不联网，不下载任何东西。
 #
 # 字母沿用前几章：`T` 词元数，`D` 模型宽度，`H` 头数，`Dh` 头宽，`V` 词表大小，`L` 层数。
 # %% [markdown] lang="en"
@@ -51,7 +51,7 @@
 #
 # **You need**: chapters 21 to 23 (chapter 13 was about training too; what it explained is not
 # repeated).
-# **Time**: the whole chapter runs in about a minute on two CPU cores, most of it the training of sections
+# **Time**: the whole chapter runs in about a minute and a half on two CPU cores, most of it the training of sections
 # 4 and 5; no network, no downloads.
 #
 # The letters are those of the last chapters: `T` tokens, `D` model width, `H` heads, `Dh` head width, `V`
