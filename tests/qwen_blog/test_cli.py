@@ -221,3 +221,16 @@ def test_an_exam_without_questions_is_refused(option, tmp_path, capsys) -> None:
     code, _, err = run(capsys, "exam", "--out", tmp_path / "exam", option, 0)
     assert (code, err) == (1, f"error: {option} 0 must be at least 1\n")
     assert not (tmp_path / "exam").exists()
+
+
+@pytest.mark.parametrize("asked", ["cuda", "auto"])
+def test_under_torchrun_each_process_takes_a_gpu_of_its_own(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.set_device", taken.append)
+    assert commands._device(asked) == "cuda"
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert (commands._device(asked), taken) == ("cuda:1", [1])
+    assert commands._device("cpu") == "cpu"
