@@ -5,12 +5,13 @@
 
 To cite, a model finds a word in a passage and reads this note off it. Training finds such heads
 too, but late: a note is worth nothing as long as nobody reads it, and there is nothing to read as
-long as nobody writes it. As in `induction.py` nothing is frozen. So they are written when a model
-can find and copy already: earlier nobody would read the notes, and training would dissolve them.
+long as nobody writes it. As in `induction.py` nothing is frozen, so it matters when they are
+written: once a model can find and copy. Earlier no layer reads the notes, and training dissolves
+them.
 
 All numbers get a common part, by which a head tells them from other tokens. Which one is the
-latest, it tells by the distance: a constant q against a constant k scores, in each rotary pair,
-the sine or cosine of the angle between them, and the sine of a slow pair grows with the distance.
+latest, it tells by the distance: a constant q at 90 degrees to a constant k scores, in a rotary
+pair, minus the sine of the angle between them, and for a slow pair that falls with the distance.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ passages before many and long ones. Chapter 24.
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -179,6 +179,9 @@ def _language(rng: random.Random) -> Language:
     return rng.choice(("zh", "en"))
 
 
+_FULL = TrainingConfig(rows_per_step=2, precision="bf16", compiled=True)
+_SMALL = TrainingConfig(rows_per_step=2, row_tokens=1536, learning_rate=3e-3, warmup_steps=40)
+
 TINY_QWEN2 = Recipe(
     name="tiny-qwen2",
     model=Qwen2Config(
@@ -196,42 +199,36 @@ TINY_QWEN2 = Recipe(
     stages=(
         Stage(
             "pretrain",
-            TrainingConfig(
+            replace(
+                _FULL,
                 steps=1000,
-                rows_per_step=2,
                 learning_rate=2.5e-3,
                 min_lr_ratio=0.5,
-                precision="bf16",
                 validate_every=250,
-                compiled=True,
             ),
             pretraining_text,
         ),
         Stage(
             "read",
-            TrainingConfig(
+            replace(
+                _FULL,
                 steps=700,
-                rows_per_step=2,
                 learning_rate=1.5e-3,
                 min_lr_ratio=0.7,
-                precision="bf16",
                 validate_every=350,
-                compiled=True,
                 seed=1,
             ),
             short_conversation,
         ),
         Stage(
             "cite",
-            TrainingConfig(
+            replace(
+                _FULL,
                 steps=120,
-                rows_per_step=2,
                 learning_rate=1e-3,
                 min_lr_ratio=0.7,
                 warmup_steps=20,
-                precision="bf16",
                 validate_every=120,
-                compiled=True,
                 seed=2,
             ),
             location,
@@ -239,14 +236,12 @@ TINY_QWEN2 = Recipe(
         ),
         Stage(
             "sft",
-            TrainingConfig(
+            replace(
+                _FULL,
                 steps=12_000,
-                rows_per_step=2,
                 learning_rate=1.5e-3,
                 min_lr_ratio=0.02,
-                precision="bf16",
                 validate_every=1000,
-                compiled=True,
                 seed=3,
             ),
             conversation,
@@ -272,12 +267,9 @@ NANO = Recipe(
     stages=(
         Stage(
             "pretrain",
-            TrainingConfig(
+            replace(
+                _SMALL,
                 steps=80,
-                rows_per_step=2,
-                row_tokens=1536,
-                learning_rate=3e-3,
-                warmup_steps=40,
                 min_lr_ratio=0.7,
                 validate_every=80,
             ),
@@ -285,12 +277,9 @@ NANO = Recipe(
         ),
         Stage(
             "sft",
-            TrainingConfig(
+            replace(
+                _SMALL,
                 steps=760,
-                rows_per_step=2,
-                row_tokens=1536,
-                learning_rate=3e-3,
-                warmup_steps=40,
                 min_lr_ratio=0.05,
                 validate_every=100,
                 seed=1,

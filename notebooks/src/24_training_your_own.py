@@ -10,7 +10,8 @@
 # 2. **分词器**：词表多大合适？
 # 3. **损失**：为什么从 $\ln V$ 开始往下走，头几十步学到的是什么？
 # 4. **平台期**：为什么损失落到一处，就很久不动？
-# 5. **归纳头与跳跃**：要长出什么，它才掉得下去？不等它长，能不能亲手写进权重？
+# 5. **归纳头与跳跃**：要长出什么，它才掉得下去？不等它长，能不能亲手写进权重？引用
+#    又要怎样的头？
 # 6. **打包**：许多段对话装进一行，为什么谁也不许看见邻居？
 # 7. **监督微调**：为什么只在回答上算损失？
 # 8. **一步是怎样走的**：学习率、裁剪、bfloat16、断点续训、多进程。
@@ -40,7 +41,7 @@
 # 3. **The loss**: why does it begin at $\ln V$, and what is learnt in the first dozens of steps?
 # 4. **The plateau**: why does the loss come down to some number, and then stand still for so long?
 # 5. **Induction heads and the jump**: what has to grow for it to fall? Need we wait, or can we write it
-#    into the weights by hand?
+#    into the weights by hand? And which heads does citing take?
 # 6. **Packing**: many conversations in one row; why must none see its neighbour?
 # 7. **Supervised fine-tuning**: why is the loss on replies only?
 # 8. **How a step is made**: learning rate, clipping, bfloat16, exact resume, several processes.

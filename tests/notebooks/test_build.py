@@ -190,10 +190,15 @@ def test_a_kernel_that_dies_is_a_problem_of_its_cell(empty_book: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C is no signal to one process")
-def test_ctrl_c_stops_the_build_and_keeps_the_old_notebooks(copy: Path) -> None:
+@pytest.mark.parametrize("chapters", [1, 4])
+def test_ctrl_c_stops_the_build_and_keeps_the_old_notebooks(copy: Path, chapters: int) -> None:
+    """From a terminal it reaches all processes of the build."""
     before = notebook_bytes(copy)
     wait = "import pathlib\nimport time\npathlib.Path('begun').touch()\ntime.sleep(60)\n"
     edit(copy / "notebooks/src/21_sample.py", "import os\n", wait + "import os\n")
+    for number in range(22, 21 + chapters):
+        source = copy / "notebooks/src/21_sample.py"
+        shutil.copy(source, source.with_name(f"{number}_sample.py"))
     # without a terminal SIGINT may be ignored from birth
     code = f"""
 import signal, sys
@@ -203,12 +208,14 @@ sys.path.insert(0, {str(NOTEBOOKS)!r})
 import build
 sys.exit(build.main([], Path({str(copy)!r})))
 """
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as run:
+    command = [sys.executable, "-c", code]
+    apart = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, **apart) as run:
         deadline = time.monotonic() + 30
-        while not list((copy / "notebooks").glob(".run-*/begun")):
+        while len(list((copy / "notebooks").glob(".run-*/begun"))) < min(chapters, 2):
             assert time.monotonic() < deadline, "the chapter never began"
             time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
+        os.killpg(run.pid, signal.SIGINT)
         _, said = run.communicate(timeout=20)
     assert "interrupted" in said
     assert "Traceback" not in said
