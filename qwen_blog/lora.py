@@ -88,7 +88,7 @@ def merged_weight(weight: Tensor, A: Tensor, B: Tensor, scale: float) -> Tensor:
 
 
 class LoraLinear(nn.Module):
-    """`lora_linear` around a layer: its weight and bias as they are, and a learnt pair beside."""
+    """`lora_linear` around a layer: its weight and bias as they are, and a learned pair beside."""
 
     def __init__(
         self, base_layer: nn.Linear, config: LoraConfig, generator: torch.Generator | None = None

@@ -32,7 +32,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` with a learnt weight."""
+    """`rms_norm` with a learned weight."""
 
     def __init__(self, hidden_size: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ class Qwen2ForCausalLM(nn.Module):
         return self.model.norm.weight.dtype
 
     def num_parameters(self) -> int:
-        """How many numbers are learnt; tied weights count once."""
+        """How many numbers are learned; tied weights count once."""
         return sum(p.numel() for p in self.parameters())
 
     def forward(

@@ -1,7 +1,7 @@
 """Recipes: which model is trained on what, for how long. `python -m qwen_blog train --recipe NAME`.
 
 A recipe first trains a tokenizer, then the model in stages: pre-training on text, where every token
-is learnt, and fine-tuning on conversations, where only replies are. Data are made as they are
+is learned, and fine-tuning on conversations, where only replies are. Data are made as they are
 needed, from a seed; what comes when is decided here: plain wordings before odd ones, few and short
 passages before many and long ones. Chapter 24.
 """
@@ -103,7 +103,7 @@ class Recipe:
 
 
 def to_sample(tokenizer: Tokenizer, made: Made) -> Sample:
-    """Ids, and which of them are learnt."""
+    """Ids, and which of them are learned."""
     if isinstance(made, str):
         return text_sample(tokenizer, made)
     return conversation_sample(tokenizer, made)
@@ -156,7 +156,7 @@ def short_conversation(rng: random.Random, progress: float) -> Made:
 
 
 def location(rng: random.Random, progress: float) -> Made:
-    """In which line? Until that is learnt, and nothing else."""
+    """In which line? Until that is learned, and nothing else."""
     return locate(rng, Grammar.load(), _language(rng))
 
 

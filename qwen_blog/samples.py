@@ -1,4 +1,4 @@
-"""Conversations and texts as training samples: ids, and for each whether it is to be learnt.
+"""Conversations and texts as training samples: ids, and for each whether it is to be learned.
 
 Of a conversation only what the assistant says has a loss, with the <|im_end|> that ends it: the
 model shall learn to answer, not to ask. Of a plain text everything has. Chapter 24.

@@ -57,7 +57,7 @@ import torch.nn.functional as F
 torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends on the threads
 
 # %% [markdown] lang="zh"
-# ## 1　地图
+# ## 1 地图
 #
 # 全书有五个 Python 包，都是写来给人读的。它们**互不导入**：单独拷走任何一个文件夹，照样能用。
 # 把它们连起来的不是代码，而是业内通用的格式：
@@ -68,7 +68,7 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 #
 # 下图由代码现查现画：蓝色的包就在这里。
 # %% [markdown] lang="en"
-# ## 1. The map
+# ## 1 The map
 #
 # The book has five Python packages, written to be read. **None imports another**:
 # copy out any one folder, and it works. What joins them is not code but the formats that
@@ -212,7 +212,7 @@ assert result.answer.startswith("734.6")
 # in chapters 41 to 43. The rest of this chapter is about what all of this turns on, today's large
 # language models: they keep one half of the translation model, the decoder, and make it very large.
 # %% [markdown] lang="zh"
-# ## 2　一句话变成整数
+# ## 2 一句话变成整数
 #
 # 模型只会算数，所以先要把文字换成整数。负责换的是**分词器（tokenizer）**：它把文字切成一段一段的
 # **词元（token）**，每个词元有一个编号（id）。
@@ -222,12 +222,12 @@ assert result.answer.startswith("734.6")
 #
 # 我们编几句话来训练它。这一章的例子都发生在刚才那个虚构的恒星系里：露摩的每颗卫星用一个频道通话。
 # %% [markdown] lang="en"
-# ## 2. A sentence becomes integers
+# ## 2 A sentence becomes integers
 #
 # A model can only calculate, so text must first become integers. This is the work of the
 # **tokenizer**: it cuts text into pieces, the **tokens**, and each token has a number, its id.
 #
-# Where to cut is learnt from text. **BPE (byte-pair encoding)** starts from the 256 single bytes and
+# Where to cut is learned from text. **BPE (byte-pair encoding)** starts from the 256 single bytes and
 # does one thing again and again: it takes the pair that most often stands side by side, and glues it
 # into a new token.
 #
@@ -282,14 +282,14 @@ for ax, sentence in zip(axes, sentences, strict=True):
 for text in [*sentences, "no such word: zyzzyva 🪐 龘"]:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 # %% [markdown] lang="zh"
-# ## 3　一个张量的旅程
+# ## 3 一个张量的旅程
 #
 # 整数有了，送进模型。下面这个模型的结构与 Qwen2 完全一样，只是小得多，权重还是随机的：说不出有意义
 # 的话，但**走的路是一样的**。
 #
 # `trace` 让一句话走一遍，把路上的每个操作都记下来。
 # %% [markdown] lang="en"
-# ## 3. The journey of one tensor
+# ## 3 The journey of one tensor
 #
 # The integers go into the model. The one below is built exactly like Qwen2, only much smaller, and
 # its weights are random: it has nothing sensible to say, but **the road is the same**.
@@ -382,7 +382,7 @@ print(inspect.getsource(rms_norm))
 x, weight = torch.randn(3, 5, 64), torch.randn(64)
 torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weight, 1e-6))
 # %% [markdown] lang="zh"
-# ## 4　让它活过来
+# ## 4 让它活过来
 #
 # 随机的权重什么也不会。我们来训练一个，选一件小得看得透、又很要紧的事：**从上文里找答案**。
 #
@@ -395,7 +395,7 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 #
 # 结尾那个重复的字母像一个收尾标签，也要模型来预测。它很容易猜：抄前一个的前一个就行。它为什么重要，一会儿就知道。
 # %% [markdown] lang="en"
-# ## 4. Make it alive
+# ## 4 Make it alive
 #
 # Random weights can do nothing. Let us train some, on a task small enough to be seen through and yet
 # important: **to find an answer in the text before it**.
@@ -476,7 +476,7 @@ print(f"{model.num_parameters():,} parameters")
 # 决定）。600 次，每次 64 段新文字。
 # 整个循环在这里：
 # %% [markdown] lang="en"
-# What does "learnt" mean? Softmax turns the model's scores into probabilities, one for each
+# What does "learned" mean? Softmax turns the model's scores into probabilities, one for each
 # possible next token. The **loss** is minus the logarithm of the true token's probability,
 # $-\ln p$: the surer the model, the nearer to 0; if all 36 symbols are equally likely, it is
 # $\ln 36 \approx 3.58$ (in a unit called the nat).
@@ -541,7 +541,7 @@ _ = ax.legend(loc="center right")
 # %% [markdown] lang="en"
 # This curve deserves a second look:
 #
-# - The closing letter is learnt quickly: copy the symbol before the last.
+# - The closing letter is learned quickly: copy the symbol before the last.
 # - The digit asked for falls to just above the level "any digit of this text" and almost stays, a
 #   **plateau**: the model knows that some digit of the text is wanted, but not which.
 # - Then the curve **drops**: it has found out how. Nobody told it; in training there is nothing but
@@ -573,7 +573,7 @@ print(f"right answers before training: {before:.0%}, after: {after:.0%}")
 # 注意力的权重是一张方阵：第 $t$ 行是位置 $t$ 在看谁，每行之和为 1。这个模型总共只有两张，每层一张。训练前后各
 # 画一遍，问的是最后那个 `k`：
 # %% [markdown] lang="en"
-# It has seen less than a billionth of them, so it has not memorised answers: it has learnt **how to
+# It has seen less than a billionth of them, so it has not memorised answers: it has learned **how to
 # find** them. Where in the model is this?
 #
 # ### Look inside
@@ -728,12 +728,12 @@ print(f"answers with a digit all the same: {says_digit:.0%}")
 # this note to find what followed the last time. **RAG (retrieval-augmented generation)** lives on this ability: passages
 # that hold the answer are put into the text first, and the model reads it from there.
 # %% [markdown] lang="zh"
-# ## 5　对一次账
+# ## 5 对一次账
 #
 # 以上的一切都出自我们自己的代码。会不会从头就写错了，只是错得自洽？请一位外人来判：把训练好的权重
 # 原样交给 `transformers` 里的 Qwen2，**一个名字都不改**，同样的文字再算一遍。
 # %% [markdown] lang="en"
-# ## 5. The proof
+# ## 5 The proof
 #
 # All of this came from our own code. Could it be wrong from the start, and only consistently so? Let
 # an outsider judge: we hand the trained weights to the Qwen2 of `transformers`, **without
@@ -780,7 +780,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # What you have done to the small model, tracing it, drawing its attention, taking out its parts, you
 # can do to this one, with the same code.
 # %% [markdown] lang="zh"
-# ## 6　接着往哪里走
+# ## 6 接着往哪里走
 #
 # 想从头学起，就按顺序读。带着问题来，可以直接跳：
 #
@@ -812,7 +812,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 #
 # 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
 # %% [markdown] lang="en"
-# ## 6. Where to go from here
+# ## 6 Where to go from here
 #
 # To learn it from the ground up, read in order. If you come with a question, go straight there:
 #

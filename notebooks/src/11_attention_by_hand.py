@@ -35,7 +35,7 @@
 # translation model of its day from little more than this one act of looking things up. Its
 # dictionary is special in three ways. An entry need not match exactly. Several can be looked up at
 # once, and are blended by how well they match. And what to look up, how entries are labelled and
-# what they say is all learnt.
+# what they say is all learned.
 #
 # This chapter writes it from the beginning. Every step uses the package's own code, and is checked
 # against torch's.
@@ -394,7 +394,7 @@ _ = axes[0].set_ylabel("weight for orange")
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
 #
 # The temperature is $\sqrt{d_k}$, for a reason that follows soon. Where do $q$, $k$ and $v$ come
-# from? In a model, the vector of each token is multiplied by three learnt matrices: "what I look
+# from? In a model, the vector of each token is multiplied by three learned matrices: "what I look
 # up", "what I am filed under", "what whoever finds me takes away". One token in three roles.
 #
 # All of the package's code:
@@ -725,7 +725,7 @@ print("exercise 2: correct")
 #
 # Let us draw them. The $q$ and $k$ below are written by hand so that they can be read: the key of a
 # word is a column of its own; its query says which words it is looking for (with a strength of 10
-# each). What a real model has learnt to align is drawn in chapter 13.
+# each). What a real model has learned to align is drawn in chapter 13.
 # %%
 source = ["我", "昨天", "买", "了", "一", "本", "书"]
 target = ["I", "bought", "a", "book", "yesterday"]
@@ -1188,7 +1188,7 @@ _ = right.set(title="by distance, divided by d_model / 2", xlabel="distance k")
 #
 # ### Relative positions: one fixed rotation
 #
-# So can "look at the token before" be learnt? The authors chose sinusoids because they supposed
+# So can "look at the token before" be learned? The authors chose sinusoids because they supposed
 # that it would be easy: turn every hand by a fixed angle, and $PE_{pos}$ becomes $PE_{pos+k}$,
 # whatever $pos$ is. For each hand,
 #
@@ -1238,7 +1238,7 @@ for ax, (title, k) in zip(axes, {"pos - 1": -1, "pos": 0, "pos + 3": 3}.items(),
 # in [chapter 21](21_tokens_to_rope.ipynb) is the same rotation; but instead of **adding** it to the
 # embeddings, it **turns** $q$ and $k$ themselves.
 #
-# The paper also tried learnt position vectors (Table 3, row E), with nearly identical results; it
+# The paper also tried learned position vectors (Table 3, row E), with nearly identical results; it
 # chose the sinusoids because they may extend to longer texts than those of training. **May**: the
 # formula has a vector for any position; whether the model can use it is another matter, and comes up
 # again in chapter 13.

@@ -15,7 +15,7 @@
 # 4. 两种层，三种注意力，谁可以看谁。（第 8 至 10 节）
 # 5. 它与 `torch.nn.Transformer` 是不是同一台机器？论文表 3 的参数量对得上吗？（第 11、12 节）
 #
-# **预备知识**：第 11 章。**用时**：两个 CPU 核上全部运行不到半分钟，不联网，不下载任何东西。
+# **预备知识**：第 11 章。**用时**：读一遍约 40 分钟；两个 CPU 核上全部运行不到半分钟，不联网，不下载任何东西。
 #
 # 全书通用的字母：`B` 一批几句话，`S` 原文的词元数，`T` 译文的词元数，`D` 模型宽度（论文的
 # $d_{\text{model}}$），`H` 头数，`Dh` 一个头的宽度，`V` 词表大小。
@@ -43,7 +43,7 @@
 # 5. Is it the same machine as `torch.nn.Transformer`? Do the parameter counts of the paper's Table
 #    3 come out? (sections 11 and 12)
 #
-# **You need**: chapter 11. **Time**: the whole chapter runs in under half a minute on two CPU
+# **You need**: chapter 11. **Time**: about 40 minutes to read; the whole chapter runs in under half a minute on two CPU
 # cores; no network, no downloads.
 #
 # The letters of this book: `B` texts in a batch, `S` tokens of the source, `T` tokens of the
@@ -291,7 +291,7 @@ for name, given in {"shifted": batch.target_in, "not shifted": batch.target_out}
 # %% [markdown] lang="zh"
 # 不错开的那个，换了原文也几乎不在意：它没有学翻译，只学会了抄。训练的损失再漂亮，也说明不了什么。
 # %% [markdown] lang="en"
-# The one without the shift hardly minds: it has not learnt to translate, it has learnt to copy.
+# The one without the shift hardly minds: it has not learned to translate, it has learned to copy.
 # However good its training loss looks, it says nothing.
 # %% [markdown] lang="zh"
 # ## 3 嵌入：$\sqrt{D}$，和一个矩阵的三份工
@@ -503,7 +503,7 @@ _ = axes[0].set_ylabel("input changed at")
 #
 # $$\mathrm{LN}(x)_{btd} = \gamma_d\,\frac{x_{btd} - \mu_{bt}}{\sqrt{\sigma^2_{bt} + \epsilon}} + \beta_d, \qquad \mu_{bt} = \frac{1}{D}\sum_d x_{btd}, \qquad \sigma^2_{bt} = \frac{1}{D}\sum_d (x_{btd} - \mu_{bt})^2$$
 #
-# $\gamma$ and $\beta$ are learnt, a scale and a shift; the small $\epsilon$ keeps the divisor from 0.
+# $\gamma$ and $\beta$ are learned, a scale and a shift; the small $\epsilon$ keeps the divisor from 0.
 # The formula of BatchNorm is the same with $\mu_d$ and $\sigma^2_d$, averaged over $b$ and $t$, in
 # place of $\mu_{bt}$ and $\sigma^2_{bt}$. We compute both by hand and compare with torch:
 # %%
@@ -849,7 +849,7 @@ print(f"post-norm, 18 layers: the top layer's gradient is {ratio:.0f} times the 
 # > leave out the warm-up, and blame the model for not training.
 #
 # **What this has to do with warm-up.** There is one learning rate for all layers. When post-norm
-# starts, the top layers are pushed hard while those below have learnt nothing yet; with large steps
+# starts, the top layers are pushed hard while those below have learned nothing yet; with large steps
 # right away, the top may run to places from which it is hard to come back. Warm-up starts near 0
 # and raises the learning rate slowly, so that the first steps are small. As Adam rescales gradients
 # by their size, sizes alone settle nothing; we have to train. The task is to write five tokens

@@ -16,7 +16,7 @@
 # 6. 随书附带的模型有多准，错在哪里，眼睛往哪儿看？（第 9 节）
 # 7. 换成你自己的语料。（第 10 节）
 #
-# **预备知识**：第 11、12 章。**用时**：两个 CPU 核上全部运行不到 4 分钟，大半花在第 6 节的训练上；
+# **预备知识**：第 11、12 章。**用时**：读一遍约 50 分钟；两个 CPU 核上全部运行不到 4 分钟，大半花在第 6 节的训练上；
 # 不联网，不下载任何东西。
 #
 # 字母沿用前两章：`B` 一批几对，`S` 原文长度，`T` 译文长度，`D` 模型宽度，`V` 词表大小。
@@ -46,7 +46,7 @@
 #    (section 9)
 # 7. And now a corpus of your own. (section 10)
 #
-# **You need**: chapters 11 and 12. **Time**: the whole chapter runs in under 4 minutes on two CPU
+# **You need**: chapters 11 and 12. **Time**: about 50 minutes to read; the whole chapter runs in under 4 minutes on two CPU
 # cores, most of it the training of section 6; no network, no downloads.
 #
 # The letters are those of the last two chapters: `B` pairs in a batch, `S` source length, `T`
@@ -158,7 +158,7 @@ _ = ax.axis("off")
 #
 # And this corpus never ends, and has no misprints.
 #
-# ### No question that was learnt by heart
+# ### No question that was learned by heart
 #
 # **Question.** Take some of the data at random for the test and train on the rest: is that fair?
 #
@@ -1072,8 +1072,8 @@ print("exercise 4: correct")
 # tries all continuations; these are ranked together by their total probability, and only $k$ stay.
 # One that meets `</s>` is a candidate translation. With $k = 1$ this is greedy decoding.
 #
-# The shipped model is so sure of what it has learnt that the tree would have one branch. Let us ask
-# it for something it has not learnt: in speech 五万八, "five ten-thousands eight", is 58,000; its
+# The shipped model is so sure of what it has learned that the tree would have one branch. Let us ask
+# it for something it has not learned: in speech 五万八, "five ten-thousands eight", is 58,000; its
 # data never leaves a unit out like that.
 # %%
 from tiny_transformer.beam import beam_search
@@ -1253,9 +1253,9 @@ for text, best in zip(lines, translator.translations(lines), strict=True):
 # %% [markdown] lang="en"
 # The last three are meant to trouble it. 一万五 is, in speech, fifteen thousand, and never occurs
 # in the training data: the answer is right, but nobody taught it, so do not count on it. 两, another
-# word for two, it has not learnt, and a Chinese character slips into its English; and 你好, "hello",
+# word for two, it has not learned, and a Chinese character slips into its English; and 你好, "hello",
 # is no number at all. It cannot say "I do not know" and picks what looks most like something it has
-# learnt. A score far from 0 is a warning at times, but 一万五, never learnt, has the best of all: do not
+# learned. A score far from 0 is a warning at times, but 一万五, never learned, has the best of all: do not
 # rely on it.
 #
 # ### Where it looks
@@ -1451,7 +1451,7 @@ for direction in DIRECTIONS:
 # %% [markdown] lang="zh"
 # 会的，一道不错；更大的数，垮了：译文比该有的短，常常整整丢掉一级。是因为题目太长吗？数一数就知道：
 # %% [markdown] lang="en"
-# What it has learnt it knows without a mistake; with the larger numbers it breaks down: the outputs
+# What it has learned it knows without a mistake; with the larger numbers it breaks down: the outputs
 # are too short, often a whole group of digits is lost. Are the texts too long for it? Let us count:
 # %%
 def num_tokens(things):
@@ -1497,7 +1497,7 @@ for direction, wanted in zip(DIRECTIONS, ("english", "chinese"), strict=True):
 #
 # When the paper chose sinusoids for the positions, it said that they **may** let the model go on to
 # sequences longer than in training (section 3.5). This exam cannot tell, since what is longer is a
-# new combination as well. It does tell that this model has not learnt how to read numbers, but how to
+# new combination as well. It does tell that this model has not learned how to read numbers, but how to
 # read the kinds of numbers it has seen. To make it read more, the plain way is to put more kinds into
 # the training.
 #

@@ -13,7 +13,7 @@
 # 3. 许多个头怎样分工，又怎样共用键和值？（第 3、4 节，GQA）
 # 4. 一个词元一个词元地生成时，看过的东西怎样不必重算？（第 5、6 节，**KV 缓存**，KV cache，键值缓存）
 #
-# **预备知识**：矩阵乘法、softmax、张量的形状，以及第 21 章的 RMSNorm 和 RoPE。**用时**：两个 CPU 核
+# **预备知识**：矩阵乘法、softmax、张量的形状，以及第 21 章的 RMSNorm 和 RoPE。**用时**：读一遍约 50 分钟；两个 CPU 核
 # 上全部运行约 30 秒，不联网，不下载任何东西。
 #
 # 全书通用的字母：
@@ -46,7 +46,7 @@
 #    **KV cache**, the keys and values that are kept)
 #
 # **You need**: matrix products, softmax, shapes of tensors, and RMSNorm and RoPE from chapter 21.
-# **Time**: the whole chapter runs in about 30 seconds on two CPU cores; no network, no downloads.
+# **Time**: about 50 minutes to read; the whole chapter runs in about 30 seconds on two CPU cores; no network, no downloads.
 #
 # The letters of this book:
 #
@@ -262,7 +262,7 @@ print("exercise 1: correct")
 # **Question.** In training, all places of a text predict their next token at once. The row of *ate*
 # must predict *fish*; but in the picture above, 0.48 of its weight lies on *fish*. With the answer
 # in plain sight there is nothing to learn. And in generation there is no *fish* yet, so whatever
-# was learnt that way is of no use.
+# was learned that way is of no use.
 #
 # **Idea.** Place $t$ may look at no later place: $s \le t$. This table is the **causal mask**.
 # %%
@@ -1593,7 +1593,7 @@ for mask in (causal_mask(4, 9), causal_mask(4, 9, real), causal_mask(4, 9, real,
     torch.testing.assert_close(candidate(q, k, v, mask), truth)
 print("exercise 6: correct")
 # %% [markdown] lang="zh"
-# ### 检查你自己的代码
+# ## 检查你自己的代码
 #
 # 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 torch、`transformers` 和逐格数出来的掩码，不是我们的代码。在仓库的根目录里：
 #
@@ -1615,7 +1615,7 @@ print("exercise 6: correct")
 #
 # 在笔记本里用 `check`。下面这一份先 softmax，然后才把不许看的清零（第 2 节）。
 # %% [markdown] lang="en"
-# ### Check your own code
+# ## Check your own code
 #
 # What you write can stand in the place of the package's own, under the same tests; the judges are torch, `transformers`,
 # and masks counted cell by cell, not our code. In the root of the repository:

@@ -20,7 +20,7 @@
 # 上一章：[22 · 穿过注意力](22_attention_and_cache.ipynb)。下一章：[24 · 训练你自己的小 Qwen2](24_training_your_own.ipynb)。
 #
 # **预备知识**：第 21、22 章。
-# **用时**：两个 CPU 核上全部运行约 30 秒，其中现场训练一个小模型约 5 秒；不联网，不下载任何东西。
+# **用时**：读一遍约 60 分钟；两个 CPU 核上全部运行约 30 秒，其中现场训练一个小模型约 5 秒；不联网，不下载任何东西。
 #
 # 字母沿用前两章：`B` 一批几句话，`T` 这次送进来几个词元，`D` 模型宽度，`H` 查询头数，`K` 键/值头数，
 # `Dh` 头宽，`V` 词表大小；本章再加两个：`I` 是 MLP 的中间宽度，`L` 是层数。
@@ -44,7 +44,7 @@
 # 8. **A real Qwen2.5**: what to change to load it.
 # 9. **Exercises.**
 #
-# **You need**: chapters 21 and 22. **Time**: the whole chapter runs in about 30 seconds on two CPU
+# **You need**: chapters 21 and 22. **Time**: about 60 minutes to read; the whole chapter runs in about 30 seconds on two CPU
 # cores, some 5 of which train a small model; no network, no downloads. Previous:
 # [22 · Through attention](22_attention_and_cache.ipynb). Next:
 # [24 · Training your own tiny Qwen2](24_training_your_own.ipynb).
@@ -85,7 +85,7 @@ transformers.logging.disable_progress_bar()
 
 
 # %% [markdown] lang="zh"
-# ## 1　一个张量的旅程
+# ## 1 一个张量的旅程
 #
 # **问题**　把 5 个编号交给模型，得到 `(1, 5, 2048)` 的分数。中间到底发生了什么，按什么次序？
 #
@@ -95,7 +95,7 @@ transformers.logging.disable_progress_bar()
 #
 # 取四层的小模型 `Qwen2Config.nano()`，参数全部随机（第 21 章第 3 节讲过为什么）。
 # %% [markdown] lang="en"
-# ## 1. The journey of a tensor
+# ## 1 The journey of a tensor
 #
 # **Question.** Give a model 5 ids, and get scores of shape `(1, 5, 2048)`. What happens in between, in
 # what order?
@@ -167,7 +167,7 @@ table(layer_0)
 # >
 # > 1. I enter layer 0 as `1x5x128`. One copy of me waits at the door (the residual); the other goes
 # >    to `input_layernorm`: square, mean, plus $\epsilon$, one over the root, times myself. My standard
-# >    deviation is now 1, and each column is multiplied by a learnt weight.
+# >    deviation is now 1, and each column is multiplied by a learned weight.
 # > 2. Three `linear`s make me into q (128 numbers, 4 heads), and k and v (64 numbers, 2 heads each). q
 # >    and k are each multiplied by cos, by sin, and added up (`neg` is the minus sign in `rotate_half`):
 # >    turned by an angle that depends on the position. v is not turned.
@@ -243,7 +243,7 @@ for name, walk in walks.items():
 # **Try it.** Which operations lie beside the path (`on_path` is false)? Guess, then print
 # `[s.op for s in journey if not s.on_path]`.
 # %% [markdown] lang="zh"
-# ## 2　SwiGLU：带门的 MLP
+# ## 2 SwiGLU：带门的 MLP
 #
 # **问题**　注意力负责在词元之间搬运，MLP 负责在一个词元内部加工。2017 年的 MLP 是两个矩阵夹一个 ReLU。
 # Qwen2 用三个矩阵，其中一路是“门”。为什么？
@@ -258,7 +258,7 @@ for name, walk in walks.items():
 #
 # 三个矩阵都没有偏置。代码只有一行：
 # %% [markdown] lang="en"
-# ## 2. SwiGLU: an MLP with a gate
+# ## 2 SwiGLU: an MLP with a gate
 #
 # **Question.** Attention carries things between tokens; the MLP works within one token. In 2017 the
 # MLP was two matrices with a ReLU between them. Qwen2 has three, and one of them is a "gate". Why?
@@ -415,7 +415,7 @@ assert family["7B"][1] == 7_615_616_512
 #
 # **Try it.** Change `multiplier` so that it computes $a^2$ from one input. (Hint: $b = a$.)
 # %% [markdown] lang="zh"
-# ## 3　残差流：每一层只改一点
+# ## 3 残差流：每一层只改一点
 #
 # ### 先训练一个懂点东西的模型
 #
@@ -428,7 +428,7 @@ assert family["7B"][1] == 7_615_616_512
 # 这得用上注意力。行星的概率按 $1, \frac12, \frac13, \dots$ 递减，模型学得准不准，因此有标准答案。
 # 每颗行星还有一种颜色**从不出现**在训练里，留到考试时用：背句子的模型答不出来。
 # %% [markdown] lang="en"
-# ## 3. The residual stream: each layer changes a little
+# ## 3 The residual stream: each layer changes a little
 #
 # ### First, a model that knows something
 #
@@ -441,7 +441,7 @@ assert family["7B"][1] == 7_615_616_512
 # Planet and colour are drawn at random, so there are just two places where one must guess; all the
 # rest follows. For the Chinese name and colour the model has to **look back** at the English, and for
 # that it needs attention. The planets' probabilities fall as $1, \frac12, \frac13, \dots$, so we know
-# the right answer and can see how well the model learnt it. And for each planet one colour **never
+# the right answer and can see how well the model learned it. And for each planet one colour **never
 # occurs** in training but is kept for the exam: a model that learns sentences by heart will fail.
 # %%
 NAMES = {"Lumo": "露摩", "Vera": "维拉", "Kito": "基托", "Orin": "欧林"}
@@ -551,7 +551,7 @@ _ = ax.set(ylabel="nats a token", title=f"{toy.num_parameters():,} parameters")
 # The dashed line is not drawn by taste. Only two things in these texts cannot be predicted: the name
 # (its entropy is $-\sum p \ln p$) and the colour (one of five, $\ln 5$). Their sum, divided by the
 # number of tokens in a sentence, is a floor: on newly drawn sentences no model gets below it on average
-# (a single batch may, by luck, dip under it). After 150 steps, what can be learnt has been learnt.
+# (a single batch may, by luck, dip under it). After 150 steps, what can be learned has been learned.
 # The exam:
 # %%
 from qwen_blog import GenerationConfig, generate
@@ -795,7 +795,7 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 # **Try it.** Put other names and colours into `sentence("Orin", "gold")`. Then put `untrained` in the place
 # of `toy`: does the top row still repeat itself?
 # %% [markdown] lang="zh"
-# ## 4　输出层：从分数到损失
+# ## 4 输出层：从分数到损失
 #
 # **问题**　流到了出口，每个词元还是 $D$ 个数。它怎样变成“下一个词元是谁”，又怎样知道自己错了多少？
 #
@@ -813,7 +813,7 @@ _ = ax.set(xlabel="token read", title="best guess half-way; colour: how likely t
 #
 # 标签 $y$ 与输入**对齐**着给，错开一位在函数里做：
 # %% [markdown] lang="en"
-# ## 4. The output layer: from scores to a loss
+# ## 4 The output layer: from scores to a loss
 #
 # **Question.** At the way out, each token is still $D$ numbers. How do they become "the next token is
 # this one", and how does the model learn how wrong it was?
@@ -922,7 +922,7 @@ for tied in (False, True):
 # %% [markdown] lang="en"
 # On random text both are near $\ln V$. But "the same token over and over" comes naturally to a model with
 # tied weights: its loss is clearly below $\ln V$, for the same reason as the top row of the lens in the
-# last section. On repetitive text this check would tell you that something had been learnt already.
+# last section. On repetitive text this check would tell you that something had been learned already.
 #
 # > **Where the tutorials you may have read go wrong.** First, they shift twice: the data set moves the
 # > labels by one, and the model does so again; it then learns to predict the token after the next, and
@@ -935,7 +935,7 @@ for tied in (False, True):
 # **Try it.** The untied model is not quite at $\ln V$. For logits of variance $s^2$, the expected
 # loss is about $\ln V + s^2/2$. Check it with `fresh`.
 # %% [markdown] lang="zh"
-# ## 5　生成：一次一个词元
+# ## 5 生成：一次一个词元
 #
 # ### 循环
 #
@@ -944,7 +944,7 @@ for tied in (False, True):
 # **想法**　选一个，接在后面，再来一遍。笨办法每次把整段重新送进去；有了 KV 缓存（第 22 章），
 # **预填充**（prefill）把提示词一次送完，之后**解码**（decode）每步只送一个新词元。两种办法，答案相同：
 # %% [markdown] lang="en"
-# ## 5. Generation: one token at a time
+# ## 5 Generation: one token at a time
 #
 # ### The loop
 #
@@ -1216,7 +1216,7 @@ print("20 seeds, the same tokens; the last:", ours.text)
 # **Try it.** Put the logits of another prompt into `views`, such as the colours after English `a`.
 # Which treatment is the first to leave a single token?
 # %% [markdown] lang="zh"
-# ## 6　证明：它就是 Qwen2
+# ## 6 证明：它就是 Qwen2
 #
 # > **旅客自述**　我走完了全程。可是，怎么知道这就是 Qwen2 的路，而不是一条长得很像的路？
 # 形状对，不报错，甚至训练得起来，都不算数。
@@ -1229,7 +1229,7 @@ print("20 seeds, the same tokens; the last:", ours.text)
 # 为什么非要全部随机？刚造好的模型，偏置全是 0，归一化权重全是 1。漏写一个偏置，等于加 0；
 # 忘了乘权重，等于乘 1。错误被初始值遮得严严实实。先数一数，有多少张量是这样：
 # %% [markdown] lang="en"
-# ## 6. The proof: it is Qwen2
+# ## 6 The proof: it is Qwen2
 #
 # > **The tensor speaks.** I have walked the whole way. But how do we know that this is Qwen2's way, and
 # > not one that looks much like it? Right shapes, no errors, even that it can be trained: none of this
@@ -1717,7 +1717,7 @@ assert all(torch.equal(a, b) for a, b in zip(home.parameters(), toy.parameters()
 #
 # **Try it.** Add a mistake of your own to `SABOTAGE`. Guess what it looks like in the map, then run.
 # %% [markdown] lang="zh"
-# ## 7　速度：每个词元读多少字节
+# ## 7 速度：每个词元读多少字节
 #
 # **问题**　第 22 章算过：解码受限于内存。那么一台机器每秒最多能生成几个词元，又有哪些办法更快？
 #
@@ -1728,7 +1728,7 @@ assert all(torch.equal(a, b) for a, b in zip(home.parameters(), toy.parameters()
 #
 # 以每秒 30 GB 为例（普通电脑内存的量级），换成你的机器只需改一个数：
 # %% [markdown] lang="en"
-# ## 7. Speed: how many bytes for one token
+# ## 7 Speed: how many bytes for one token
 #
 # **Question.** Chapter 22 worked out that decoding is bound by memory. How many tokens a second can a
 # machine make at most, and what makes it faster?
@@ -1874,7 +1874,7 @@ for name, logits in {
 # > floating-point operations; in decoding, bytes decide. Second, "the KV cache is the small part": change
 # > the `4096` above to `131072`. Third, speed without error: with quantisation, measure both.
 # %% [markdown] lang="zh"
-# ## 8　换上真正的 Qwen2.5
+# ## 8 换上真正的 Qwen2.5
 #
 # 本章的代码一行不改，就能跑公布的模型：把 Qwen2 或 Qwen2.5 的文件夹下载到本地（不在本章里下载），然后
 #
@@ -1897,7 +1897,7 @@ for name, logits in {
 #
 # 装不装得下，先算一算：
 # %% [markdown] lang="en"
-# ## 8. A real Qwen2.5
+# ## 8 A real Qwen2.5
 #
 # The code of this chapter runs the published models without a change. Download the folder of a Qwen2 or
 # Qwen2.5 (this chapter does not), and then
@@ -1928,7 +1928,7 @@ for name, (config, numbers) in family.items():
     cache_gb = KVCache(config, 1, 8192, torch.float16, "meta").nbytes / 1e9
     print(f"{name:>7}{gb[0]:23.1f}{gb[1]:10.1f}{cache_gb:36.2f}")
 # %% [markdown] lang="zh"
-# ## 9　练习
+# ## 9 练习
 #
 # 把 `candidate` 换成你自己的函数，运行那一格；没有报错，就是对的。练习 1、2、4 的裁判是 `transformers`，
 # 不是我们的代码。
@@ -1936,7 +1936,7 @@ for name, (config, numbers) in family.items():
 # **练习 1**　写 `apply_top_p(logits, p)`：形状 `(B, V)`，保留概率之和至少为 $p$ 的最少几个词元，其余变成
 # $-\infty$。难点有二：跨过门槛的那个要留；排好序以后，怎样把结果放回原来的次序（提示：`scatter`）。
 # %% [markdown] lang="en"
-# ## 9. Exercises
+# ## 9 Exercises
 #
 # Put your own function in the place of `candidate` and run the cell; if no assertion complains, it is
 # right. In exercises 1, 2 and 4 the judge is `transformers`, not our code.
@@ -2023,7 +2023,7 @@ for mine, row in zip(candidate(toy, tasks, 18), theirs, strict=True):
     assert mine == [*row, end][: [*row, end].index(end)]
 print("exercise 4: correct")
 # %% [markdown] lang="zh"
-# ### 检查你自己的代码
+# ## 检查你自己的代码
 #
 # 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 `transformers`，不是我们的代码。在仓库的根目录里：
 #
@@ -2044,7 +2044,7 @@ print("exercise 4: correct")
 #
 # （`rms_norm` 也在其中，题目在第 21 章。）在笔记本里用 `check`。下面这一份，每个位置问的是它自己的词元。
 # %% [markdown] lang="en"
-# ### Check your own code
+# ## Check your own code
 #
 # What you write can stand in the place of the package's own, under the same tests; the judge is `transformers`, not our
 # code. In the root of the repository:

@@ -23,7 +23,7 @@
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一章：[31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb)。
 #
 # **预备知识**：第 21 到 23 章（第 13 章讲过一次训练，这里不重复，只讲新的）。
-# **用时**：两个 CPU 核上全部运行约一分半钟，大半花在第 4、5 节的现场训练上；不联网，不下载任何东西。
+# **用时**：读一遍约 50 分钟；两个 CPU 核上全部运行约一分半钟，大半花在第 4、5 节的现场训练上；不联网，不下载任何东西。
 #
 # 字母沿用前几章：`T` 词元数，`D` 模型宽度，`H` 头数，`Dh` 头宽，`V` 词表大小，`L` 层数。
 # %% [markdown] lang="en"
@@ -36,9 +36,9 @@
 # From nothing, not even a line of text, to a small model that answers from passages. On the way:
 #
 # 1. **The corpus**: what is worth teaching to a few million parameters? How do we know that an exam
-#    question was not learnt by heart?
+#    question was not learned by heart?
 # 2. **The tokenizer**: how large should the vocabulary be?
-# 3. **The loss**: why does it begin at $\ln V$, and what is learnt in the first dozens of steps?
+# 3. **The loss**: why does it begin at $\ln V$, and what is learned in the first dozens of steps?
 # 4. **The plateau**: why does the loss come down to some number, and then stand still for so long?
 # 5. **Induction heads and the jump**: what has to grow for it to fall? Need we wait, or can we write it
 #    into the weights by hand? And which heads does citing take?
@@ -52,7 +52,7 @@
 #
 # **You need**: chapters 21 to 23 (chapter 13 was about training too; what it explained is not
 # repeated).
-# **Time**: the whole chapter runs in about a minute and a half on two CPU cores, most of it the training of sections
+# **Time**: about 50 minutes to read; the whole chapter runs in about a minute and a half on two CPU cores, most of it the training of sections
 # 4 and 5; no network, no downloads.
 #
 # The letters are those of the last chapters: `T` tokens, `D` model width, `H` heads, `Dh` head width, `V`
@@ -81,7 +81,7 @@ import torch
 
 torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends on the threads
 # %% [markdown] lang="zh"
-# ## 1　语料：每段对话一个世界
+# ## 1 语料：每段对话一个世界
 #
 # **问题**　大模型读的是整个互联网。几百万个参数装不下互联网，连一本百科全书都背不全。那么教它什么？
 #
@@ -91,14 +91,14 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 #
 # 世界虽新，说法是旧的。哪些事物、哪些关系、每个关系有哪些问法，都写在 `data/grammar/` 里：
 # %% [markdown] lang="en"
-# ## 1. The corpus: a new world for each conversation
+# ## 1 The corpus: a new world for each conversation
 #
 # **Question.** Large models read the internet. A few million parameters cannot hold it, nor even one
 # encyclopedia. So what should they learn?
 #
 # **Idea.** A skill that **needs no memory**: find the answer in the passages at hand, copy it, cite it;
 # and if it is not there, say so. To leave nothing to memorise, **each conversation happens in a
-# world of its own**: names are coined, values drawn at random. What was learnt by heart is
+# world of its own**: names are coined, values drawn at random. What was learned by heart is
 # worthless the next time; the only way is to read.
 #
 # The worlds are new, the ways to speak about them are not. Which things there are, which relations,
@@ -120,7 +120,7 @@ for language in ("en", "zh"):
 # %% [markdown] lang="en"
 # `{e}` is the thing, `{v}` the value. A `Reading` makes a world, writes passages about it, and asks about
 # them. The prompt is, to the letter, that of the RAG package in
-# [chapter 33](33_grounded_answers.ipynb); so what is learnt here is what will be asked there:
+# [chapter 33](33_grounded_answers.ipynb); so what is learned here is what will be asked there:
 # %%
 from qwen_blog.worlds.reading import Reading, Shape
 
@@ -169,7 +169,7 @@ show_talk(react(random.Random(3), grammar, "en")[1:])
 # 现过。所以留出三样，各自可以单独考：每张说法表的最后两条、十分之一的名字、十分之一的值。名字和值按
 # **校验和**分边，与抽签的运气无关（第 13 章用的是同一个办法）：
 # %% [markdown] lang="en"
-# ### No question that was learnt by heart
+# ### No question that was learned by heart
 #
 # **Question.** The worlds are random, so exam questions are new anyway. Is there anything to hold out?
 #
@@ -196,7 +196,7 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 # %% [markdown] lang="zh"
 # 练过的名字和考试的名字没有一个相同；就是训练的名字，绝大多数一辈子也只出现一次。**背，没有用。**
 #
-# ## 2　分词器：词表多大合适？
+# ## 2 分词器：词表多大合适？
 #
 # **问题**　Qwen2 的词表有十五万个词元。我们的小模型也用它，行不行？
 #
@@ -207,7 +207,7 @@ print("wordings held out:", captain.ask["en"][-HELD_OUT:])
 # No name of the exam has been trained on; and even of those for training most come up only once.
 # **Learning by heart does not pay.**
 #
-# ## 2. The tokenizer: how large a vocabulary?
+# ## 2 The tokenizer: how large a vocabulary?
 #
 # **Question.** Qwen2 has some 150,000 tokens. Why not use those?
 #
@@ -289,7 +289,7 @@ for name, t in (("by merges", tokenizers[1024]), ("whole", marked)):
     print(f"{name:10}", " | ".join(pieces))
 show_talk(locate(random.Random(8), grammar, "en"), 70)
 # %% [markdown] lang="zh"
-# ## 3　损失：从 $\ln V$ 往下走
+# ## 3 损失：从 $\ln V$ 往下走
 #
 # **问题**　训练第一步，损失应当是多少？看到怎样的数就该停下来查错？
 #
@@ -299,7 +299,7 @@ show_talk(locate(random.Random(8), grammar, "en"), 70)
 #
 # 拿一个小模型，现场读几万个词元：
 # %% [markdown] lang="en"
-# ## 3. The loss: from $\ln V$ down
+# ## 3 The loss: from $\ln V$ down
 #
 # **Question.** What should the loss be at the first step? At which number do you stop and look for a
 # mistake?
@@ -355,7 +355,7 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 # > **教程里常见的错**　只画损失，看它往下走就说“学会了”。损失是所有词元的平均，绝大多数词元不用读
 # 资料也猜得八九不离十。要看的是那件你关心的事本身：答对几题。
 #
-# ## 4　平台期
+# ## 4 平台期
 #
 # **问题**　“回头去找”这件事，是慢慢学会的，还是忽然学会的？
 #
@@ -368,12 +368,12 @@ for height, name in ((math.log(1024), "ln V"), (H1, "entropy of the frequencies"
 # whether the model can look something up in a passage.
 #
 # > **Where the tutorials you may have read go wrong.** They plot the loss, see it fall, and say "it has
-# > learnt". The loss is a mean over all tokens, and most of them can be guessed without reading the
+# > learned". The loss is a mean over all tokens, and most of them can be guessed without reading the
 # > passage. Watch the thing that you care about: how many questions are answered.
 #
-# ## 4. The plateau
+# ## 4 The plateau
 #
-# **Question.** Is looking back learnt little by little, or all of a sudden?
+# **Question.** Is looking back learned little by little, or all of a sudden?
 #
 # Take it alone, in the cleanest drill there is: a list of random letters, all different, to be
 # repeated. No grammar, no common sense, no rule that leads from one letter to the next: there is no
@@ -483,7 +483,7 @@ assert all(now["letters"] < 0.08 for now in flat)
 #
 # 平台期里的模型缺什么？
 #
-# ## 5　归纳头与跳跃
+# ## 5 归纳头与跳跃
 #
 # ### 两个头接力
 #
@@ -519,7 +519,7 @@ assert all(now["letters"] < 0.08 for now in flat)
 #
 # What does a model on the plateau lack?
 #
-# ## 5. Induction heads and the jump
+# ## 5 Induction heads and the jump
 #
 # ### A relay of two heads
 #
@@ -641,7 +641,7 @@ _ = ax.set_ylim(0, 1.03)
 #
 # 第 1 层的 0 号头，前后各是什么样子？每一行是写回答时的一个位置，每一列是题目里的一个词元：
 # %% [markdown] lang="en"
-# In the first dozen steps fewer letters are right: what is easiest is learnt first (the format, the frequent
+# In the first dozen steps fewer letters are right: what is easiest is learned first (the format, the frequent
 # tokens), and drowns the little copying that was written in; but the induction score hardly moves. And then
 # the **jump**: the score rises, the right answers follow, the loss falls, all within twenty or thirty steps.
 # Nothing is frozen, and training goes on changing every number; only the start has moved to the far side of
@@ -740,7 +740,7 @@ axes[1].images[0].set_interpolation("nearest")
 # 模型一模一样。先看你关心的那件事学会了没有；没有，就想想它需要的零件从哪里来：更干净的练习、更高的比
 # 例，或者像这里，直接写进去。
 #
-# ## 6　打包：一行里的邻居
+# ## 6 打包：一行里的邻居
 #
 # **问题**　对话有长有短，矩阵要整整齐齐。填充到一样长，填的全是白算；拼成一行呢？
 #
@@ -758,10 +758,10 @@ axes[1].images[0].set_interpolation("nearest")
 #
 # > **Where the tutorials you may have read go wrong.** "The loss has stopped moving, so the learning rate
 # > is too small (or too large), and it is time to stop." A model on a plateau looks just like one that has
-# > finished. First see whether the thing that you care about is learnt; if not, ask where the part
+# > finished. First see whether the thing that you care about is learned; if not, ask where the part
 # > that it needs is to come from: cleaner drills, more of them, or, as here, written in.
 #
-# ## 6. Packing: neighbours in a row
+# ## 6 Packing: neighbours in a row
 #
 # **Question.** Conversations are short and long, matrices are rectangles. Fill up with padding, and the
 # padding is work for nothing. Put them in one row?
@@ -795,7 +795,7 @@ for ax, mask, name in zip(axes, (causal, apart), ("one long text", "packed"), st
 # The triangles on the right are far smaller: a row of $T$ tokens has $T^2/2$ pairs, and kept apart only the
 # sum of the squares of its parts. Keeping apart is even faster.
 #
-# And if they are not? Examine the model that has just learnt to repeat: the same rows, once kept apart, and
+# And if they are not? Examine the model that has just learned to repeat: the same rows, once kept apart, and
 # once as one long text (positions still begin at 0 in each; only the neighbours are **visible**):
 # %%
 def letters_right(row, neighbours):
@@ -826,7 +826,7 @@ print("packed: the logits of each sample are those it has alone")
 # 看得见邻居，归纳头就会找到**别人的**同一个字母，抄错人家的下一个。训练时也一样：它会学到“资料里没有
 # 的，也许隔壁有”，而用的时候没有隔壁。
 #
-# ## 7　监督微调：只在回答上算损失
+# ## 7 监督微调：只在回答上算损失
 #
 # **问题**　预训练时每个词元都学。对话为什么只学助手说的话？
 #
@@ -836,7 +836,7 @@ print("packed: the logits of each sample are those it has alone")
 # what follows there. Training would suffer likewise: the model would learn that what the passage lacks may
 # be next door, and in use there is no next door.
 #
-# ## 7. Supervised fine-tuning: a loss on replies only
+# ## 7 Supervised fine-tuning: a loss on replies only
 #
 # **Question.** Pre-training learns every token. Why, of a conversation, only what the assistant says?
 #
@@ -867,7 +867,7 @@ print(f"{sum(wanted)} of {len(ids)} tokens have a loss")
 # go down to 0. In a mean over both, most of the loss is the noise of the lottery, and so is most of the
 # gradient; what there is to learn is diluted.
 #
-# Besides, we want a model that **answers**, not one that asks. `<|im_end|>` is learnt too: to stop talking
+# Besides, we want a model that **answers**, not one that asks. `<|im_end|>` is learned too: to stop talking
 # is part of an answer.
 # %%
 floor = sum(math.log(52 - i) for i in range(LONG)) / LONG
@@ -886,7 +886,7 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 # 从此不会停，一直说到上限。另一种：标签已经错开了一格，模型内部又错开一格（第 23 章），学的是“隔一
 # 个”。
 #
-# ## 8　一步是怎样走的
+# ## 8 一步是怎样走的
 #
 # **问题**　`train` 的循环只有几行：造一行数据，求梯度，更新。为什么真正的训练代码要有几百行？
 #
@@ -907,7 +907,7 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 # > limit. Another one: labels that are shifted already, given to a model that shifts them again
 # > (chapter 23), so that it learns the token after the next.
 #
-# ## 8. How a step is made
+# ## 8 How a step is made
 #
 # **Question.** The loop of `train` is a few lines: make a row, find the gradient, update. Why does real
 # training code have hundreds?
@@ -992,7 +992,7 @@ print("8 steps, or 4 and 4: equal to the last bit")
 # 而和的梯度等于梯度的和，谁来算、按什么次序算，只差舍入。最后除以**全体**有损失的词元数；各自先平均
 # 再平均，标签少的那行就占了便宜。全部代码见 [distributed.py](../../qwen_blog/distributed.py)，几十行。
 #
-# ## 9　LoRA：几千个数，一副新口吻
+# ## 9 LoRA：几千个数，一副新口吻
 #
 # **问题**　模型已经会复述了，现在想让它换个口吻，比如像船员那样先应一声。整个模型再训练一遍吗？
 #
@@ -1009,7 +1009,7 @@ print("8 steps, or 4 and 4: equal to the last bit")
 # divided by the number of labelled tokens of **all**: a mean of means would favour the rows with few labels.
 # The whole of it is a few dozen lines in [distributed.py](../../qwen_blog/distributed.py).
 #
-# ## 9. LoRA: a few thousand numbers, and a new voice
+# ## 9 LoRA: a few thousand numbers, and a new voice
 #
 # **Question.** The model can repeat. Now it should do so in another voice: answer like a ship's crew, say.
 # Train all of it once more?
@@ -1020,7 +1020,7 @@ print("8 steps, or 4 and 4: equal to the last bit")
 # $$W' = W + \frac{\alpha}{r} B A, \qquad A: r \times D_\text{in},\quad B: D_\text{out} \times r$$
 #
 # $B$ begins as 0, so the first step is the model as it was. Only $r(D_\text{in} + D_\text{out})$ numbers
-# are learnt and kept.
+# are learned and kept.
 # %%
 from qwen_blog import GenerationConfig, generate
 from qwen_blog.lora import LoraConfig, inject, lora_parameters, merge
@@ -1039,8 +1039,8 @@ def say(model, text):
 everything = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 adapter = LoraConfig(r=4, lora_alpha=16, target_modules=everything)
 voice = inject(copy.deepcopy(written), adapter, torch.Generator().manual_seed(2))
-learnt = sum(p.numel() for p in lora_parameters(voice))
-print(f"{learnt:,} numbers to learn beside {sum(p.numel() for p in written.parameters()):,}")
+learned = sum(p.numel() for p in lora_parameters(voice))
+print(f"{learned:,} numbers to learn beside {sum(p.numel() for p in written.parameters()):,}")
 assert say(voice, "Q w E r T y") == say(written, "Q w E r T y")
 print("before:", say(voice, "Q w E r T y"))
 # %%
@@ -1075,7 +1075,7 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # > **教程里常见的错**　只换了口吻，就说“微调教会了它新知识”。秩这么低的改动，改的是**怎么说**；要它
 # 知道新东西，把资料放进提示词里（第 33 章）通常更便宜，也更可靠。
 #
-# ## 10　完整的配方
+# ## 10 完整的配方
 #
 # **问题**　把前面九节装在一起，要写多少？
 #
@@ -1092,7 +1092,7 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # > taught it new knowledge". A change of such low rank changes **how** things are said. To let a model know
 # > something new, putting it into the prompt (chapter 33) is mostly cheaper, and safer.
 #
-# ## 10. The whole recipe
+# ## 10 The whole recipe
 #
 # **Question.** Nine sections put together: how much is that to write?
 #
@@ -1144,7 +1144,7 @@ for item in nano_exam(1):
 
 
 # %% [markdown] lang="zh"
-# ## 11　它不会什么，以及更大的模型
+# ## 11 它不会什么，以及更大的模型
 #
 # **问题**　几百万参数的模型会读、会抄、会引用、会叫计算器。它不会什么？
 #
@@ -1158,7 +1158,7 @@ for item in nano_exam(1):
 # （Kaplan 等 2020，arXiv:2001.08361，第 2.1 节）；训练时每个参数占 16 字节：参数、梯度、AdamW 的两个
 # 矩，各 4 字节。Qwen2.5 的预训练用了 18 万亿个词元（arXiv:2412.15115）。
 # %% [markdown] lang="en"
-# ## 11. What it cannot do, and larger models
+# ## 11 What it cannot do, and larger models
 #
 # **Question.** A model of a few million parameters reads, copies, cites, and calls a calculator. What can
 # it not do?
@@ -1166,7 +1166,7 @@ for item in nano_exam(1):
 # - **Without a passage it knows nothing.** No fact of the corpus came up twice, so there was nothing to
 #   learn by heart. That is on purpose: asked about the world, it has been taught to say so; asked in a
 #   way that it does not know, it makes things up.
-# - **It cannot calculate in its head.** The calculator is a tool; it has learnt when to call it, and how.
+# - **It cannot calculate in its head.** The calculator is a tool; it has learned when to call it, and how.
 # - **Wordings that it never saw may trip it up.** A grammar has an edge, however wide; what it scores on
 #   held-out wordings has to be reported apart.
 # - **It has no room for knowledge.** Experiments put the limit at about 2 bits a parameter (Allen-Zhu and Li
@@ -1213,7 +1213,7 @@ print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # 那是另一本书。可是**循环是同一个循环**：造数据，打包，求损失，裁剪，AdamW，存检查点。你已经从头到
 # 尾看过一遍了。
 #
-# ## 12　练习
+# ## 12 练习
 #
 # 把 `candidate` 换成你自己的函数，运行那一格；没有报错，就是对的。
 #
@@ -1227,7 +1227,7 @@ print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # thousands of chips, tensor parallelism and pipeline parallelism, which are another book. But **the loop is
 # the same**: make data, pack, loss, clip, AdamW, checkpoint. You have seen it from end to end.
 #
-# ## 12. Exercises
+# ## 12 Exercises
 #
 # Put your own function in the place of `candidate` and run the cell; if no assertion complains, it is right.
 #
@@ -1299,7 +1299,7 @@ print("exercise 3: correct" if candidate else "exercise 3: not answered yet")
 # 里的数来算，不造模型。GQA 的 $W_V$ 不是方阵。
 # %% [markdown] lang="en"
 # **Exercise 4.** Write `candidate(config, r)`: with LoRA of rank $r$ on Qwen2's q and v, how many numbers are
-# learnt? From the numbers of the config alone, without making a model. Under GQA $W_V$ is not square.
+# learned? From the numbers of the config alone, without making a model. Under GQA $W_V$ is not square.
 # %%
 candidate = None  # put yours here
 
@@ -1318,7 +1318,7 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 # does the natural jump come, and which head moves first? Then write the previous-token head only (put back
 # layer 1 of `blank`): how much earlier is the jump? Guess, run, and explain it by the relay.
 # %% [markdown] lang="zh"
-# ### 检查你自己的代码
+# ## 检查你自己的代码
 #
 # 你写的函数或类可以顶替包里的那个，跑同一批测试；裁判是 torch 和 `transformers`，不是我们的代码。在仓库的根目录里：
 #
@@ -1338,7 +1338,7 @@ print("exercise 4: correct" if candidate else "exercise 4: not answered yet")
 #
 # 在笔记本里用 `check`。下面这一份把一整行当成一段文字。
 # %% [markdown] lang="en"
-# ### Check your own code
+# ## Check your own code
 #
 # What you write can stand in the place of the package's own, under the same tests; the judges are torch and
 # `transformers`, not our code. In the root of the repository:
@@ -1409,7 +1409,7 @@ right = check(packed_attention)
 # 4. A plateau is not the end: ask which part the model lacks.
 # 5. An induction head is a previous-token head that pins notes, and a head that finds and copies by them; it
 #    can be written by hand.
-# 6. Pack, but keep neighbours apart; in fine-tuning only replies have a loss, and stopping is learnt too.
+# 6. Pack, but keep neighbours apart; in fine-tuning only replies have a loss, and stopping is learned too.
 # 7. Exact resume: the seed of the data depends on step and row alone.
 #
 # Previous: [23 · The whole decoder](23_the_whole_decoder.ipynb). Next: [31 · From PDF to

@@ -13,7 +13,7 @@
 # 7. 怎样存到磁盘上，断电、改稿、换模型都不出错？（第 8 节）
 # 8. 换上真正的编码器，也就是嵌入模型。（第 9 节）
 #
-# **预备知识**：Python 和 numpy 的点积；不需要前面各章。**用时**：一个 CPU 核上全部运行不到一分钟，
+# **预备知识**：Python 和 numpy 的点积；不需要前面各章。**用时**：读一遍约 50 分钟；一个 CPU 核上全部运行不到一分钟，
 # 不联网，不下载任何东西。
 #
 # 要讲的代码都在 [tiny_rag](../../tiny_rag) 里，一个模块讲一件事。
@@ -40,7 +40,7 @@
 #    (section 8)
 # 8. And now with a real encoder. (section 9)
 #
-# **You need**: Python, and dot products in numpy; none of the chapters before. **Time**: the whole
+# **You need**: Python, and dot products in numpy; none of the chapters before. **Time**: about 50 minutes to read; the whole
 # chapter runs in under a minute on one CPU core; no network, no downloads.
 #
 # The code we explain is in [tiny_rag](../../tiny_rag), one idea a module.

@@ -11,7 +11,7 @@
 # 5. 两份名单合成一份，什么时候更好，什么时候更糟？（第 6、7 节）
 # 6. 重复的结果、块的大小、重排、改写：各值多少？（第 8 到 10 节）
 #
-# **预备知识**：第 31 章的块与向量。**用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西。
+# **预备知识**：第 31 章的块与向量。**用时**：读一遍约 30 分钟；一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西。
 #
 # 上一章：[31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb)。下一章：
 # [33 · 有据可查](33_grounded_answers.ipynb)。
@@ -31,7 +31,7 @@
 # 5. Two rankings become one: when is it better, and when worse? (sections 6 and 7)
 # 6. Repeats, chunk size, reranking, rewriting: what is each worth? (sections 8 to 10)
 #
-# **You need**: the chunks and vectors of chapter 31. **Time**: under a minute on one CPU core; no
+# **You need**: the chunks and vectors of chapter 31. **Time**: about 30 minutes to read; under a minute on one CPU core; no
 # network, no downloads.
 #
 # Previous: [31 · From a PDF to a vector](31_from_pdf_to_vector.ipynb). Next:

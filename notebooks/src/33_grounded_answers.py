@@ -16,7 +16,7 @@
 # 6. 答案有多好：答对没有，引对没有，该拒的拒了没有？（第 6、7 节）
 # 7. 真模型、多轮对话、你自己的文件夹。（第 8、9、10 节）
 #
-# **预备知识**：第 31、32 章的想法，不必记住细节。**用时**：一个 CPU 核上全部运行不到一分钟，不联网，
+# **预备知识**：第 31、32 章的想法，不必记住细节。**用时**：读一遍约 40 分钟；一个 CPU 核上全部运行不到一分钟，不联网，
 # 不下载任何东西，也不需要模型。
 #
 # 资料是随书的《砚星百科》，一个虚构的恒星系。里面的事哪里也查不到，答得出来，一定是读过。
@@ -43,7 +43,7 @@
 # 6. How good are the answers: right, rightly cited, rightly refused? (sections 6 and 7)
 # 7. A real model, a conversation, a folder of your own. (sections 8, 9 and 10)
 #
-# **You need**: the ideas of chapters 31 and 32, not the details. **Time**: the whole chapter runs in
+# **You need**: the ideas of chapters 31 and 32, not the details. **Time**: about 40 minutes to read; the whole chapter runs in
 # under a minute on one CPU core; no network, no downloads, and no model.
 #
 # The sources are the encyclopedia that comes with the book, of a star system that does not exist.

@@ -31,7 +31,7 @@
 # 具、提示词、解析器都是真的，词元数是估算的；可是台词终究是台词，**这一章没有测量任何模型**。凡是说到
 # “多大比例”，都引自论文。
 #
-# **预备知识**：会 Python，知道语言模型是什么。**用时**：一个 CPU 核上全部运行十几秒，不联网，不下载。
+# **预备知识**：会 Python，知道语言模型是什么。**用时**：读一遍约 60 分钟；一个 CPU 核上全部运行十几秒，不联网，不下载。
 #
 # 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。
 # %% [markdown] lang="en"
@@ -73,7 +73,7 @@
 # often", the
 # number is the paper's.
 #
-# **You need**: Python, and an idea of what a language model is. **Time**: the whole chapter runs in
+# **You need**: Python, and an idea of what a language model is. **Time**: about 60 minutes to read; the whole chapter runs in
 # some fifteen seconds on one CPU core; no network, no downloads.
 #
 # Previous: [33 · Grounded answers](33_grounded_answers.ipynb). Next:
@@ -464,7 +464,7 @@ for lang, question in questions.items():
 # ## 6 It writes the observation for us
 #
 # **Question.** The stand-in above is well-behaved and stops after `Action Input`. Why would a real
-# model? It has learnt to "go on writing", and the prompt has just told it that an observation comes
+# model? It has learned to "go on writing", and the prompt has just told it that an observation comes
 # after an action. So it **writes on to the end**, and makes up what the tool says. This is not
 # made up: [langchain #20704](https://github.com/langchain-ai/langchain/issues/20704),
 # [dspy #535](https://github.com/stanfordnlp/dspy/issues/535) and

@@ -19,7 +19,7 @@
 # | 10 | 别人的工具怎样接进来？（MCP） |
 # | 11 | 三种方言，什么时候用哪一种？ |
 #
-# **预备知识**：第 41 章。**用时**：全部运行不到半分钟，不联网，也不需要模型。与上一章一样，模型的
+# **预备知识**：第 41 章。**用时**：读一遍约 50 分钟；全部运行不到半分钟，不联网，也不需要模型。与上一章一样，模型的
 # 话是写好的台词：受考的是工具和解析器，不是模型。
 #
 # 上一章：[41 · 亲手写 ReAct](41_react_by_hand.ipynb)。下一章：[43 · 规程、计划、轨迹与花销](43_sops_plans_traces.ipynb)。
@@ -45,7 +45,7 @@
 # | 10 | How do other people's tools come in? (MCP) |
 # | 11 | Three dialects: which one, and when? |
 #
-# **You need**: chapter 41. **Time**: all of it runs in under half a minute; no network, and no
+# **You need**: chapter 41. **Time**: about 50 minutes to read; all of it runs in under half a minute; no network, and no
 # model. As in the last chapter, what the model says was written by us: on trial are the tools and
 # the parsers, not a model.
 #

@@ -19,7 +19,7 @@
 # 都是真量出来的，只不过量的是**这套程序配上这个替身**。成功率换一个模型就变；账怎么算、误差怎么看、护栏怎么
 # 拆，换什么模型都一样。
 #
-# **预备知识**：第 41、42 章。**用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载。词元数都是估算的。
+# **预备知识**：第 41、42 章。**用时**：读一遍约 60 分钟；一个 CPU 核上全部运行不到一分钟，不联网，不下载。词元数都是估算的。
 #
 # 上一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。下一章：[51 · 指标，以及它们怎样
 # 骗你](51_metrics.ipynb)。
@@ -50,7 +50,7 @@
 # program with this stand-in**. Another model has other success rates. How to keep the books, read the
 # error bars and take the guards apart is the same for all.
 #
-# **You need**: chapters 41 and 42. **Time**: all of it runs in under a minute on one CPU core; no network,
+# **You need**: chapters 41 and 42. **Time**: about 60 minutes to read; all of it runs in under a minute on one CPU core; no network,
 # no downloads. Tokens are estimated.
 #
 # Previous: [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb). Next:

@@ -17,7 +17,7 @@
 #
 # 一个分数的**误差**有多大、多少道题才够，是[下一章](52_harness.ipynb)的事，这里只提醒，不细讲。
 #
-# **预备知识**：会读 Python，知道什么是词元（[第 21 章](21_tokens_to_rope.ipynb)）。**用时**：一个 CPU 核上
+# **预备知识**：会读 Python，知道什么是词元（[第 21 章](21_tokens_to_rope.ipynb)）。**用时**：读一遍约 60 分钟；一个 CPU 核上
 # 全部运行不到半分钟，不联网，不下载。装了 `rouge-score`、`sacrebleu`、`scipy`、`scikit-learn` 就和它们对答案，
 # 没装就略过，章节照样跑完。
 #
@@ -48,7 +48,7 @@
 # [next chapter](52_harness.ipynb); here it is mentioned and no more.
 #
 # **You need**: to read Python, and to know what a token is ([chapter 21](21_tokens_to_rope.ipynb)).
-# **Time**: under half a minute on one CPU core; no network, no downloads. Where `rouge-score`, `sacrebleu`,
+# **Time**: about 60 minutes to read; under half a minute on one CPU core; no network, no downloads. Where `rouge-score`, `sacrebleu`,
 # `scipy` and `scikit-learn` are installed the answers are compared with theirs; where they are not, that
 # is skipped and the chapter runs all the same.
 #

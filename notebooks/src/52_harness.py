@@ -15,7 +15,7 @@
 # 8. 报告，和真的模型。（第 12、13 节）
 #
 # **预备知识**：会读 Python，知道什么是词元和 softmax；[第 51 章](51_metrics.ipynb)讲过指标本身，这里只管**怎样问、怎样判、有多准**。
-# **用时**：一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
+# **用时**：读一遍约 60 分钟；一个 CPU 核上全部运行不到一分钟，不联网，不下载任何东西；第 7 节会当场训练一个小模型，几秒钟。
 #
 # 上一章：[51 · 指标，以及它们怎样骗你](51_metrics.ipynb)。下一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
 # %% [markdown] lang="en"
@@ -39,7 +39,7 @@
 # 8. The report, and real models. (sections 12 and 13)
 #
 # **You need**: to read Python, and to know what tokens and a softmax are. [Chapter 51](51_metrics.ipynb)
-# is about the metrics themselves; this one is about **how to ask, how to mark, and how sure the result is**. **Time**: the whole chapter runs in
+# is about the metrics themselves; this one is about **how to ask, how to mark, and how sure the result is**. **Time**: about 60 minutes to read; the whole chapter runs in
 # under a minute on one CPU core; no network, no downloads. A small model is trained in section 7,
 # which takes seconds.
 #

@@ -16,7 +16,7 @@
 # 是**手写的**，不是任何模型的输出，里面的毛病是照着常见的样子写进去的。所以这一章的分数不说明哪个模型强
 # 弱，只说明**怎样批**。
 #
-# **预备知识**：高中数学；第 52 章的想法（任务、预测、误差条），不必记住细节。**用时**：一个 CPU 核上全部
+# **预备知识**：高中数学；第 52 章的想法（任务、预测、误差条），不必记住细节。**用时**：读一遍约 50 分钟；一个 CPU 核上全部
 # 运行不到半分钟，不联网，不下载，不需要模型。
 #
 # 上一章：[52 · 评测台](52_harness.ipynb)。
@@ -45,7 +45,7 @@
 # the scores here say nothing about any model. They are about **how to mark**.
 #
 # **You need**: school mathematics, and the ideas of chapter 52 (tasks, predictions, error bars), not the
-# details. No Chinese: what a reply says is explained where it matters. **Time**: the whole chapter runs in
+# details. No Chinese: what a reply says is explained where it matters. **Time**: about 50 minutes to read; the whole chapter runs in
 # under half a minute on one CPU core; no network, no downloads, no model.
 #
 # Previous: [52 · A harness](52_harness.ipynb).

@@ -258,7 +258,7 @@ for step in journey.path():
 # | tokenizer | 分词器 | What cuts text into tokens and turns them into ids, and ids back into text. | [21](21_tokens_to_rope.ipynb), [tokenizer.py](../../qwen_blog/tokenizer.py) |
 # | vocabulary | 词表 | The list of all tokens, one id each, $V$ of them. | [21](21_tokens_to_rope.ipynb), [tokenizer.py](../../qwen_blog/tokenizer.py) |
 # | byte pair encoding (BPE) | 字节对编码（BPE） | Start from bytes, and keep gluing the pair that stands together most often into a new token. | [21](21_tokens_to_rope.ipynb), [bpe.py](../../qwen_blog/bpe.py) |
-# | merge | 合并 | One rule learnt by BPE, a pair and what it becomes; their order is all the tokenizer knows. | [21](21_tokens_to_rope.ipynb), [bpe.py](../../qwen_blog/bpe.py) |
+# | merge | 合并 | One rule learned by BPE, a pair and what it becomes; their order is all the tokenizer knows. | [21](21_tokens_to_rope.ipynb), [bpe.py](../../qwen_blog/bpe.py) |
 # | pre-tokenization | 预切分 | Borders drawn by a regular expression beforehand, which no merge may cross. | [21](21_tokens_to_rope.ipynb), [bpe.py](../../qwen_blog/bpe.py) |
 # | control token | 控制词元 | A token that is no piece of text but marks structure, such as the end of a turn. | [21](21_tokens_to_rope.ipynb), [tokenizer.py](../../qwen_blog/tokenizer.py) |
 # | ChatML | ChatML | The format in which Qwen2 writes a conversation as one string of tokens. | [21](21_tokens_to_rope.ipynb), [chat.py](../../qwen_blog/chat.py) |

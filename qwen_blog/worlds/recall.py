@@ -48,7 +48,7 @@ def locate(
 ) -> list[Message]:
     """Numbered lines of names and values, and the number of the line of each that is asked for.
 
-    To cite, a model must know in which passage it reads; here nothing else is to be learnt.
+    To cite, a model must know in which passage it reads; here nothing else is to be learned.
     """
     world = World(rng, grammar, language, draw)
     comma, gap = ("，", "") if language == "zh" else (", ", " ")
@@ -82,7 +82,7 @@ def rephrase(
     """Questions and statements about anything, and each in the plain words of an answer.
 
     "How many hands has Kalon?" is "The crew size of Kalon". In a question about passages these
-    words are but a tenth of the text; here they are a third, so they are learnt sooner.
+    words are but a tenth of the text; here they are a third, so they are learned sooner.
     """
     world = World(rng, grammar, language, draw)
     messages: list[Message] = []
