@@ -46,8 +46,12 @@ WITH_VALUES = ("fact", "two-hop")
 """Kinds whose answer may be a number, a date or a code."""
 FACTS, FILLER = 4, 2
 """Of each passage, as in the exams during training."""
-_LAST_WORDS = {"zh": r"(?s)^(?:.*是)?(.+)$", "en": r"(?s)^(?:.* is )?(.+)$"}
-"""Of "The crew size of Kalon is 200 hands [1].", "200 hands [1]."; other replies as they are."""
+_LAST_WORDS = {
+    "zh": r"(?s)^(?:.*(?=\[\d+\]是)|.*是)?(.+)$",
+    "en": r"(?s)^(?:.*(?=\[\d+\] is )|.* is )?(.+)$",
+}
+"""Of "The crew size of Kalon [1] is 200 hands.", "[1] is 200 hands."; where the number comes last,
+"200 hands [1]."; other replies as they are."""
 _EXACT = {"zh": "exact_match_zh", "en": "exact_match"}
 
 

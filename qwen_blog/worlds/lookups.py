@@ -19,7 +19,7 @@ from .passages import article, ask_of, fill
 from .shelf import MAX_CHARS, Shelf
 from .sums import draw_number, evaluate, with_unit
 from .tool_prompts import Step, Task
-from .universe import Draw, Fact, Language, Thing, World
+from .universe import Draw, Fact, Language, Thing, World, is_held_out
 
 HITS = 2
 """Passages asked for where a task takes one search; where it takes more, one each."""
@@ -253,9 +253,10 @@ class Lookup:
         return all(shelf.place(path, query, 1) for path, query in pairs)
 
     def _file_name(self, thing: Thing | None = None) -> str:
-        name = thing.name if thing and self.language == "en" else coin(self.rng, "en")
-        while self.world.grammar.is_reserved(name):
-            name = coin(self.rng, "en")
+        name = thing.name if thing and self.language == "en" else ""
+        while not name or self.world.grammar.is_reserved(name):
+            coined = coin(self.rng, "en")
+            name = "" if is_held_out(coined) else coined
         return "_".join(re.findall(r"\w+", name.casefold())) + ".md"
 
     def _text(self, thing: Thing) -> str:

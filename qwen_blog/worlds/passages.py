@@ -7,7 +7,7 @@ facts in any order, sentences that say nothing of use, paragraphs. Chapter 24.
 from collections.abc import Sequence
 
 from .grammar import Relation
-from .universe import Fact, Thing, World
+from .universe import Fact, Language, Thing, World
 
 PARAGRAPH_SENTENCES = 4
 """A longer article is cut into paragraphs of about so many sentences."""
@@ -50,8 +50,13 @@ def phrase(world: World, relation: Relation, thing: Thing) -> str:
 
 def plainly(world: World, thing: Thing, fact: Fact) -> str:
     """A fact in the words of an answer, without full stop: "The captain of Kalon is Bosun"."""
-    form = "{o}是{v}" if world.language == "zh" else "{o} is {v}"
-    return fill(form, o=phrase(world, fact.relation, thing), v=fact.value)
+    return state(world.language, phrase(world, fact.relation, thing), fact.value)
+
+
+def state(language: Language, subject: str, value: str, mark: str = "") -> str:
+    """That the subject is the value; the mark stands behind the subject, as `[2]` in a reply."""
+    form = "{s}{m}是{v}" if language == "zh" else "{s}{m} is {v}"
+    return fill(form, s=subject, m=mark, v=value)
 
 
 def ask_of(wording: str, phrase: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .grammar import Grammar, Relation
-from .passages import article, ask_of, fill, phrase, plainly
+from .passages import article, ask_of, fill, phrase
 from .reading_words import ABOUT, FRAMES, Asked
 from .universe import TRAINING, Draw, Fact, Language, Thing, World
 
@@ -100,9 +100,9 @@ class Reading:
         """What do the passages say about Kalon? All facts, in the order of its passage."""
         thing = self.rng.choice(self.things)
         question = fill(self.world.wording(ABOUT), e=thing.name)
-        sentences = tuple(plainly(self.world, thing, fact) for fact in self.told[thing.name])
-        cited = (self.number_of(thing),) * len(sentences)
-        return Asked("about", question, " ".join(sentences), cited, sentences)
+        told = tuple(self._said(thing, fact) for fact in self.told[thing.name])
+        values = " ".join(value for _, value in told)
+        return Asked("about", question, values, (self.number_of(thing),) * len(told), told)
 
     def number_of(self, thing: Thing) -> int:
         """The number of the thing's passage."""
@@ -113,10 +113,13 @@ class Reading:
         asked: dict[str, Asked] = {}
         for _ in range(4 * self.shape.questions):
             each = self.ask()
-            asked.setdefault(each.sentences[-1] if each.answer else each.question, each)
+            asked.setdefault(str(each.said[-1]) if each.answer else each.question, each)
             if len(asked) == self.shape.questions:
                 break
         return list(asked.values())
+
+    def _said(self, thing: Thing, fact: Fact) -> tuple[str, str]:
+        return phrase(self.world, fact.relation, thing), fact.value
 
     def _question(self, relation: Relation, name: str) -> str:
         return fill(self.world.wording(relation.ask), e=name)
@@ -125,8 +128,8 @@ class Reading:
         thing = self.rng.choice(self.things)
         fact = self.rng.choice(list(thing.facts.values()))
         question = self._question(fact.relation, thing.name)
-        sentence = plainly(self.world, thing, fact)
-        return Asked("fact", question, fact.value, (self.number_of(thing),), (sentence,))
+        said = (self._said(thing, fact),)
+        return Asked("fact", question, fact.value, (self.number_of(thing),), said)
 
     def _holder(self) -> Asked | None:
         """Which ship has this captain?"""
@@ -137,9 +140,8 @@ class Reading:
             return None
         thing, fact = self.rng.choice(pairs)
         question = fill(self.world.wording(fact.relation.who), v=fact.value)
-        form = "{v}是{o}" if self.language == "zh" else "{v} is {o}"
-        sentence = fill(form, v=fact.value, o=phrase(self.world, fact.relation, thing))
-        return Asked("holder", question, thing.name, (self.number_of(thing),), (sentence,))
+        said = ((fact.value, phrase(self.world, fact.relation, thing)),)
+        return Asked("holder", question, thing.name, (self.number_of(thing),), said)
 
     def _two_hop(self) -> Asked | None:
         """When was the captain of Kalon born? One passage says who, another one when."""
@@ -152,8 +154,8 @@ class Reading:
             self.world.wording(fact.relation.ask), phrase(self.world, link.relation, first)
         )
         numbers = (self.number_of(first), self.number_of(second))
-        sentences = (plainly(self.world, first, link), plainly(self.world, second, fact))
-        return Asked("two-hop", question, fact.value, numbers, sentences)
+        said = (self._said(first, link), self._said(second, fact))
+        return Asked("two-hop", question, fact.value, numbers, said)
 
     def _absent(self) -> Asked:
         """Of a thing that is not there, or a relation that is not told; half of each."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .grammar import Wordings
+from .passages import state
 from .universe import Language
 
 
@@ -65,11 +66,12 @@ ABOUT: Wordings = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, its answer, and the sentences that give it.
+    """A question, its answer, and what a reply says.
 
-    A reply says the question's words again before the answer: "The crew size of Kalon is 200 hands
-    [1]." So when the model comes to the answer, what it has to look for stands just before it; and
-    of a two-hop question it writes the first hop down before it needs it for the second.
+    A reply says the question's words again, then the passage, then the answer: "The crew size of
+    Kalon [1] is 200 hands." So when the model comes to the answer, what it has to look for and in
+    which passage stand just before it; and of a two-hop question it writes the first hop down
+    before it needs it for the second.
     """
 
     kind: str
@@ -78,16 +80,17 @@ class Asked:
     answer: str
     """The bare value; "" where the passages do not say."""
     cited: tuple[int, ...] = ()
-    """Passage numbers from 1, in the order of the sentences."""
-    sentences: tuple[str, ...] = ()
-    """What each cited passage says, without citation and full stop."""
+    """Passage numbers from 1, one for each of `said`."""
+    said: tuple[tuple[str, str], ...] = ()
+    """A sentence each: of what, and what it is, as ("the crew size of Kalon", "200 hands")."""
 
     def reply(self, language: Language, cites: bool = True) -> str:
         """What the assistant says; without citations as the RAG package quotes it later on."""
         if not self.answer:
             return FRAMES[language].refusal
-        form = "{}{}。" if language == "zh" else "{}{}."
-        mark = ("[{}]" if language == "zh" else " [{}]") if cites else ""
-        pairs = zip(self.sentences, self.cited, strict=True)
-        texts = [form.format(sentence, mark.format(number)) for sentence, number in pairs]
-        return ("" if language == "zh" else " ").join(texts)
+        gap, stop = ("", "。") if language == "zh" else (" ", ".")
+        sentences = [
+            state(language, subject, value, f"{gap}[{number}]" if cites else "") + stop
+            for (subject, value), number in zip(self.said, self.cited, strict=True)
+        ]
+        return gap.join(sentences)
