@@ -667,8 +667,8 @@ for ax, (title, model) in zip(axes, maps.items(), strict=True):
 #
 # ### 第二种零件：我在第几段
 #
-# **问题**　回答要注明出处：“……是 200 人[2]”。找到“200 人”靠归纳头；可这个 2 从哪里来？它写在整段的
-# 开头，离“200 人”可能有几十个词元。
+# **问题**　回答要注明出处：“卡洛恩号的船员人数[2]是200人。”找到“200人”靠归纳头；可这个 2 从哪里来？它写在整段的
+# 开头，离“200人”可能有几十个词元。
 #
 # **想法**　还是一张便条：每个词元看**自己前面最近的那个编号**，把编号记在身上。抄的时候，连便条一起
 # 读走。又是两半互相等：没人读，便条白写；没人写，便条没得读。所以也可以亲手写
@@ -689,8 +689,8 @@ for ax, (title, model) in zip(axes, maps.items(), strict=True):
 #
 # ### A second part: which passage am I in?
 #
-# **Question.** Answers name their source: "... is 200 hands [2]". Induction finds the 200 hands; but where
-# does the 2 come from? It stands where the passage begins, perhaps dozens of tokens before the 200.
+# **Question.** Answers name their source: "The crew size of Kalon [2] is 200 hands." Induction finds the 200 hands; but
+# where does the 2 come from? It stands where the passage begins, perhaps dozens of tokens before the 200.
 #
 # **Idea.** A note again: each token looks at **the latest number before it**, and keeps that
 # number. Whoever copies the token can read the note as well. Again two halves wait for each other:
@@ -732,6 +732,10 @@ axes[1].images[0].set_interpolation("nearest")
 # %% [markdown] lang="zh"
 # 四段，每段一个编号加二十五个随便什么词元。一步没训练，每个词元都盯着自己那段的编号，阶梯就是这样来的。
 #
+# 注意回答里编号的位置：在答案**前面**。便条对回答也有效：模型写下 [2]，后面的每个词元身上就都记着 2；要找的那个数，
+# 身上记的也是 2。两个 2 一对，别的段落里说的同一件事就不会来捣乱。编号要是写在句末，写答案的时候它还没有出现，
+# 模型只能凭自己先想好是第几段。先写出来，再照着做：智能体的“思考”（[第 41 章](41_react_by_hand.ipynb)）也是这个道理。
+#
 # 怎样**读**便条，仍旧要模型自己学，所以**什么时候写**就要紧了。写得太早，模型连名字都还抄不准，便条没人
 # 读，训练只当它是杂音，不出两千步就把它磨平了（什么都没有冻结）。`tiny-qwen2` 的配方等模型会找、会抄了
 # 才写，写完先做一小段专门的练习：一张编了号的清单，只问某个名字在第几行。
@@ -749,6 +753,12 @@ axes[1].images[0].set_interpolation("nearest")
 # %% [markdown] lang="en"
 # Four passages, each a number and twenty-five tokens of any kind. Without a step of training each token
 # watches its passage's number: hence the stairs.
+#
+# Look where the number stands in the reply: **before** the answer. The notes work in replies too. Once the model has
+# written [2], every token after it carries a 2, and so does the value that it has to find; two equal notes meet, and what
+# other passages say of the same kind does not get in the way. With the number at the end of the sentence it would not be
+# there yet when the value is written, and the model would have to work out the passage in its head. Write it down first,
+# then go by it: an agent's "thought" ([chapter 41](41_react_by_hand.ipynb)) is the same trick.
 #
 # How to **read** the notes is still for the model to learn, so it matters **when** they are written. Too
 # early, and a model that cannot copy a name yet reads no notes; to training they are noise, and within

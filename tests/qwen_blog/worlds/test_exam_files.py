@@ -65,6 +65,7 @@ def by_group(scores: Scores) -> dict[str, float]:
 
 
 def bare(doc: Doc) -> str:
+    """The answer and, behind it, its citation: "200 hands [1]"."""
     return str(doc["answers"][-1])
 
 
@@ -181,7 +182,7 @@ def test_what_stands_before_the_answer_does_not_count(
 WRONG: dict[str, Callable[[Doc], str]] = {
     "another citation": other_citation,
     "no citation": lambda doc: re.sub(r" ?\[\d\]", "", doc["reply"]),
-    "another value": lambda doc: doc["reply"].replace("[", "0 ["),
+    "another value": lambda doc: re.sub(r"(?=[。.]$)", "0", doc["reply"]),
     "a passage": lambda doc: doc["passages"][0],
     "a refusal": lambda doc: WORDINGS[doc["language"]].refusal,
 }
