@@ -48,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     files = [Path(config.invocation_params.dir, name).resolve() for name in config.option.mine]
     if not files:
         return
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--mine runs in one process: leave out -n")
     own_tests = config.args_source is config.ArgsSource.ARGS
     try:
         for name in config.args if own_tests else []:
