@@ -224,11 +224,11 @@ TINY_QWEN2 = Recipe(
             "cite",
             replace(
                 _FULL,
-                steps=120,
+                steps=400,
                 learning_rate=1e-3,
                 min_lr_ratio=0.7,
                 warmup_steps=20,
-                validate_every=120,
+                validate_every=400,
                 seed=2,
             ),
             location,
