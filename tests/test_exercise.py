@@ -375,6 +375,12 @@ def test_a_second_file_needs_its_own_option(repository: Path) -> None:
     assert "mean: done in two files; give one of them" in ended.stderr
 
 
+def test_several_processes_would_lose_the_verdict(repository: Path) -> None:
+    ended = run(repository, "pytest", "--mine=own.py", "-n", "2")
+    assert ended.returncode == 4
+    assert "--mine runs in one process: leave out -n" in ended.stderr
+
+
 def test_a_folder_is_no_file(repository: Path) -> None:
     ended = run(repository, "pytest", "--mine=tests")
     assert ended.returncode == 4

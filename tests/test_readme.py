@@ -72,8 +72,8 @@ def test_the_pictures_are_figures_of_the_chapters() -> None:
 
 def test_ci_runs_the_two_commands_as_printed() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    install, test = 'pip install --quiet -e ".[test]"', "\npytest\n"
-    assert 'pip install -e ".[test]" && pytest' in ENGLISH
+    install, test = 'pip install --quiet -e ".[test]"', "\npytest -n auto\n"
+    assert 'pip install -e ".[test]" && pytest -n auto' in ENGLISH
     assert install in ci
     assert test in ci
     headless = next(line for line in ENGLISH.splitlines() if line.startswith("jupyter nbconvert"))
