@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import tests.exercise.__main__ as exercise
+from qwen_blog.commands import UNTRAINED, load_model, load_tokenizer
 from tests.tiny_agent.stub_server import StubServer, say
 from tests.tiny_eval.tiny_folder import make_folder
 
@@ -32,9 +33,6 @@ ELSEWHERE = {
     "pytest": "tests/test_exercise.py",
     "$EDITOR": "the reader",
     "torchrun": "tests/qwen_blog/test_distributed.py",
-    "pip": "not installed here",
-    "vllm": "not installed here",
-    "docker": "not installed here",
 }
 """First words of all other commands, and what has run them."""
 
@@ -80,8 +78,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_folder(model)
     config = json.loads((model / "config.json").read_text("utf-8"))
     (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
-    for other in ("models/Qwen2.5-0.5B-Instruct", "runs/nano/model"):
-        shutil.copytree(model, desk / other)
+    shutil.copytree(model, desk / "models" / "Qwen2.5-0.5B-Instruct")
+    for part in (load_model(UNTRAINED, None), load_tokenizer(UNTRAINED)):
+        part.save_pretrained(desk / "runs" / "nano" / "model")
     weights = ROOT / "tiny_transformer" / "weights" / "numerals"
     shutil.copytree(weights, desk / "runs" / "de-en")
     ship = "# The Blue Thimble\n\nThe Blue Thimble is 41 metres long.\n"
@@ -113,10 +112,11 @@ def test_the_commands_of_a_chapter_run(
     chapter: str,
     language: str,
     desk: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(desk)
+    monkeypatch.chdir(shutil.copytree(desk, tmp_path / "desk"))
     monkeypatch.delenv("TINY_API_KEY", raising=False)
     monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
     with StubServer([answer] * 1000) as server:
