@@ -2,7 +2,7 @@
 
 Exchanged are only the address of a server, for that of one started here, and what each reader has
 of their own (a real model's folder, files), for something small of the same name. What trains for
-minutes or never ends is only parsed here; `ELSEWHERE` says what runs it.
+minutes or never ends is only parsed here; `PARSED_ONLY` says where it is tested.
 """
 
 import importlib
@@ -65,6 +65,14 @@ PRINTED = {
     path.stem: list(dict.fromkeys(commands(path, "zh") + commands(path, "en"))) for path in CHAPTERS
 }
 """By chapter; what both languages print runs once."""
+
+
+def test_commands_are_found() -> None:
+    """Of a page that holds both kinds; a pattern that finds nothing would pass all else."""
+    found = PRINTED["51_metrics"]
+    assert "python -m tiny_eval list" in found
+    assert "python -m tests.exercise --hint token_f1" in found
+    assert sum(map(len, PRINTED.values())) > 80
 
 
 def answer(exchange: Any) -> None:
