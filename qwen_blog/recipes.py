@@ -179,7 +179,7 @@ def _language(rng: random.Random) -> Language:
     return rng.choice(("zh", "en"))
 
 
-_FULL = TrainingConfig(rows_per_step=2, precision="bf16", compiled=True)
+_FULL = TrainingConfig(rows_per_step=2, optimizer="muon", precision="bf16", compiled=True)
 _SMALL = TrainingConfig(rows_per_step=2, row_tokens=1536, learning_rate=3e-3, warmup_steps=40)
 
 TINY_QWEN2 = Recipe(
@@ -201,10 +201,10 @@ TINY_QWEN2 = Recipe(
             "pretrain",
             replace(
                 _FULL,
-                steps=1000,
+                steps=400,
                 learning_rate=2.5e-3,
                 min_lr_ratio=0.5,
-                validate_every=250,
+                validate_every=400,
             ),
             pretraining_text,
         ),
@@ -212,10 +212,10 @@ TINY_QWEN2 = Recipe(
             "read",
             replace(
                 _FULL,
-                steps=700,
+                steps=300,
                 learning_rate=1.5e-3,
                 min_lr_ratio=0.7,
-                validate_every=350,
+                validate_every=300,
                 seed=1,
             ),
             short_conversation,
@@ -224,11 +224,11 @@ TINY_QWEN2 = Recipe(
             "cite",
             replace(
                 _FULL,
-                steps=400,
+                steps=250,
                 learning_rate=1e-3,
                 min_lr_ratio=0.7,
                 warmup_steps=20,
-                validate_every=400,
+                validate_every=250,
                 seed=2,
             ),
             location,
@@ -238,8 +238,8 @@ TINY_QWEN2 = Recipe(
             "sft",
             replace(
                 _FULL,
-                steps=12_000,
-                learning_rate=1.5e-3,
+                steps=4000,
+                learning_rate=2e-3,
                 min_lr_ratio=0.02,
                 validate_every=1000,
                 seed=3,

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from .files import read_json, write_text
+from .optimizers import Optimizer
 
 RUN, LOG, CHECKPOINT = "run.json", "log.jsonl", "checkpoint.pt"
 MAY_CHANGE = ("checkpoint_every_s", "validate_every")  # to look more or less often
@@ -47,7 +48,7 @@ class RunFolder:
             )
         write_text(self.run_file, json.dumps(now, indent=2) + "\n")
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def save(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
         """Replace the checkpoint."""
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
         temporary = self.checkpoint_file.with_name(CHECKPOINT + ".tmp")
@@ -57,7 +58,7 @@ class RunFolder:
             os.fsync(file.fileno())  # on the disk before the older one goes, should power fail
         os.replace(temporary, self.checkpoint_file)
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> int:
         """Fill both from the checkpoint; returns its step. ValueError if the file is damaged."""
         device = next(model.parameters()).device
         try:

@@ -1,7 +1,7 @@
 """Training: predict the next token, step after step, on data that are made as they are needed.
 
-AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with warm-up, a cosine schedule and gradient
-clipping, as Qwen2 and nearly all models of its time. Chapter 24.
+With warm-up, a cosine schedule and gradient clipping, as Qwen2 and nearly all models of its time;
+the optimizer is AdamW or Muon (`optimizers.py`). Chapter 24.
 
 A run can be stopped at any moment and started again with the same call: it goes on from its last
 checkpoint and ends with the very numbers of a run that was never stopped (on the same machine, with
@@ -29,6 +29,7 @@ from .distributed import FlatGradients, ProcessGroup, process_group
 from .lora import LoraLinear
 from .memory import give_back_free_memory
 from .model import Qwen2ForCausalLM
+from .optimizers import make_optimizer
 from .packing import IGNORED, PackedForward, PackedRow, SampleMaker, pack_row
 from .run_folder import RunFolder
 from .schedule import learning_rate
@@ -99,15 +100,6 @@ def loss_sum(model: Qwen2ForCausalLM, hidden: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(wide, targets[places], reduction="sum")
 
 
-def parameter_groups(model: Qwen2ForCausalLM, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices, which decay, and the rest: biases and norms, which do not. Frozen ones: nowhere."""
-    parameters = [x for x in model.parameters() if x.requires_grad]
-    return [
-        {"params": [x for x in parameters if x.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [x for x in parameters if x.dim() < 2], "weight_decay": 0.0},
-    ]
-
-
 class _Run:
     """What a run holds between two steps."""
 
@@ -122,12 +114,7 @@ class _Run:
         _check_no_dropout(model)
         self.model, self.config, self.make_sample = model, config, make_sample
         self.folder, self.group = folder, group
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(model, config.weight_decay),
-            betas=config.betas,
-            eps=config.eps,
-            fused=True,  # one pass over the parameters
-        )
+        self.optimizer = make_optimizer(model, config)
         if group.is_main:
             folder.claim(_identity(model, config, make_sample))
             if not folder.checkpoint_file.exists():

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS = ("adamw", "muon")
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,17 @@ class TrainingConfig:
     warmup_steps: int = 100
     min_lr_ratio: float = 0.1
     """The last step's learning rate over `learning_rate`."""
+    optimizer: str = "adamw"
+    """"muon": for the matrices of the layers, and AdamW for the rest (`optimizers.py`)."""
     weight_decay: float = 0.1
     """Of matrices; biases and norms are left alone."""
     betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's, as `eps`."""
     eps: float = 1e-8
     clip_norm: float = 1.0
     """Longest gradient allowed; math.inf never shortens it."""
     precision: str = "fp32"
-    """"bf16": multiply matrices in bfloat16 (autocast); parameters and AdamW stay in float32."""
+    """"bf16": multiply matrices in bfloat16 (autocast); parameters stay in float32."""
     compiled: bool = False
     """Let torch.compile write faster kernels; needs a C++ compiler, and half a minute."""
     checkpoint_every_s: float = 120.0
@@ -58,8 +62,10 @@ class TrainingConfig:
             raise ValueError(f"clip_norm={self.clip_norm!r} must be above 0; math.inf never clips")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas={self.betas!r} must be two numbers in [0, 1)")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision={self.precision!r} must be one of {', '.join(PRECISIONS)}")
+        for name, allowed in (("precision", PRECISIONS), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in allowed:
+                problem = f"{name}={getattr(self, name)!r} must be one of {', '.join(allowed)}"
+                raise ValueError(problem)
 
     @property
     def tokens_per_step(self) -> int:

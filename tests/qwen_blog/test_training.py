@@ -17,7 +17,7 @@ from torch import Tensor
 from qwen_blog.model import Qwen2ForCausalLM
 from qwen_blog.packing import Sample
 from qwen_blog.schedule import learning_rate
-from qwen_blog.training import parameter_groups, row_of_step, train
+from qwen_blog.training import row_of_step, train
 
 from .training_runs import records, repetitions, same_parameters, settings, tiny_model
 
@@ -98,15 +98,6 @@ def test_updates_are_torchs_adamw_on_transformers_loss(tmp_path: Path) -> None:
     for name, x in ours.named_parameters():
         # transformers' loss and norms are float32, and Adam divides small gradients by themselves
         torch.testing.assert_close(x, twin.get_parameter(name), rtol=0, atol=2e-5)
-
-
-def test_biases_and_norms_do_not_decay_and_each_parameter_is_in_one_group() -> None:
-    model = tiny_model()
-    matrices, rest = parameter_groups(model, 0.1)
-    assert (matrices["weight_decay"], rest["weight_decay"]) == (0.1, 0.0)
-    names = {id(x): name for name, x in model.named_parameters()}
-    assert all("norm" in names[id(x)] or "bias" in names[id(x)] for x in rest["params"])
-    assert sorted(map(id, matrices["params"] + rest["params"])) == sorted(names)
 
 
 def test_frozen_parameters_neither_learn_nor_decay(tmp_path: Path) -> None:
@@ -389,6 +380,7 @@ def test_the_weights_that_were_given_are_those_that_are_trained(tmp_path: Path) 
         ("betas", (0.9, 1.0)),
         ("betas", (0.9,)),
         ("precision", "fp16"),
+        ("optimizer", "sgd"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(name: str, value: object) -> None:
