@@ -26,7 +26,7 @@ from tests.tiny_eval.tiny_folder import make_folder
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py"))
 PACKAGES = ("qwen_blog", "tiny_agent", "tiny_eval", "tiny_rag", "tiny_transformer")
-SERVERS = r"http://127\.0\.0\.1:(8000|11434)/v1"
+SERVERS = r"http://127\.0\.0\.1:(8000|8001|11434)/v1"
 PARSED_ONLY = (
     "-m tiny_transformer train",
     "-m tiny_transformer evaluate --task numerals",
@@ -39,8 +39,11 @@ ELSEWHERE = {
     "pytest": "tests/test_exercise.py",
     "$EDITOR": "the reader",
     "torchrun": "tests/qwen_blog/test_distributed.py",
+    "pip": "nobody: needs the network",
+    "vllm": "nobody: needs a GPU and weights",
+    "docker": "nobody: needs the network",
 }
-"""First words of all other commands, and what has run them."""
+"""First words of all other commands, and what has run them; chapters say which were not run."""
 
 
 def prose(chapter: Path) -> Iterator[tuple[str, str]]:
@@ -112,6 +115,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'data: lost.jsonl\nkind: choice\nprompt: "{{item}} -"\nchoices: choices\ntarget: answer\n'
         "metrics: [acc]\n"
     )
+    (desk / "exam.yaml").write_text(
+        "data: exam.jsonl\nchat: true\nprompt: question\ntarget: answer\n"
+        "filters: [last_number]\nmetrics: [number_match]\ngroup_by: kind\n"
+    )
+    sum_ = {"id": "sum-1", "kind": "work out", "question": "3 + 4 = ?", "answer": "7"}
+    (desk / "exam.jsonl").write_text(json.dumps(sum_) + "\n")
+    (desk / "RAG.jsonl").write_text(json.dumps({"id": "sum-1", "reply": "It is 7 [1]."}) + "\n")
     lost = {"item": "red scarf", "choices": ["bridge", "mill"], "answer": "mill"}
     (desk / "lost.jsonl").write_text(json.dumps(lost) + "\n")
     choice = "1. 设 $a=1$，则（ ）\nA. $1$\nB. $2$\nC. $3$\nD. $4$\n"
@@ -146,7 +156,7 @@ def run(words: list[str]) -> int:
     module, *argv = words[2:]
     if ">" in argv:
         argv = argv[: argv.index(">")]
-    argv = [_the_latest(word) if word.endswith("/...") else word for word in argv]
+    argv = [path for word in argv for path in _paths(word)]
     if module == "tests.exercise":
         return exercise.main(argv)
     assert module in PACKAGES, module
@@ -156,6 +166,9 @@ def run(words: list[str]) -> int:
     return int(cli.main(argv))
 
 
-def _the_latest(pattern: str) -> str:
-    """runs/TASK/...: a run of the task."""
-    return str(max(Path(pattern).parent.iterdir()))
+def _paths(word: str) -> list[str]:
+    """runs/TASK/...: a run of the task; runs/TASK/*: all of them, as a shell would have it."""
+    if not word.endswith(("/...", "/*")):
+        return [word]
+    runs = sorted(map(str, Path(word).parent.iterdir()))
+    return runs if word.endswith("*") else runs[-1:]
