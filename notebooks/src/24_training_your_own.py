@@ -17,8 +17,9 @@
 # 8. **一步是怎样走的**：学习率、裁剪、bfloat16、断点续训、多进程。
 # 9. **LoRA**：只学几千个数，换一副口吻。
 # 10. **完整的配方**：一条命令，从零到一个模型文件夹。
-# 11. **它不会什么**，换成 0.5B、7B 又要多少。
-# 12. **练习**。
+# 11. **一次完整的训练**：tiny-qwen2 的日志和成绩单。
+# 12. **它不会什么**，换成 0.5B、7B 又要多少。
+# 13. **练习**。
 #
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一章：[31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb)。
 #
@@ -47,8 +48,9 @@
 # 8. **How a step is made**: learning rate, clipping, bfloat16, exact resume, several processes.
 # 9. **LoRA**: a few thousand numbers, and a new voice.
 # 10. **The whole recipe**: one command, from nothing to a model folder.
-# 11. **What it cannot do**, and what 0.5B or 7B would take.
-# 12. **Exercises.**
+# 11. **A whole run**: the log of tiny-qwen2, and its report.
+# 12. **What it cannot do**, and what 0.5B or 7B would take.
+# 13. **Exercises.**
 #
 # **You need**: chapters 21 to 23 (chapter 13 was about training too; what it explained is not
 # repeated).
@@ -900,7 +902,7 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 #
 # **问题**　`train` 的循环只有几行：造一行数据，求梯度，更新。为什么真正的训练代码要有几百行？
 #
-# 因为要跑几个小时，中途什么都会发生。挑五件说，每件一小段。
+# 因为要跑几个小时，中途什么都会发生。挑六件说，每件一小段。
 #
 # **学习率**　先直线升上去（AdamW 头几步的方差估计还不可靠），再沿半个余弦降下来（Loshchilov 与 Hutter
 # 2016，式 5）：
@@ -922,7 +924,7 @@ assert spent["reply"] < 0.5 < floor < spent["question"]
 # **Question.** The loop of `train` is a few lines: make a row, find the gradient, update. Why does real
 # training code have hundreds?
 #
-# Because it runs for hours, and anything can happen meanwhile. Five things, a short piece for each.
+# Because it runs for hours, and anything can happen meanwhile. Six things, a short piece for each.
 #
 # **The learning rate** goes up in a straight line (in its first steps, AdamW's estimate of the variance is
 # not to be relied on), and then down along half a cosine (Loshchilov and Hutter 2016, eq. 5):
@@ -949,6 +951,66 @@ line = axes[1].axhline(QUICK.clip_norm, color=figures.INK, linestyle=":", linewi
 for ax, title in zip(axes, ("learning rate", "length of the gradient"), strict=True):
     ax.set(title=title, ylim=(0, None))
 print(f"{sum(norm > QUICK.clip_norm for norm in norms)} of 300 steps were clipped")
+# %% [markdown] lang="zh"
+# **优化器**　AdamW 按每个数自己平时的梯度有多大来定它的步长。Muon（Jordan 等 2024）把一个矩阵当作整体来看。梯度的滑
+# 动平均是一个矩阵，写成奇异值分解 $U S V^\top$，就看得出它在往哪些方向走：常见的事占着少数几个方向，$S$ 里的数
+# 很大；少见的事，它的数小得几乎不动。Muon 只留方向，把 $S$ 全换成 1：
+#
+# $$W \leftarrow W - \eta_t \cdot 0.2\sqrt{\max(m, n)}\; U V^\top$$
+#
+# 前面的系数（Liu 等 2025，arXiv:2502.16982，2.2 节）让一步的大小和 AdamW 的相当，$m \times n$ 是矩阵的形状。真算奇异值分解太慢，它用五轮只有矩阵
+# 乘法的迭代（Newton–Schulz）逼近，所以不会正好是 1。嵌入表、偏置、归一化不归它管，仍用 AdamW。拿刚才的考卷求一次梯度，看第 1 层的一个矩阵：
+# %% [markdown] lang="en"
+# **The optimizer.** AdamW sets the step of each number by how large its gradient usually is. Muon (Jordan et al.
+# 2024) looks at a matrix as a whole. The running mean of its gradients is a matrix, and its singular value decomposition
+# $U S V^\top$ shows the directions in which it goes: what is common has a few of them, with large numbers in $S$; what is
+# rare has numbers so small that it hardly moves. Muon keeps the directions and makes all of $S$ equal to 1:
+#
+# $$W \leftarrow W - \eta_t \cdot 0.2\sqrt{\max(m, n)}\; U V^\top$$
+#
+# The factor (Liu et al. 2025, arXiv:2502.16982, section 2.2) makes a step about as large as one of AdamW; $m \times n$ is
+# the shape of the matrix. A real decomposition would be slow, so five rounds of matrix products (Newton and Schulz's iteration)
+# come close to it, and not exactly to 1. Embeddings, biases and norms are left to AdamW. Take the gradient of the exam,
+# and look at one matrix of layer 1:
+# %%
+one = copy.deepcopy(blank)
+logits = one(exam).logits[:, again + places]
+torch.nn.functional.cross_entropy(
+    logits.flatten(0, 1), exam[:, again + 1 + places].flatten()
+).backward()
+W = one.model.layers[1].mlp.up_proj.weight  # (m, n)
+before = W.detach().clone()
+torch.optim.Muon([W], lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw").step()
+moved = (before - W.detach()) / (0.2 * max(W.shape) ** 0.5)
+sizes = {"gradient": torch.linalg.svdvals(W.grad), "Muon's step": torch.linalg.svdvals(moved)}
+sizes["gradient"] = sizes["gradient"] / sizes["gradient"][0]  # its largest is 1
+for name, s in sizes.items():
+    print(f"{name:12} largest {s.max():.2f}, in the middle {s.median():.3f}")
+assert sizes["gradient"].median() < 0.3 < 0.6 < sizes["Muon's step"].median()
+# %% [markdown] lang="zh"
+# 第 4 节的平台期，正是“常见的事占住梯度”。那么让 Muon 走同样的三百步：同一个起点，同样的数据，没有手写的头；学习率两家都取 0.01，AdamW 在第 4 节用的是它的一半：
+# %% [markdown] lang="en"
+# On the plateau of section 4 the common things had the gradient to themselves. So let Muon take the same three hundred steps: same start,
+# same data, no heads written by hand. Both have a learning rate of 0.01, twice that of AdamW in section 4:
+# %%
+fig, axes = figures.canvas(1, 2, height=2.9)
+ends = {}
+for name, optimizer in (("AdamW", "adamw"), ("Muon", "muon")):
+    student, rate = copy.deepcopy(blank), {"optimizer": optimizer, "learning_rate": 1e-2}
+    with tempfile.TemporaryDirectory() as folder:
+        taken = fit(student, sample, folder, look, steps=300, validate_every=10, **rate)
+    curves(axes, taken, name)
+    ends[name] = taken[-1]["validation"]["letters"]
+print("letters right after 300 steps:", {name: f"{share:.0%}" for name, share in ends.items()})
+assert ends["Muon"] > 3 * ends["AdamW"]
+# %% [markdown] lang="zh"
+# 三百步里，一个还停在平台上，一个已经走了出来：跳跃不必等那么久，也不一定要有人写进零件。Muon 每步多几次矩阵乘法（tiny-qwen2 上不到一成）。`tiny-qwen2` 的
+# 配方两样都用：零件写进去，矩阵交给 Muon；`nano` 为了短，仍用 AdamW。学习率照样要试：在这份配方里把矩阵的学习率再加到三倍，损失一百步之内又升了回去。
+# %% [markdown] lang="en"
+# After three hundred steps one is still on the plateau, and the other has left it: the jump need not take so long, nor need the parts be
+# written by somebody. A step of Muon takes some matrix products more (less than a tenth of a step, for tiny-qwen2). The recipe of `tiny-qwen2` has
+# both, parts that are written and Muon for the matrices; `nano`, to be short, keeps AdamW. The rate has to be tried as ever: with three times
+# the rate for the matrices, the loss of that recipe went up again within a hundred steps.
 # %% [markdown] lang="zh"
 # **bfloat16**　有专门电路的芯片上，16 位的矩阵乘法快得多；参数和 AdamW 的两个矩（第 13 章
 # 的 m 和 v）却必须留在 32 位。一次更新往往不到参数
@@ -1154,7 +1216,52 @@ for item in nano_exam(1):
 
 
 # %% [markdown] lang="zh"
-# ## 11 它不会什么，以及更大的模型
+# ## 11 一次完整的训练：tiny-qwen2
+#
+# **问题**　大的那份配方跑完是什么样子？跳跃还来吗，来几次？
+#
+# 它要跑一个多小时，这里不重跑，看留下的日志：每一步一行，和权重一起放在包里
+# （[weights/tiny-qwen2](../../qwen_blog/weights/tiny-qwen2/README.md)）。四个阶段：先用短文和练习学会抄写，再读短资料，再练定位，最后混
+# 合全部本事。
+# %% [markdown] lang="en"
+# ## 11 A whole run: tiny-qwen2
+#
+# **Question.** What does the large recipe look like from beginning to end? Does the jump come, and how often?
+#
+# It takes more than an hour, so we do not run it here but read its log, a line for each step, which lies beside
+# the weights ([weights/tiny-qwen2](../../qwen_blog/weights/tiny-qwen2/README.md)). There are four stages: texts
+# and drills to learn copying, short passages to read, a drill in locating, and then all skills together.
+# %%
+from importlib import resources
+
+SHIPPED = resources.files("qwen_blog") / "weights" / "tiny-qwen2"
+log = [json.loads(line) for line in (SHIPPED / "log.jsonl").read_text("utf-8").splitlines()]
+read = 0
+for stage in TINY_QWEN2.stages:
+    part = [record for record in log if record["stage"] == stage.name]
+    for record in part:
+        record["seen"] = read + record["tokens"]
+    read = part[-1]["seen"]
+    end = sum(record["loss"] for record in part[-50:]) / 50
+    print(f"{stage.name:9}{len(part):6} steps, {read / 1e6:5.1f} M tokens so far, loss {end:.2f}")
+print(f"{sum(record['seconds'] for record in log) / 3600:.1f} hours on two CPU cores")
+# %%
+fig, axes = figures.canvas(1, 2, height=3.2, width=9)
+means = [log[n : n + 25] for n in range(0, len(log), 25)]
+x = [each[-1]["seen"] / 1e6 for each in means]
+mean_loss = [sum(record["loss"] for record in each) / len(each) for each in means]
+axes[0] = figures.curve(axes[0], x, {"": mean_loss}, xlabel="million tokens")
+_ = axes[0].set(title="loss, nats a learned token", yscale="log")
+looked = [record for record in log if "validation" in record and record["stage"] == "sft"]
+x = [record["seen"] / 1e6 for record in looked]
+for group in ("zh fact 3", "en fact 3", "zh two-hop 3", "en two-hop 3", "zh fact 3 unseen"):
+    shares = [record["validation"][group] for record in looked]
+    axes[1] = figures.curve(axes[1], x, {group: shares}, xlabel="million tokens")
+_ = axes[1].set(title="right to the letter, of 25 questions", ylim=(0, 1.03))
+
+
+# %% [markdown] lang="zh"
+# ## 12 它不会什么，以及更大的模型
 #
 # **问题**　几百万参数的模型会读、会抄、会引用、会叫计算器。它不会什么？
 #
@@ -1168,7 +1275,7 @@ for item in nano_exam(1):
 # （Kaplan 等 2020，arXiv:2001.08361，第 2.1 节）；训练时每个参数占 16 字节：参数、梯度、AdamW 的两个
 # 矩，各 4 字节。Qwen2.5 的预训练用了 18 万亿个词元（arXiv:2412.15115）。
 # %% [markdown] lang="en"
-# ## 11 What it cannot do, and larger models
+# ## 12 What it cannot do, and larger models
 #
 # **Question.** A model of a few million parameters reads, copies, cites, and calls a calculator. What can
 # it not do?
@@ -1223,7 +1330,7 @@ print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # 那是另一本书。可是**循环是同一个循环**：造数据，打包，求损失，裁剪，AdamW，存检查点。你已经从头到
 # 尾看过一遍了。
 #
-# ## 12 练习
+# ## 13 练习
 #
 # 把 `candidate` 换成你自己的函数，运行那一格；没有报错，就是对的。
 #
@@ -1237,7 +1344,7 @@ print(f"7B over tiny-qwen2: {ratio:.1e} times the work")
 # thousands of chips, tensor parallelism and pipeline parallelism, which are another book. But **the loop is
 # the same**: make data, pack, loss, clip, AdamW, checkpoint. You have seen it from end to end.
 #
-# ## 12 Exercises
+# ## 13 Exercises
 #
 # Put your own function in the place of `candidate` and run the cell; if no assertion complains, it is right.
 #
@@ -1398,11 +1505,11 @@ right = check(packed_attention)
 #
 # 代码：[recipes.py](../../qwen_blog/recipes.py)、[universe.py](../../qwen_blog/worlds/universe.py)、
 # [reading.py](../../qwen_blog/worlds/reading.py)、[induction.py](../../qwen_blog/induction.py)、
-# [packing.py](../../qwen_blog/packing.py)、[training.py](../../qwen_blog/training.py)、
+# [packing.py](../../qwen_blog/packing.py)、[training.py](../../qwen_blog/training.py)、[optimizers.py](../../qwen_blog/optimizers.py)、
 # [lora.py](../../qwen_blog/lora.py)。
 #
 # 论文：归纳头（Olsson 等 2022，arXiv:2209.11895）、AdamW（Loshchilov 与 Hutter 2019，arXiv:1711.05101）、
-# 余弦学习率（同二人 2016，arXiv:1608.03983）、打包（Krell 等 2021，arXiv:2107.02027）、LoRA（Hu 等 2021，
+# Muon（Jordan 等 2024；Liu 等 2025，arXiv:2502.16982）、余弦学习率（同二人 2016，arXiv:1608.03983）、打包（Krell 等 2021，arXiv:2107.02027）、LoRA（Hu 等 2021，
 # arXiv:2106.09685）、规模定律（Kaplan 等 2020，arXiv:2001.08361）、知识容量（Allen-Zhu 与 Li 2024，
 # arXiv:2404.05405）、Qwen2.5（arXiv:2412.15115）。
 # %% [markdown] lang="en"
@@ -1427,11 +1534,11 @@ right = check(packed_attention)
 #
 # Code: [recipes.py](../../qwen_blog/recipes.py), [universe.py](../../qwen_blog/worlds/universe.py),
 # [reading.py](../../qwen_blog/worlds/reading.py), [induction.py](../../qwen_blog/induction.py),
-# [packing.py](../../qwen_blog/packing.py), [training.py](../../qwen_blog/training.py),
+# [packing.py](../../qwen_blog/packing.py), [training.py](../../qwen_blog/training.py), [optimizers.py](../../qwen_blog/optimizers.py),
 # [lora.py](../../qwen_blog/lora.py).
 #
 # Papers: induction heads (Olsson et al. 2022, arXiv:2209.11895), AdamW (Loshchilov and Hutter 2019,
-# arXiv:1711.05101), the cosine schedule (the same, 2016, arXiv:1608.03983), packing (Krell et al. 2021,
+# arXiv:1711.05101), Muon (Jordan et al. 2024; Liu et al. 2025, arXiv:2502.16982), the cosine schedule (the same, 2016, arXiv:1608.03983), packing (Krell et al. 2021,
 # arXiv:2107.02027), LoRA (Hu et al. 2021, arXiv:2106.09685), scaling laws (Kaplan et al. 2020,
 # arXiv:2001.08361), capacity for knowledge (Allen-Zhu and Li 2024, arXiv:2404.05405), Qwen2.5
 # (arXiv:2412.15115).

@@ -441,6 +441,7 @@ for step in journey.path():
 # | 学习率 | learning rate | 一步迈多大；训练中先升后降。 | [13](13_training_to_translate.ipynb)、[24](24_training_your_own.ipynb)、[tiny_transformer/schedule.py](../../tiny_transformer/schedule.py)、[qwen_blog/schedule.py](../../qwen_blog/schedule.py) |
 # | 预热 | warm-up | 开头一段让学习率从近 0 慢慢升上去。 | [12](12_encoder_and_decoder.ipynb)、[13](13_training_to_translate.ipynb)、[schedule.py](../../tiny_transformer/schedule.py) |
 # | Adam | Adam | 用梯度的滑动平均定方向和步长的优化器；AdamW 是它的改进。 | [13](13_training_to_translate.ipynb)、[training.py](../../tiny_transformer/training.py) |
+# | Muon | Muon | 让矩阵朝梯度的所有方向走得一样远的优化器。 | [24](24_training_your_own.ipynb)、[optimizers.py](../../qwen_blog/optimizers.py) |
 # | 梯度累加 | gradient accumulation | 几个小批的梯度加起来再走一步，等于一个大批。 | [13](13_training_to_translate.ipynb)、[training.py](../../tiny_transformer/training.py) |
 # | 裁剪 | clipping | 梯度太长就按比例缩短，方向不变。（第 51 章的剪裁是另一回事。） | [24](24_training_your_own.ipynb)、[training.py](../../qwen_blog/training.py) |
 # | 检查点 | checkpoint | 训练中途存下的一份完整状态，可以从它接着练。 | [13](13_training_to_translate.ipynb)、[24](24_training_your_own.ipynb)、[checkpoint.py](../../tiny_transformer/checkpoint.py)、[run_folder.py](../../qwen_blog/run_folder.py) |
@@ -470,6 +471,7 @@ for step in journey.path():
 # | learning rate | 学习率 | How large a step is; it rises, then falls. | [13](13_training_to_translate.ipynb), [24](24_training_your_own.ipynb), [tiny_transformer/schedule.py](../../tiny_transformer/schedule.py), [qwen_blog/schedule.py](../../qwen_blog/schedule.py) |
 # | warm-up | 预热 | Let the learning rate rise from near 0 at the beginning. | [12](12_encoder_and_decoder.ipynb), [13](13_training_to_translate.ipynb), [schedule.py](../../tiny_transformer/schedule.py) |
 # | Adam | Adam | An optimizer that steps by moving averages of the gradient; AdamW is its later form. | [13](13_training_to_translate.ipynb), [training.py](../../tiny_transformer/training.py) |
+# | Muon | Muon | An optimizer that steps equally far in all directions of a matrix's gradient. | [24](24_training_your_own.ipynb), [optimizers.py](../../qwen_blog/optimizers.py) |
 # | gradient accumulation | 梯度累加 | Add up the gradients of several small batches, then step once: the same as one large batch. | [13](13_training_to_translate.ipynb), [training.py](../../tiny_transformer/training.py) |
 # | clipping | 裁剪 | A gradient that is too long is shortened, its direction kept. (In BLEU the word means something else.) | [24](24_training_your_own.ipynb), [training.py](../../qwen_blog/training.py) |
 # | checkpoint | 检查点 | The whole state of a training run on disk, from which it can go on. | [13](13_training_to_translate.ipynb), [24](24_training_your_own.ipynb), [checkpoint.py](../../tiny_transformer/checkpoint.py), [run_folder.py](../../qwen_blog/run_folder.py) |
