@@ -1628,7 +1628,8 @@ if installed("sklearn"):
 # | 数学，开放题 | 代数等价，评分标准加评委（[第 53 章](53_gaokao.ipynb)） | 取不出答案的比例，kappa | 评委的偏心 |
 #
 # 表里的尺子，多半在 [metrics.py](../../tiny_eval/metrics.py) 里有名字，任务文件写上名字就能用。命令行里，
-# `ngram` 就是第 9 节的小模型（一两秒）；换成真的模型，只换 `--model` 后面的东西：
+# `ngram` 就是第 9 节的小模型（一两秒）；不写 `--model`，考的是随书的 tiny-qwen2（[第 52 章](52_harness.ipynb)第 13
+# 节看它考得怎样）；换成别的模型，只换 `--model` 后面的东西：
 #
 # ```bash
 # python -m tiny_eval list
@@ -1689,8 +1690,9 @@ if installed("sklearn"):
 # | maths, open questions | algebra, a rubric with a judge ([chapter 53](53_gaokao.ipynb)) | how many answers were not found, kappa | the bias of the judge |
 #
 # Most of them have names in [metrics.py](../../tiny_eval/metrics.py), and a task file that gives the name
-# gets the ruler. On the command line `ngram` is the little model of section 9 (a second or two); for a real
-# model only what follows `--model` changes:
+# gets the ruler. On the command line `ngram` is the little model of section 9 (a second or two); without
+# `--model` it is tiny-qwen2, which comes with the book (section 13 of [chapter 52](52_harness.ipynb) shows how
+# it does); for another model only what follows `--model` changes:
 #
 # ```bash
 # python -m tiny_eval list

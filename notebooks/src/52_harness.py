@@ -1615,7 +1615,127 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 # python -m tiny_eval run --task lost.yaml --model models/Qwen2.5-0.5B
 # python -m tiny_eval run --task sample-letters-zh --chat --model http://127.0.0.1:11434/v1
 # python -m tiny_eval run --task sample-choice-zh --model ngram
+# python -m tiny_eval run --task sample-qa-zh --chat --few-shot 0
 # ```
+#
+# ### 随书的模型也来考
+#
+# **问题**　前面坐在考场里的多半是替身。随书的 tiny-qwen2 是真的训练出来的（[第 24 章](24_training_your_own.ipynb)），三百来万参数。它
+# 值多少分？
+#
+# **想法**　先猜再看。它练的是照着给的文字找答案，练的世界全是编的：答案就在提示里的题（阅读，失物招领），它该比替身强；要靠常
+# 识的题（字母选择题），它该和瞎猜一样。它又是用对话练出来的，所以同样的题，纯文本问一遍，对话问一遍。`make_model(None, ...)`
+# 先看 `$TINY_MODEL`，没设，就是它：
+# %% [markdown] lang="en"
+# The report lists at most 100 questions, the worst first, and those alone can be shown on which the two runs
+# differ; all 120 are in `predictions.jsonl`. **Do read the texts**: a number alone shows neither the
+# broken rulers of section 5 nor the odd replies of section 6.
+#
+# Where no one answer is right (write a letter, explain this code), another model may be the judge. A judge is an
+# instrument with biases of its own, and has to be calibrated first: section 6 of [chapter 53](53_gaokao.ipynb).
+#
+# ## 13 A real model, and whom we agree with
+#
+# A real model takes one line. **A folder** was used in section 7: `LocalModel("models/Qwen2.5-0.5B")`. **A URL**:
+# `OpenAIModel("http://127.0.0.1:11434/v1", "name")`. Where the server is too busy (429) it waits and asks again; a
+# chat server has no log-likelihoods of choices, so with a task like the lost-and-found it stops at the first refusal,
+# and says what is missing and what to use instead
+# ([test_openai_model.py](../../tests/tiny_eval/test_openai_model.py)). An API key is never written into a run.
+#
+# On the command line it is `--model` (these lines are not run here):
+#
+# ```bash
+# python -m tiny_eval run --task lost.yaml --model models/Qwen2.5-0.5B
+# python -m tiny_eval run --task sample-letters-zh --chat --model http://127.0.0.1:11434/v1
+# python -m tiny_eval run --task sample-choice-zh --model ngram
+# python -m tiny_eval run --task sample-qa-en --chat --few-shot 0
+# ```
+#
+# ### The model that comes with the book sits the exam, too
+#
+# **Question.** Those who sat the exams were mostly stand-ins. tiny-qwen2, which comes with the book, really was
+# trained ([chapter 24](24_training_your_own.ipynb)); it has some three million parameters. What is it worth?
+#
+# **Idea.** Guess first, then look. It practised to find answers in a text that it is given, about worlds that were
+# made up: where the answer stands in the prompt (reading, lost and found), it should beat the stand-ins; where it
+# takes common knowledge (multiple choice by letters), it should do as well as guessing. And it practised in
+# conversations, so the same questions are put twice, as raw text and in a conversation. `make_model(None, ...)` looks
+# at `$TINY_MODEL`, and if that is not set, takes this one:
+# %%
+own = make_model(None, task)  # $TINY_MODEL, else the model that comes with the book
+
+
+def seats(name):
+    """Who sits the exam, and how it is asked."""
+    asked = find_task(name)
+    yield "random", make_model("random", asked), asked
+    yield "ngram", ngram, asked
+    yield "tiny-qwen2, raw", own, asked
+    yield "tiny-qwen2, chat", own, replace(asked, chat=True, few_shot=0)
+
+
+# %%
+exams = [f"sample-{kind}-{lang}" for kind in ("qa", "letters") for lang in ("zh", "en")]
+sat = {name: {} for name in exams}
+for name, (who, model, asked) in ((each, seat) for each in exams for seat in seats(each)):
+    sat[name][who] = score_run(infer(asked, model, folder / "runs").folder)
+for name, of in sat.items():
+    metric = find_task(name).metrics[-1]
+    print(f"{name}, {metric}")
+    for who, found in of.items():
+        e, share = found.estimates[metric], found.extracted
+        print(f"    {who:17}{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]  answer found "
+              f"{share.value:4.0%}   {found.items[0].row['reply'][:36]!r}")  # fmt: skip
+# %%
+fig, axes = figures.canvas(1, 4, height=2.2)
+for ax, (name, of) in zip(axes, sat.items(), strict=True):
+    for place, found in enumerate(of.values()):
+        e = found.estimates[found.task.metrics[-1]]
+        ax.plot([e.low, e.high], [place, place], color=figures.PALETTE[place])
+        ax.plot(e.value, place, "o", color=figures.PALETTE[place])
+    ax.set(title=name.removeprefix("sample-"), xlim=(-0.05, 1.05), yticks=range(4))
+    ax.set(yticklabels=list(of) if name == exams[0] else [], ylim=(3.5, -0.5))
+
+
+# %% [markdown] lang="zh"
+# 猜错了一半。
+#
+# - **字母题**猜对了：对话里每题都取得出字母，得分却和乱答一样。提取率百分之百，分数在底上：第 6 节说的“取到了不等于取对了”，这回是
+#   真模型演的。用纯文本问也取得出，因为它练过这种题的样子。
+# - **阅读题**猜错了：答案就在提示里，它得的分还是零上下，同数字符的 `ngram` 分不开。它练的文章是模板造的，一句一个事实，问法也就那么
+#   些；这几篇短文是人写的，它在对话里常常只会把一个字写个不停（右边是头一题的回复）。
+#
+# 练什么像什么，换个样子就不认得：第 11 节换的是模板，这里换的是文章。
+#
+# 再看失物招领，全章的主角。为了省时间，只考前 20 页（60 题），照旧比四个选项的对数似然；A 和 B 在这 60 题上的分数是现成的：
+# %% [markdown] lang="en"
+# Half of the guess was wrong.
+#
+# - **Letters**, as guessed: in a conversation a letter was found in every reply, and the score is that of
+#   random. All found, and no better than the floor: what section 6 said, that found is not found rightly,
+#   played here by a real model. As raw text letters are found, too, for it has practised questions of this look.
+# - **Reading**, not as guessed: the answer stands in the prompt, and the score is still about zero, not to be told
+#   from that of `ngram`, which counts characters. The articles of its practice are made by templates, a fact a
+#   sentence, with few ways to ask; these were written by people, and in a conversation it often repeats one
+#   character and nothing else (on the right is its reply to the first question).
+#
+# It can do what it practised, and does not know it again in other clothes: section 11 changed the template, this
+# changes the text.
+#
+# Now the lost-and-found, the exam of this chapter. To save time, only the first 20 pages (60 questions), and as
+# before by the log-likelihoods of the four choices. What A and B got on these 60 we have already:
+# %%
+lost = score_run(infer(task, own, folder / "runs", limit=60).folder)
+its = np.array([item.values["acc"] for item in lost.items])
+langs = np.array([item.row["doc"]["lang"] for item in lost.items])
+for name, of in {"A": a[:60], "B": b[:60], "tiny-qwen2": its}.items():
+    parts = {lang: f"{of[langs == lang].mean():.2f}" for lang in ("zh", "en")}
+    print(f"{name:11}{of.mean():.2f}  {parts}")
+for name, of in {"A": a[:60], "B": b[:60]}.items():
+    print(verdict(compare(of, its, clusters=groups[:60]), name, "tiny-qwen2"))
+# %% [markdown] lang="zh"
+# 一个真训练出来的模型，输给了两个只会数字符的替身，而且检验说不是运气：60 题就够了，因为差得远（第 9 节）。这套题奖励的是**照抄**：在提示
+# 里找到同样的几个字，接着抄下去；A 和 B 只会这一样，样样都对路。所以别问“哪个模型好”，要问“**在什么题上**”。
 #
 # **对账**　这套评测台的数字同谁对
 # 过？[test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py) 让 lm-evaluation-harness 0.4.13 和我们跑同一个模型、同一批题：提示词逐字节相同，对数似然相差不到
@@ -1641,28 +1761,10 @@ print(f"{len(html.encode()) // 1000} kB, scripts: {html.count('<script')}, "
 #
 # 卡住了：`python -m tests.exercise --hint mcnemar`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再看输出：
 # %% [markdown] lang="en"
-# The report lists at most 100 questions, the worst first, and those alone can be shown on which the two runs
-# differ; all 120 are in `predictions.jsonl`. **Do read the texts**: a number alone shows neither the
-# broken rulers of section 5 nor the odd replies of section 6.
-#
-# Where no one answer is right (write a letter, explain this code), another model may be the judge. A judge is an
-# instrument with biases of its own, and has to be calibrated first: section 6 of [chapter 53](53_gaokao.ipynb).
-#
-# ## 13 A real model, and whom we agree with
-#
-# A real model takes one line. **A folder** was used in section 7: `LocalModel("models/Qwen2.5-0.5B")`. **A URL**:
-# `OpenAIModel("http://127.0.0.1:11434/v1", "name")`. Where the server is too busy (429) it waits and asks again; a
-# chat server has no log-likelihoods of choices, so with a task like the lost-and-found it stops at the first refusal,
-# and says what is missing and what to use instead
-# ([test_openai_model.py](../../tests/tiny_eval/test_openai_model.py)). An API key is never written into a run.
-#
-# On the command line it is `--model` (these lines are not run here):
-#
-# ```bash
-# python -m tiny_eval run --task lost.yaml --model models/Qwen2.5-0.5B
-# python -m tiny_eval run --task sample-letters-zh --chat --model http://127.0.0.1:11434/v1
-# python -m tiny_eval run --task sample-choice-zh --model ngram
-# ```
+# A model that really was trained loses to two stand-ins that only count characters, and the tests say that this
+# is not luck: 60 questions are enough, as they are so far apart (section 9). This exam rewards **copying**: find the
+# same characters in the prompt, and go on as there; A and B can do this and nothing else. So do not ask which
+# model is better, but **on which questions**.
 #
 # **Agreement.** With whom do these numbers agree? In
 # [test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py), lm-evaluation-harness 0.4.13 and we put the
