@@ -19,7 +19,7 @@
 # **预备知识**：高中数学；第 52 章的想法（任务、预测、误差条），不必记住细节。**用时**：读一遍约 50 分钟；一个 CPU 核上全部
 # 运行不到半分钟，不联网，不下载，不需要模型。
 #
-# 上一章：[52 · 评测台](52_harness.ipynb)。
+# 上一章：[52 · 评测台](52_harness.ipynb)。下一章：[60 · 整条链](60_the_whole_chain.ipynb)。
 # %% [markdown] lang="en"
 # # 53 · The gaokao maths paper, marked fairly
 #
@@ -48,7 +48,7 @@
 # details. No Chinese: what a reply says is explained where it matters. **Time**: about 50 minutes to read; the whole chapter runs in
 # under half a minute on one CPU core; no network, no downloads, no model.
 #
-# Previous: [52 · A harness](52_harness.ipynb).
+# Previous: [52 · A harness](52_harness.ipynb). Next: [60 · The whole chain](60_the_whole_chain.ipynb).
 # %%
 import sys
 
@@ -1689,7 +1689,8 @@ _ = check(multiple_choice_points)
 # 延伸阅读：Zhang 等 2023（GAOKAO-Bench，arXiv:2305.12474），Zheng 等 2023（模型当评卷人，arXiv:2306.05685），
 # Miller 2024（评测的误差条，arXiv:2411.00640）。
 #
-# 上一章：[52 · 评测台](52_harness.ipynb)；指标怎样骗人，见[第 51 章](51_metrics.ipynb)。
+# 上一章：[52 · 评测台](52_harness.ipynb)；指标怎样骗人，见[第 51 章](51_metrics.ipynb)。下一章：[60 · 整条链：模型、检索、智能体、评
+# 测](60_the_whole_chain.ipynb)，自己训练的模型坐上考场，从头跑到尾。
 #
 # 代码：[gaokao.py](../../tiny_eval/gaokao.py)、[filters.py](../../tiny_eval/filters.py)、
 # [judge.py](../../tiny_eval/judge.py)、[agreement.py](../../tiny_eval/agreement.py)、
@@ -1717,7 +1718,8 @@ _ = check(multiple_choice_points)
 # Worth reading next: Zhang et al. 2023 (GAOKAO-Bench, arXiv:2305.12474), Zheng et al. 2023 (models as
 # judges, arXiv:2306.05685), Miller 2024 (error bars for evaluations, arXiv:2411.00640).
 #
-# Previous: [52 · A harness](52_harness.ipynb); how metrics fool you is in [chapter 51](51_metrics.ipynb).
+# Previous: [52 · A harness](52_harness.ipynb); how metrics fool you is in [chapter 51](51_metrics.ipynb). Next:
+# [60 · The whole chain: model, RAG, agent, eval](60_the_whole_chain.ipynb), where a model of our own sits the exam.
 #
 # Code: [gaokao.py](../../tiny_eval/gaokao.py), [filters.py](../../tiny_eval/filters.py),
 # [judge.py](../../tiny_eval/judge.py), [agreement.py](../../tiny_eval/agreement.py),

@@ -11,7 +11,8 @@
 #
 # **预备知识**：不需要。**用时**：代码几秒钟，不联网，不下载。
 #
-# 从头读起：[00 · 漫游小宇宙](00_tour.ipynb)。上一章：[53 · 一张高考数学卷，公平地批](53_gaokao.ipynb)。
+# 从头读起：[00 · 漫游小宇宙](00_tour.ipynb)。上一章：[60 · 整条链：模型、检索、智能体、评
+# 测](60_the_whole_chain.ipynb)。
 # %% [markdown] lang="en"
 # # 90 · Notation and glossary
 #
@@ -27,7 +28,7 @@
 # **You need**: nothing. **Time**: the code takes a few seconds; no network, no downloads.
 #
 # To begin at the beginning: [00 · A tour of the universe](00_tour.ipynb).
-# Previous: [53 · The gaokao maths paper, marked fairly](53_gaokao.ipynb).
+# Previous: [60 · The whole chain: model, RAG, agent, eval](60_the_whole_chain.ipynb).
 # %% [markdown] lang="zh"
 # ## 1 字母
 #
