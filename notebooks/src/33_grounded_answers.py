@@ -1158,9 +1158,12 @@ print("gone:", complaint(OpenAILLM(busy.base_url, "any-name", retries=0)))  # th
 # counts the budget. Three questions in each language: the one from the beginning, the one of section
 # 3 that was too much for the extractor, and one that the sources do not answer:
 # %%
+import warnings
+
 from tiny_rag.choices import make_llm
 from tiny_rag.generation import AnswerOptions
 
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm's remark: no widgets, no matter
 own = make_llm(None)  # $TINY_MODEL, else the model that comes with the book
 brief = AnswerOptions(k=3, count=own.count, max_tokens=64)
 strike = ("参加静默罢工的有多少人？", "How many people took part in the Quiet Strike?")

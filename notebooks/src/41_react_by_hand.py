@@ -1917,13 +1917,17 @@ right = check(find_labels)
 # thirds of that (`context_tokens`, and the `trim` of exercise 4). Loop, tools and prompt stay as
 # they are, to the letter:
 # %%
+import warnings
+
 from tiny_agent.choices import make_model
 
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm's remark: no widgets, no matter
 shipped = make_model(None)  # $TINY_MODEL, else the model that comes with the book
 room = getattr(shipped, "context_tokens", None)
 shipped.max_new_tokens = 160  # of a reply: longer ones have lost the thread
 
 
+# %%
 def real_run(question, lang, model=shipped):
     """A run of the real loop; the answer is there in five steps, or is forced."""
     limits = Limits(max_steps=5)
