@@ -4,15 +4,16 @@
 # 大语言模型读完一句话，就能接着往下说。这中间发生的每一步都是普通的算术，没有一步是看不见的。这
 # 本书把这些算术一行一行写出来：写得短，读得完；写完之后，再拿别人写的库来核对。
 #
-# 这一章先带你走一遍。你会看到：
+# 这一章先带你走一遍：从一个打了分的回答，一路拆到它的起点，一个注意力分数。你会看到：
 #
 # 1. 全书的地图：五个包，怎样拼在一起；
-# 2. 一句话怎样变成一串整数；
-# 3. 这串整数怎样穿过一个 Qwen2 模型，一步一步，每步的形状都列出来；
-# 4. 从零训练一个很小的模型，看它在半分钟内学会“从上文里找答案”，再打开它，找出做这件事的两个动作；
-# 5. 把同一份权重交给 `transformers`，结果一样。
+# 2. 五个包动起来：翻译，聊天，查资料，用工具，打分；
+# 3. 一句话怎样变成一串整数；
+# 4. 这串整数怎样穿过一个 Qwen2 模型，一步一步，每步的形状都列出来；
+# 5. 从零训练一个很小的模型，看它在半分钟内学会“从上文里找答案”，再打开它，找出做这件事的两个动作；
+# 6. 把同样的权重交给 `transformers`，结果一样。
 #
-# - **时间**：读一遍约 40 分钟。全部代码在两个 CPU 核上约 30 秒跑完，其中一半以上花在第 4 节的训练上。
+# - **时间**：读一遍约 45 分钟。全部代码在两个 CPU 核上约 35 秒跑完，其中一半花在第 5 节的训练上。
 # - **预备知识**：会读 Python，知道矩阵乘法。遇到不懂的名词先往下走，第 11 章起会从头讲。
 # - **不联网**：不下载任何东西，也不需要 GPU。
 # %% [markdown] lang="en"
@@ -22,17 +23,19 @@
 # arithmetic, and no step of it is hidden. This book writes that arithmetic out, line by line: short
 # enough to be read to the end, and then checked against libraries that others wrote.
 #
-# This chapter walks you through once. You will see:
+# This chapter walks you through once, from an answer that was graded down to where it began, an attention
+# score. You will see:
 #
-# 1. the map of the book: five packages, what joins them, and three of them at work;
-# 2. how a sentence becomes a row of integers;
-# 3. how these integers pass through a Qwen2 model, step by step, with the shape after each step;
-# 4. a very small model, trained from nothing, that learns in under half a minute to find an
+# 1. the map of the book: five packages, and what joins them;
+# 2. the five packages at work: they translate, chat, look things up, use tools, and give marks;
+# 3. how a sentence becomes a row of integers;
+# 4. how these integers pass through a Qwen2 model, step by step, with the shape after each step;
+# 5. a very small model, trained from nothing, that learns in under half a minute to find an
 #    answer in the text before it; then we open it and find the two movements that do it;
-# 5. the same weights in `transformers`, with the same result.
+# 6. the same weights in `transformers`, with the same result.
 #
-# - **Time**: about 40 minutes of reading. All the code runs in about 30 seconds on two CPU
-#   cores, more than half of it the training of section 4.
+# - **Time**: about 45 minutes of reading. All the code runs in about 35 seconds on two CPU
+#   cores, half of it the training of section 5.
 # - **You need**: to read Python, and to know what a matrix product is. If a word is new, walk on:
 #   from chapter 11 on, everything is explained from the beginning.
 # - **Offline**: nothing is downloaded, and no GPU is needed.
@@ -47,7 +50,9 @@ figures.use_style()
 import copy
 import inspect
 import math
+import re
 import string
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,6 +60,7 @@ import torch
 import torch.nn.functional as F
 
 torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends on the threads
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm's remark: no widgets, no matter
 
 # %% [markdown] lang="zh"
 # ## 1 地图
@@ -112,6 +118,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [51 · 指标，以及它们怎样骗你](51_metrics.ipynb) | 一个分数量的是什么，又漏掉了什么？ |
 # | [52 · 评测台](52_harness.ipynb) | 这个模型真比那个好，还是碰巧？ |
 # | [53 · 一张高考数学卷](53_gaokao.ipynb) | 怎样从一大段回复里取出答案，公平地给分？ |
+# | [60 · 整条链](60_the_whole_chain.ipynb) | 模型、检索、工具接成一条链：每加一环，买来了什么？ |
 #
 # 书里有一条规矩：**凡是断言，都要能执行**。说两样东西相等，就有一行 `assert` 去检查；说一个数，就由
 # 代码把它算出来。`assert` 不成立，这一章就跑不完。你随时可以改一个数，重跑，看哪里会断。
@@ -137,21 +144,34 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 # | [51 · metrics, and how they fool you](51_metrics.ipynb) | What does a score measure, and what does it miss? |
 # | [52 · a harness](52_harness.ipynb) | Is this model better than that one, or was it lucky? |
 # | [53 · the gaokao maths paper](53_gaokao.ipynb) | How is an answer found in a long reply, and marked fairly? |
+# | [60 · the whole chain](60_the_whole_chain.ipynb) | Model, search and tools in one chain: what does each link buy? |
 #
 # The book has one rule: **what it claims, it runs**. Where it says that two things are equal, an
 # `assert` checks it; where it gives a number, code has computed it. If an `assert` fails, the
 # chapter does not finish. Change a number, run again, and see what breaks.
 # %% [markdown] lang="zh"
-# 先看一样做成了的东西。`tiny_transformer` 是 2017 年那篇论文里的翻译机器，附带从零训练好的权重，只
-# 有 3 MB。
-# 它只懂数字、日期和金额，却要做翻译里真正的难事：中文四位一级（万、亿），英文三位一级（thousand、million），
-# 所以词要换位置，还要重新分组。
+# ## 2 五个包，动起来
+#
+# 先看成品，再一路拆到底。这一节每个包做一件事：翻译，聊天，查资料，用工具，打分。看的时候不必懂怎么做到的，那是后面各
+# 章的事。
+#
+# ### 翻译：tiny_transformer
+#
+# 这是 2017 年那篇论文里的翻译机器，附带从零训练好的权重，只有 3 MB。它只懂数字、日期和金额，却要做翻译里真正的
+# 难事：中文四位一级（万、亿），英文三位一级（thousand、million），所以词要换位置，还要重新分组。
 # %% [markdown] lang="en"
-# First, something finished. `tiny_transformer` is the translation model of the 2017 paper, with
-# three megabytes of weights that its own code has trained. It knows nothing but numbers, dates and
-# money, and yet it must do what is hard in translation: Chinese counts in groups of four digits (万,
-# 亿), English in groups of
-# three (thousand, million), so that words change places and are grouped anew.
+# ## 2 Five packages at work
+#
+# First the finished thing; then we take it apart, down to the bottom. In this section each package does one
+# thing: it translates, it chats, it looks things up, it uses tools, it gives marks. How they do it you need not
+# understand yet; that is what the other chapters are for.
+#
+# ### tiny_transformer translates
+#
+# This is the translation model of the 2017 paper, with three megabytes of weights that its own code has
+# trained. It knows nothing but numbers, dates and money, and yet it must do what is hard in translation: Chinese
+# counts in groups of four digits (万, 亿), English in groups of three (thousand, million), so that words change
+# places and are grouped anew.
 # %%
 from tiny_transformer import Translator
 
@@ -159,60 +179,248 @@ texts = ["三千二百一十万零五", "二〇二六年十一月二十三日", 
 for source, translation in zip(texts, Translator.load().translate(texts), strict=True):
     print(f"{source}  ->  {translation}")
 # %% [markdown] lang="zh"
-# 它怎么做到的，是第 11 到 13 章的事。再看一样：`tiny_rag` 从文件里找答案，并且说明出处。它带着一部小百科，
-# 写的是一个虚构的恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。既然是编的，就没有哪个模型能事先知道，
-# 只能去读：
+# ### 聊天：qwen_blog
+#
+# 今天的大语言模型只留下那台机器的一半，也就是解码器，再把它做得很大。`qwen_blog` 写的就是这样一个解码器，Qwen2。它还带着
+# 一个从零训练出来的小模型 **tiny-qwen2**，在后面几章里当主角：结构一样，个头还不到最小的 Qwen2 的百分之一。加载它要两行：
 # %% [markdown] lang="en"
-# How it does that is the subject of chapters 11 to 13. Next, `tiny_rag` finds answers in files and
-# says where it found them. It comes with a small encyclopedia of a star system that does not exist;
-# the star is Yan (砚星), its planet Lumo (露摩). As it is invented, no model can know any of it
-# beforehand, and reading is the only way. Three questions: when the Treaty of the Two Wells was
-# signed, how many planets Yan has, and who won the 1998 World Cup.
+# ### qwen_blog chats
+#
+# Today's large language models keep one half of that machine, the decoder, and make it very large. `qwen_blog` is
+# such a decoder, Qwen2. With it comes a small model trained from nothing, **tiny-qwen2**, which plays the lead in
+# later chapters: built the same way, at less than a hundredth of the size of the smallest Qwen2. Two lines load it:
 # %%
-from tiny_rag import Index, answer
-from tiny_rag.universe import corpus_folders
+from qwen_blog import GenerationConfig, Qwen2ForCausalLM, Tokenizer, generate
+from qwen_blog.commands import find_model
+
+folder = find_model(None)  # $TINY_MODEL if you have set it, else the one that comes along
+qwen = Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+qwen_tokenizer = Tokenizer.from_pretrained(folder)
+print(f"{qwen.num_parameters() / 1e6:.1f} million parameters")
+assert qwen.num_parameters() * 100 < 494_032_768  # those of Qwen2-0.5B
+
+
+# %% [markdown] lang="zh"
+# 它从没见过真实世界。教它的是一些编出来的世界：怎样读资料，怎样用工具，怎样寒暄几句。考它的，是另一个编出来的世界，它同样没见过：
+# 一个恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。那里有一份双井条约。什么资料也不给，直接问，这叫**闭卷（closed book）**：
+# %% [markdown] lang="en"
+# It has never met the real world. It was taught with invented ones: how to read a source, how to use a tool, how to
+# say a few friendly words. We examine it on another invented world, which it has not met either: a star
+# system, its star Yan (砚星), its planet Lumo (露摩). There, a Treaty of the Two Wells (双井条约) was once signed.
+# To ask without giving any source is called **closed book**:
+# %%
+def closed_book(question):
+    """What the model says to the question alone."""
+    chat = [{"role": "user", "content": question}]
+    ids = qwen_tokenizer.apply_chat_template(chat, add_generation_prompt=True)
+    return generate(qwen, [ids], GenerationConfig(max_new_tokens=48), qwen_tokenizer)[0].text
+
+
+signed = ["双井条约是哪一年签的？", "When was the Treaty of the Two Wells signed?"]
+for question in ["你好！你是谁？", *signed]:
+    print(f"{question}\n    {closed_book(question)}")
+# %% [markdown] lang="zh"
+# 介绍自己，它会；问事实，它说不知道。这是教出来的：训练里有“没有资料”这一类回答。从来没学过这种回答的模型会怎样？第 5 节会造一个，
+# 它照编不误。
+#
+# ### 查资料：tiny_rag
+#
+# 事实写在文件里：一部小百科，十六篇文章，中英文各一份。`tiny_rag` 先按问题找出三个**段落（passage）**，也就是文件里的一小截，放在
+# 问题前面，再让模型照着说。每段有个编号，答案里的 `[1]` 就是**引用（citation）**：话是从第 1 段来的，你可以去核对。先查后答，
+# 这就是 **RAG（检索增强生成）**。
+#
+# 还是那个模型，还是那个问题：
+# %% [markdown] lang="en"
+# It can introduce itself; asked for a fact, it says that it does not know. That was taught: replies of this kind were
+# part of its training. And a model that has never seen one? Section 5 makes such a model, and it invents an answer.
+#
+# ### tiny_rag looks things up
+#
+# The facts stand in files: a small encyclopedia of sixteen articles, each in Chinese and in English. `tiny_rag` first
+# finds three **passages** for a question, which are short stretches of a file; it puts them in front of the question, and
+# the model answers from them. Each passage has a number, and a `[1]` in the answer is a **citation**: this comes
+# from passage 1, go and check. To look up first and answer then is called **RAG** (retrieval-augmented generation).
+#
+# The same model, the same question:
+# %%
+from tiny_agent.search import SAMPLE
+from tiny_rag import AnswerOptions, Index, answer
+from tiny_rag.choices import make_llm
 
 index = Index()
-_ = index.update(corpus_folders())
-asked = ["双井条约是哪一年签的？", "砚星有几颗行星？", "谁赢了1998年的世界杯？"]
-for question in asked:
-    reply = answer(question, index.retriever())
+report = index.update([SAMPLE])  # a folder of files
+print(f"{report.documents} files, cut into {report.chunks} passages")
+retriever, reader = index.retriever(), make_llm(None)  # the same folder of weights
+
+
+def open_book(question):
+    """The answer from the three passages that fit the question best."""
+    return answer(question, retriever, reader, AnswerOptions(k=3, max_tokens=48))
+
+
+# %%
+def show(question):
+    reply = open_book(question)
     print(f"{question}\n    {reply.text}")
     for cited in reply.citations:
-        print(f"    [{cited.number}] {Path(cited.source).name}")
-# %% [markdown] lang="zh"
-# 最后一问，百科里根本没有，它却照样抄来一句不相干的话：它并不总认得出自己答不了。怎样让它学会说“没
-# 有”，第 33 章会讲。
-#
-# 还有些问题，查到了还得算。`tiny_agent` 让模型自己决定什么时候用什么工具。这里坐在模型位子上的是几条规则拼成的替身，不
-# 是神经网络；循环、工具和格式都是真的：
-# %% [markdown] lang="en"
-# The answer to the last question is in none of these files. It should have said so, and did not
-# notice: it hands over a sentence about a moon. How to refuse, and how often that works, is
-# measured in chapters 31 to 33.
-#
-# Some questions need a look-up and then a calculation: how long is the Skyhook (升天索), and what is
-# that divided by 52? With `tiny_agent` the model itself decides which tool to use when. In the
-# model's seat here is a stand-in made of a few rules, not a neural network; the
-# loop, the tools and the format are real:
-# %%
-from tiny_agent import Agent, ReActText, RuleModel, make_tools
+        quote = " ".join(cited.quote.split())
+        print(f"    [{cited.number}] {Path(cited.source).name}: {quote[:160]}")
 
-dialect = ReActText("zh")
-agent = Agent(RuleModel(dialect), make_tools("search,calculator"), dialect)
-result = agent.run("升天索全长多少？再除以 52")
-for step in result.steps:
-    print(step.reply.text, end="\n\n")
-assert result.answer.startswith("734.6")
+
+for question in signed:
+    show(question)
 # %% [markdown] lang="zh"
-# 它怎样停下来等工具，写错了怎么办，是第 41 到 43 章的事。本章剩下的篇幅讲这一切的核心，今天的大语言
-# 模型：翻译机器只留下一半，也就是解码器，再把它做得很大。
+# 中文那一问，答对了：112 年，引用指向写着这句话的地方。英文那一问，**答错了**：段落找对了，数却抄成 142，签约还成了“首
+# 演”。好在有引用：顺着 `[1]` 看原文，112 就在那里。引用不保证答案对，它让你**查得出**对不对。
+#
+# 那么，问一件百科里**没有**的事呢？好的回答是**拒答（refusal）**：直说资料里没有。
 # %% [markdown] lang="en"
-# How a model comes to stop and wait for a tool, and what happens if it writes something wrong, is
-# in chapters 41 to 43. The rest of this chapter is about what all of this turns on, today's large
-# language models: they keep one half of the translation model, the decoder, and make it very large.
+# The Chinese answer is right: 112, and the citation leads to the sentence that says so. The English one is **wrong**: the
+# right passage was found, but 142 was copied for 112, and the signing became a first performance. The citation
+# helps: follow the `[1]`, and there stands 112. A citation does not make an answer right; it lets you **find out**.
+#
+# And a question whose answer is **not** there? A good reply is then a **refusal**: to say that the passages
+# do not have it.
+# %%
+for question in ["砚星的质量是多少？", "Who was the husband of Ilsa Vorn?"]:
+    show(question)
 # %% [markdown] lang="zh"
-# ## 2 一句话变成整数
+# 丈夫是谁，它拒答了，对。砚星的质量，它没有拒：资料里有个直径，104 万千米，它拿来当了重量。说得像模像样，却没有
+# 根据，这叫**幻觉（hallucination）**。怎样减少它、怎样量它，见[第 33 章](33_grounded_answers.ipynb)。
+#
+# ### 用工具：tiny_agent
+#
+# 有些问题查到了还得算，而语言模型不擅长心算。**智能体（agent）** 让模型自己动手：它写下想用哪个工具、输入什么，程序替它去做，把结果
+# 放进上文，再让它接着写，一圈一圈，直到它给出答案。这里有两个工具，搜索和计算器。给它
+# 两个任务：一道乘法；一条海沟有多深，再除以 4：
+# %% [markdown] lang="en"
+# Asked for a husband (of Ilsa Vorn), it refuses, and is right. Asked for the mass of the star Yan (砚星的质量), it does not: the
+# passages have a diameter, 1.04 million km (104 万千米), and it passes that off as the weight. To say something plausible without
+# any ground is called a **hallucination**. How to have fewer of them, and how to measure them, is in
+# [chapter 33](33_grounded_answers.ipynb).
+#
+# ### tiny_agent uses tools
+#
+# Some questions need a look-up and then a calculation, and language models are bad at sums. An **agent** lets the model
+# act: it writes which tool it wants and with what input; the program does that and puts the result into the text;
+# the model writes on; and so round and round, until it gives an answer. Here it has two tools, a search and a
+# calculator, and two tasks: a product; and how deep a trench in the sea is (the Bottle Sump, 瓶底沟), divided by 4.
+# %%
+from tiny_agent import Agent, Limits, ReActText, TransformersModel, make_tools
+from tiny_rag.prompts import language
+
+driver = TransformersModel(folder, max_new_tokens=96)  # the same folder of weights
+tools = make_tools("search,calculator", root=SAMPLE)
+
+
+def act(question):
+    """A run of the loop, of three rounds at most."""
+    dialect = ReActText(language(question))
+    return Agent(driver, tools, dialect, limits=Limits(max_steps=3)).run(question)
+
+
+# %%
+def tell(question):
+    """Prints a run of the agent: what the model wrote, and what each tool gave back."""
+    print(f"=== {question}")
+    for step in act(question).steps:
+        print(step.reply.text)
+        for result in step.results:
+            print(f"    [{result.name} gives: {' '.join(result.content.split())[:96]}]")
+
+
+tell("What is 38 * 57?")
+tell("瓶底沟有多深？然后除以4。")
+assert 13_700 / 4 == 3425  # what the second answer should be, in metres
+# %% [markdown] lang="zh"
+# 第一题对了，一步到位：它不心算，把算式交给计算器。第二题走了两步，步子也对：先搜索，读到 1.37 万米，再去算。可是它丢了那个“万”，
+# 3425 米成了 0.3425 米，想的时候还把深度叫作“体重”。循环、工具、格式，样样在转；错在**读**。这个圈怎样转、怎样停，见[第 41](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb)。
+#
+# ### 打分：tiny_eval
+#
+# 挑几个例子看，说好说坏都容易。要知道它到底行不行，得出一份卷子。**查**（look up）：百科自带考题，答案是数的那些，不挑，每八题取
+# 一题，中英文各半。**算**（work out）：四道乘法，这类题它训练时练过。三种考法，闭卷、RAG、智能体，答同样的题；判分只看回复里最后一个数对不对：
+# %% [markdown] lang="en"
+# The first is right, in one step: it does no sum in its head, it hands it to the calculator. The second takes two steps, and
+# they are the right ones: it searches, reads 1.37 万米 (1.37 times 10,000 metres), and goes on to divide. But it loses the
+# 万, the 10,000, so that 3425 metres become 0.3425; and in its thought the depth is a "weight" (体重). Loop, tools and
+# format all work; what fails is the **reading**. How the loop turns, and how it stops, is in
+# chapters [41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb).
+#
+# ### tiny_eval gives marks
+#
+# Picked examples can show anything. To know how good it is takes an exam. **Look up**: the encyclopedia
+# has questions of its own; of those about these articles whose answer is a number we take every eighth, without picking, half
+# of them Chinese, half English. **Work out**: four products, a kind that it has practised in training. Closed book, RAG and agent answer the same questions, and are
+# marked by one rule: the last number in the reply must be the right one.
+# %%
+from tiny_eval import mean_estimate, number_match
+from tiny_rag import read_questions
+from tiny_rag.universe import questions_path
+
+bank = {"zh": [], "en": []}  # the same facts in both languages, in the same order
+for q in read_questions(questions_path()):
+    if q.kind == "number" and (SAMPLE / q.gold[0].source).exists():
+        bank[q.lang].append((q.question, q.answers[-1]))
+pairs = [(46, 29), (73, 64), (81, 19), (57, 83)]
+paper = {"look up": bank["zh"][::8] + bank["en"][4::8]}
+paper["work out"] = [(f"{a}乘以{b}等于多少？", str(a * b)) for a, b in pairs[:2]]
+paper["work out"] += [(f"What is {a} * {b}?", str(a * b)) for a, b in pairs[2:]]
+ways = {"closed book": closed_book, "RAG": lambda question: open_book(question).text}
+ways |= {"agent": lambda question: act(question).answer or ""}
+
+
+# %%
+def mark(reply, truth):
+    """1 if the last number in the reply is the right one, else 0; citations do not count."""
+    return number_match(re.sub(r"\[\d+\]", "", reply), truth)
+
+
+marks = {kind: {name: [] for name in ways} for kind in paper}
+print("  ".join([*ways, "    is", "question"]))
+for kind, questions in paper.items():
+    for question, truth in questions:
+        for name, way in ways.items():
+            marks[kind][name].append(mark(way(question), truth))
+        row = [f"{'right' if of[-1] else '-':>{len(name)}}" for name, of in marks[kind].items()]
+        print("  ".join([*row, f"{truth:>6}", question]))
+# %% [markdown] lang="zh"
+# 再看总分。题这么少，分数里有很多运气，所以画上**95% 区间（interval）**：答成这样，真正的水平大约就在这一段里（怎么算，见[第 52
+# 章](52_harness.ipynb)）：
+# %% [markdown] lang="en"
+# Now the scores. With so few questions there is much luck in them, and so a **95% interval** is drawn with each: from
+# these replies, the true level lies about there ([chapter 52](52_harness.ipynb) has how it is worked out).
+# %%
+fig, axes = figures.canvas(1, 2, height=1.9)
+for ax, (kind, of) in zip(axes, marks.items(), strict=True):
+    for place, values in enumerate(of.values()):
+        e = mean_estimate(values)
+        ax.plot([e.low, e.high], [place] * 2, "|-", color=figures.BLUE)
+        ax.plot(e.value, place, "o", color=figures.BLUE)
+        ax.text(1.06, place, f"{sum(values):.0f} of {e.n}", va="center", size=9)
+    ax.set(title=kind, xlim=(-0.04, 1.3), ylim=(2.6, -0.6), yticks=range(3), yticklabels=[])
+    ax.set(xticks=[0, 0.5, 1], xlabel="share right, 95% interval")
+_ = axes[0].set_yticklabels(ways)
+# %% [markdown] lang="zh"
+# 算，计算器替它补上了：只有智能体会。查，它还很弱：别人的考题换了说法，它就常常找不准该抄哪个数；给了资料，八题也只对一
+# 题。条子都很长：左边三种考法谁好谁坏，这么几题分不出来。想换一个大些的模型，只要改一行。整条链、更大的卷子、断在哪一环，见[第 60
+# 章](60_the_whole_chain.ipynb)。
+#
+# 故事的这一头是一个打了分的回答。另一头在哪里？模型写下那个数之前，总有一个**注意力分数**指着资料里的那个数。往下几节就从头走到那里：文字变成整数，整数穿过模型，一个更小的模型在你眼
+# 前学会“从上文里找答案”。
+# %% [markdown] lang="en"
+# For sums the calculator makes up: the agent alone can do them. Looking up is weak still. The exam words its questions in its
+# own way, and then the model often misses which number to copy; with passages before it, it gets one in
+# eight right. The bars are long: on the left, so few questions cannot tell which way is better. To put in a larger
+# model takes one line. The whole chain, a longer exam, and which link breaks: [chapter
+# 60](60_the_whole_chain.ipynb).
+#
+# At this end of the story is an answer with a mark. What is at the other end? Before the model writes that number down, there
+# is an **attention score** that points to the number in the passage. The next sections walk there from
+# the beginning: text becomes integers, integers pass through a model, and a still smaller model learns before your
+# eyes to find an answer in the text before it.
+# %% [markdown] lang="zh"
+# ## 3 一句话变成整数
 #
 # 模型只会算数，所以先要把文字换成整数。负责换的是**分词器（tokenizer）**：它把文字切成一段一段的
 # **词元（token）**，每个词元有一个编号（id）。
@@ -222,7 +430,7 @@ assert result.answer.startswith("734.6")
 #
 # 我们编几句话来训练它。这一章的例子都发生在刚才那个虚构的恒星系里：露摩的每颗卫星用一个频道通话。
 # %% [markdown] lang="en"
-# ## 2 A sentence becomes integers
+# ## 3 A sentence becomes integers
 #
 # A model can only calculate, so text must first become integers. This is the work of the
 # **tokenizer**: it cuts text into pieces, the **tokens**, and each token has a number, its id.
@@ -234,8 +442,6 @@ assert result.answer.startswith("734.6")
 # We make up a few lines to train it. The examples of this chapter live in that fictional star system,
 # where each moon of Lumo calls on a channel of its own.
 # %%
-from qwen_blog import Tokenizer
-
 lines = ["Lumo is a planet of the star Yan.", "露摩是砚星的行星。"]
 lines += ["Lumo has four moons.", "露摩有四颗卫星。", "砚星有两颗行星。"]
 for moon, channel in ("b7", "k2", "a9", "q4"):
@@ -282,21 +488,21 @@ for ax, sentence in zip(axes, sentences, strict=True):
 for text in [*sentences, "no such word: zyzzyva 🪐 龘"]:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 # %% [markdown] lang="zh"
-# ## 3 一个张量的旅程
+# ## 4 一个张量的旅程
 #
 # 整数有了，送进模型。下面这个模型的结构与 Qwen2 完全一样，只是小得多，权重还是随机的：说不出有意义
 # 的话，但**走的路是一样的**。
 #
 # `trace` 让一句话走一遍，把路上的每个操作都记下来。
 # %% [markdown] lang="en"
-# ## 3 The journey of one tensor
+# ## 4 The journey of one tensor
 #
 # The integers go into the model. The one below is built exactly like Qwen2, only much smaller, and
 # its weights are random: it has nothing sensible to say, but **the road is the same**.
 #
 # `trace` sends a sentence down that road and writes down every operation on the way.
 # %%
-from qwen_blog import Qwen2Config, Qwen2ForCausalLM, trace
+from qwen_blog import Qwen2Config, trace
 
 torch.manual_seed(0)
 nano = Qwen2ForCausalLM(Qwen2Config.nano()).eval()
@@ -382,7 +588,7 @@ print(inspect.getsource(rms_norm))
 x, weight = torch.randn(3, 5, 64), torch.randn(64)
 torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weight, 1e-6))
 # %% [markdown] lang="zh"
-# ## 4 让它活过来
+# ## 5 让它活过来
 #
 # 随机的权重什么也不会。我们来训练一个，选一件小得看得透、又很要紧的事：**从上文里找答案**。
 #
@@ -395,7 +601,7 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 #
 # 结尾那个重复的字母像一个收尾标签，也要模型来预测。它很容易猜：抄前一个的前一个就行。它为什么重要，一会儿就知道。
 # %% [markdown] lang="en"
-# ## 4 Make it alive
+# ## 5 Make it alive
 #
 # Random weights can do nothing. Let us train some, on a task small enough to be seen through and yet
 # important: **to find an answer in the text before it**.
@@ -655,6 +861,8 @@ ax = figures.bars(ax, list(scores), [100 * s for s in scores.values()], horizont
 ax.set(xlabel="right answers, %", ylabel="taken out")
 without_attention = max(scores["attention 1"], scores["attention 2"])
 assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
+
+
 # %% [markdown] lang="zh"
 # 两层注意力，拆掉哪一层都不行：少了“抄”，收尾字母身上没有数字；少了“找”，不知道该看谁。（从 6 条记录里
 # 随便挑一个数字，也只有约六分之一的机会答对；比这还低，是因为许多回答连数字都不是。）MLP 没有
@@ -674,9 +882,6 @@ assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # Let it speak. `generate` takes the symbol with the highest score, appends it, works out the next,
 # and so on. Two lists that differ in one digit:
 # %%
-from qwen_blog import GenerationConfig, generate
-
-
 def ask(model, text, new=2):
     ids = [SYMBOLS.index(symbol) for symbol in text.replace(" ", "")]
     reply = generate(model, [ids], GenerationConfig(max_new_tokens=new))[0]
@@ -713,8 +918,8 @@ print(f"answers with a digit all the same: {says_digit:.0%}")
 #
 # 说清楚这是什么、不是什么。它**不是语言模型**：它不懂任何语言，只会这一道题。但“从上文里找到答案”这个能力，大模型也
 # 有，研究者在其中找到了分工相近的两种头（Olsson 等，arXiv:2209.11895）：一种记下“前一个词元是谁”；另一种在
-# 后面的层，叫**归纳头（induction head）**，据此找到“上次见到它时，后面跟着什么”。**RAG（检索增强生成）** 靠的
-# 就是这种能力：先把含有答案的段落找来放进上文，再让模型从上文里读出答案。
+# 后面的层，叫**归纳头（induction head）**，据此找到“上次见到它时，后面跟着什么”。第 2 节里的 RAG 靠的就是这种能力：段落放进上
+# 文，模型从上文里把答案抄出来。[第 60 章](60_the_whole_chain.ipynb)会在 tiny-qwen2 身上当场捉住它：写下一个数之前，哪个头在看资料里的那个数。
 # %% [markdown] lang="en"
 # It answers all the same. "Not on the list" was never an answer in training, so it cannot say that it
 # does not know. The **hallucinations** of large models have more causes, but this is one of them, and
@@ -725,23 +930,21 @@ print(f"answers with a digit all the same: {says_digit:.0%}")
 # task. But large models too can find an answer in the text before them, and in them researchers have
 # found two kinds of heads that share the work in a similar way (Olsson et al., arXiv:2209.11895): one
 # notes which token came before; the other, in a later layer, is called an **induction head** and uses
-# this note to find what followed the last time. **RAG (retrieval-augmented generation)** lives on this ability: passages
-# that hold the answer are put into the text first, and the model reads it from there.
+# this note to find what followed the last time. The RAG of section 2 lives on this ability: the passages are put into
+# the text, and the model copies the answer from there. [Chapter 60](60_the_whole_chain.ipynb) catches tiny-qwen2 in the
+# act: which head looks at the number in the passage when the number is about to be written.
 # %% [markdown] lang="zh"
-# ## 5 对一次账
+# ## 6 对一次账
 #
 # 以上的一切都出自我们自己的代码。会不会从头就写错了，只是错得自洽？请一位外人来判：把训练好的权重
 # 原样交给 `transformers` 里的 Qwen2，**一个名字都不改**，同样的文字再算一遍。
 # %% [markdown] lang="en"
-# ## 5 The proof
+# ## 6 The proof
 #
 # All of this came from our own code. Could it be wrong from the start, and only consistently so? Let
 # an outsider judge: we hand the trained weights to the Qwen2 of `transformers`, **without
 # renaming a single one**, and let it work on the same texts.
 # %%
-import warnings
-
-warnings.filterwarnings("ignore", message="IProgress")  # tqdm's remark: no widgets, no matter
 from transformers import Qwen2Config as TheirConfig
 from transformers import Qwen2ForCausalLM as TheirModel
 
@@ -759,6 +962,25 @@ greedy = theirs.generate(
 )
 assert [reply.ids for reply in ours] == greedy[:, 19:].tolist()
 print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
+# %% [markdown] lang="zh"
+# tiny-qwen2 也一样。它的文件夹就是 Hugging Face 的布局，`transformers` 直接打开，闭卷的那个问题，答得一个词元不差：
+# %% [markdown] lang="en"
+# So it is with tiny-qwen2. Its folder has the layout of Hugging Face: `transformers` opens it as it is, and
+# answers the closed-book question with the very same tokens:
+# %%
+from transformers import AutoModelForCausalLM
+from transformers.utils.logging import disable_progress_bar
+
+disable_progress_bar()
+theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+chat = [{"role": "user", "content": signed[0]}]
+ids = qwen_tokenizer.apply_chat_template(chat, add_generation_prompt=True)
+ours = generate(qwen, [ids], GenerationConfig(max_new_tokens=48), qwen_tokenizer)[0]
+prompt = torch.tensor([ids])
+settings = {"max_new_tokens": 48, "do_sample": False, "pad_token_id": qwen_tokenizer.pad_token_id}
+reply = theirs.generate(prompt, attention_mask=torch.ones_like(prompt), **settings)[0, len(ids) :]
+assert qwen_tokenizer.decode(reply.tolist(), skip_special_tokens=True) == ours.text
+print(ours.text)
 # %% [markdown] lang="zh"
 # 反过来也成立：公开发布的 Qwen2、Qwen2.5 的权重，也能原样装进我们的模型。手边有这样的文件夹时，只需换掉加载的两行：
 #
@@ -780,7 +1002,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # What you have done to the small model, tracing it, drawing its attention, taking out its parts, you
 # can do to this one, with the same code.
 # %% [markdown] lang="zh"
-# ## 6 接着往哪里走
+# ## 7 接着往哪里走
 #
 # 想从头学起，就按顺序读。带着问题来，可以直接跳：
 #
@@ -796,6 +1018,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | 怎样让回答有据可查？ | [第 31 章](31_from_pdf_to_vector.ipynb)到[第 33 章](33_grounded_answers.ipynb) |
 # | 怎样让模型使用工具，又不让它乱来？ | [第 41 章](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb) |
 # | 一个分数能信到什么程度？两个模型到底谁好？ | [第 51 章](51_metrics.ipynb)到[第 53 章](53_gaokao.ipynb) |
+# | 五个包怎样接成一条链？断的话断在哪一环？ | [第 60 章](60_the_whole_chain.ipynb) |
 # | 这个字母代表什么，那个词英文怎么说？ | [记号与词汇](90_notation_and_glossary.ipynb) |
 #
 # 本章的模型就在你手里，不妨先玩一玩：
@@ -812,7 +1035,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 #
 # 下一章：[11 · 注意力，亲手写一遍](11_attention_by_hand.ipynb)。
 # %% [markdown] lang="en"
-# ## 6 Where to go from here
+# ## 7 Where to go from here
 #
 # To learn it from the ground up, read in order. If you come with a question, go straight there:
 #
@@ -828,6 +1051,7 @@ print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # | How can an answer be checked against its sources? | [chapters 31](31_from_pdf_to_vector.ipynb) to [33](33_grounded_answers.ipynb) |
 # | How does a model use tools, and how is it kept from harm? | [chapters 41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb) |
 # | How far can a score be trusted, and which of two models is better? | [chapters 51](51_metrics.ipynb) to [53](53_gaokao.ipynb) |
+# | How do the packages make one chain, and which link breaks? | [chapter 60](60_the_whole_chain.ipynb) |
 # | What does that letter stand for, what is that word in Chinese? | [notation and glossary](90_notation_and_glossary.ipynb) |
 #
 # The model of this chapter is yours to play with:
