@@ -1,5 +1,7 @@
 """The two READMEs say the same, link to what exists, and print commands that work."""
 
+import io
+import json
 import re
 import runpy
 import shlex
@@ -20,6 +22,28 @@ ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")
 )
+
+SCORES = [
+    (
+        "right answer and passage, of 1 passage",
+        "答对并引对，1 段资料",
+        "reading-{}-seen",
+        "fact, 1 passage",
+    ),
+    ("... of 3 passages", "……3 段资料", "reading-{}-seen", "fact, 3 passages"),
+    (
+        "... of 3 passages, wordings never seen",
+        "……3 段资料，没见过的说法",
+        "reading-{}-wordings",
+        "fact, 3 passages",
+    ),
+    ("... two hops in 3 passages", "……3 段资料，两跳", "reading-{}-seen", "two-hop, 3 passages"),
+    ("refuses where the answer is absent", "没有答案时拒答", "refusals-{}", "absent"),
+    ("refuses where it is there", "有答案时误拒", "refusals-{}", "fact"),
+    ("agent, one step", "智能体，一步", "agent-{}", "one step"),
+    ("agent, two or three steps", "智能体，两三步", "agent-{}", "two or three steps"),
+    ("closed book", "闭卷", "closed-book-{}", None),
+]
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -111,11 +135,16 @@ def test_the_python_examples_run(
     assert "value=0.75" in estimate
 
 
-def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_terminal_examples_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     lines = [line for block in blocks(ENGLISH, "bash") for line in block.splitlines()]
     own = [line for line in lines if "-m qwen_blog" in line and "models/" not in line]
-    examples = [line for line in own if "runs/" not in line]  # tests/qwen_blog trains and serves
-    assert (len(own), len(examples)) == (6, 3)
+    # tests/qwen_blog trains and serves
+    examples = [line for line in own if "runs/" not in line and " serve " not in line]
+    assert (len(own), len(examples)) == (10, 5)
+    monkeypatch.chdir(tmp_path)  # the exam is written there
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
     for example in examples:
         argv = shlex.split(example)[3:]
         if "--help" in argv:
@@ -124,6 +153,20 @@ def test_the_terminal_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
         else:
             assert qwen_blog.cli.main(argv) == 0
         assert capsys.readouterr().out
+
+
+def test_the_scores_of_the_shipped_model_are_those_that_were_measured() -> None:
+    """Each cell of the READMEs' table, from the file beside the weights."""
+    file = ROOT / "qwen_blog" / "weights" / "tiny-qwen2" / "scores.jsonl"
+    scores = {row["task"]: row for row in map(json.loads, file.read_text("utf-8").splitlines())}
+    for english, chinese, task, group in SCORES:
+        cells = []
+        for language in ("zh", "en"):
+            row = scores[task.format(language)]
+            (score,) = (row["groups"][group] if group else row["metrics"]).values()
+            cells.append(f"{score['value']:.0%} [{score['low']:.0%}, {score['high']:.0%}]")
+        for name, text in ((english, ENGLISH), (chinese, CHINESE)):
+            assert f"| {name} | {' | '.join(cells)} |" in text
 
 
 def test_the_translations_are_printed_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
