@@ -1272,6 +1272,12 @@ _ = axes[1].set(title="right to the letter, of 25 questions", ylim=(0, 1.03))
 # %%
 scores = [json.loads(line) for line in (SHIPPED / "scores.jsonl").read_text("utf-8").splitlines()]
 scores = {each["task"]: each for each in scores}
+print("agent, one step and more:", end=" ")
+for language in ("zh", "en"):
+    groups = scores[f"agent-{language}"]["groups"]
+    one, more = groups["one step"]["success"], groups["two or three steps"]["success"]
+    print(f"{language} {one['value']:.0%} {more['value']:.0%}", end="  ")
+# %%
 fig, axes = figures.canvas(1, 2, height=3, width=9)
 for ax, language in zip(axes, ("zh", "en"), strict=True):
     for at, kind in enumerate(("fact", "two-hop", "absent")):
@@ -1285,14 +1291,8 @@ for ax, language in zip(axes, ("zh", "en"), strict=True):
     names = ["fact", "two hops", "absent"]
     ax.set(title=language, ylim=(0, 1.03), xticks=[0.2, 1.2, 2.2], xticklabels=names)
 _ = axes[1].legend()
-print("agent, one step and more:", end=" ")
-for language in ("zh", "en"):
-    one, more = (
-        scores[f"agent-{language}"]["groups"][x] for x in ("one step", "two or three steps")
-    )
-    print(f"{language} {one['success']['value']:.0%} {more['success']['value']:.0%}", end="  ")
 # %% [markdown] lang="zh"
-# 圆点是答对的份额，线是 95% 区间。名字换成新的，几乎不掉分：它学会的是抄，不是背。说法换成新的，掉掉一大半：语法表太窄，它认的是句子，不是意思。
+# 圆点是答对的份额，线是 95% 区间。名字换成新的，几乎不掉分：它学会的是抄，不是背。说法换成新的，掉了一大半：语法表太窄，它认的是句子，不是意思。
 # 该说“没有”的时候，一半以上还在硬答。当智能体则差得远：一步一步都要抄对，错一处就满盘皆输。
 #
 # 多数目标没有达到，[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里逐条写着。损失还在降，多练就会更好；这一份是一个半小时换来的。
