@@ -25,7 +25,8 @@ Groups = list[dict[str, Any]]
 class Optimizer(Protocol):
     """What training needs of one, and a checkpoint."""
 
-    param_groups: Groups
+    @property
+    def param_groups(self) -> Groups: ...
 
     def step(self) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
