@@ -38,7 +38,8 @@ from .reference import (
 
 NORMS = ("post", "pre")
 DTYPES = (torch.float32, torch.float64)
-OUTPUT_ATOL = {torch.float32: 1e-5, torch.float64: 1e-10}
+# In float32 processors sum in different orders: 1.2e-5 was seen on one, of values above 1.
+OUTPUT_ATOL = {torch.float32: 3e-5, torch.float64: 1e-10}
 GRADIENT_RTOL = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 # Lengths of the sources and of the targets of a batch; the shorter rows are padded.
