@@ -1260,13 +1260,13 @@ for group in ("zh fact 3", "en fact 3", "zh two-hop 3", "en two-hop 3", "zh fact
 _ = axes[1].set(title="right to the letter, of 25 questions", ylim=(0, 1.03))
 # %% [markdown] lang="zh"
 # 左图里损失有三次台阶，每次换阶段都从高处重来；最后一段起先又在平台上停着（0.6 左右），然后一路下降，到学习率收尽时还在降。右图每点只有 25 题，一字不差
-# 才算对，上下跳一两成不足为奇。中文先学会，英文的名字和值要许多词元才抄得完，慢得多；没见过的说法几乎没有动。
+# 才算对，上下跳一两成不足为奇。中文一路升到将近九成，英文起步还早些，后来却慢得多：它的名字和值要许多词元才抄得完；没见过的说法几乎没有动。
 #
 # 训练完再考一次大的：每格 100 道新题，同样的三段资料，问法和名字、值各有新旧。成绩单和权重放在一起：
 # %% [markdown] lang="en"
 # On the left the loss has three steps, for each stage begins high again; the last one first stands on a plateau once more (about 0.6), then falls, and is still
-# falling when the learning rate has come to its end. On the right each point is 25 questions, right to the letter, so jumps of ten or twenty points mean little. Chinese comes
-# first; English names and values take many tokens to copy, and come far more slowly; wordings never seen hardly move.
+# falling when the learning rate has come to its end. On the right each point is 25 questions, right to the letter, so jumps of ten or twenty points mean little. Chinese rises
+# to nearly nine in ten; English, though it starts sooner, is far slower from there: its names and values take many tokens to copy; wordings never seen hardly move.
 #
 # After training comes a larger exam: 100 new questions a bar, all about three passages, with old and new wordings, names and values. Its scores lie beside the weights:
 # %%
