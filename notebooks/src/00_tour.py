@@ -13,7 +13,7 @@
 # 5. 从零训练一个很小的模型，看它在半分钟内学会“从上文里找答案”，再打开它，找出做这件事的两个动作；
 # 6. 把同样的权重交给 `transformers`，结果一样。
 #
-# - **时间**：读一遍约 45 分钟。全部代码在两个 CPU 核上约 35 秒跑完，其中一半花在第 5 节的训练上。
+# - **时间**：读一遍约 45 分钟。全部代码在两个 CPU 核上约 45 秒跑完，其中一半花在第 5 节的训练上。
 # - **预备知识**：会读 Python，知道矩阵乘法。遇到不懂的名词先往下走，第 11 章起会从头讲。
 # - **不联网**：不下载任何东西，也不需要 GPU。
 # %% [markdown] lang="en"
@@ -34,7 +34,7 @@
 #    answer in the text before it; then we open it and find the two movements that do it;
 # 6. the same weights in `transformers`, with the same result.
 #
-# - **Time**: about 45 minutes of reading. All the code runs in about 35 seconds on two CPU
+# - **Time**: about 45 minutes of reading. All the code runs in about 45 seconds on two CPU
 #   cores, half of it the training of section 5.
 # - **You need**: to read Python, and to know what a matrix product is. If a word is new, walk on:
 #   from chapter 11 on, everything is explained from the beginning.
@@ -377,12 +377,12 @@ def mark(reply, truth):
 
 
 marks = {kind: {name: [] for name in ways} for kind in paper}
-print("  ".join([*ways, "    is", "question"]))
+print("  ".join([*(f"{name:>5}" for name in ways), "    is", "question"]))
 for kind, questions in paper.items():
     for question, truth in questions:
         for name, way in ways.items():
             marks[kind][name].append(mark(way(question), truth))
-        row = [f"{'right' if of[-1] else '-':>{len(name)}}" for name, of in marks[kind].items()]
+        row = [f"{'right' if of[-1] else '-':>{max(5, len(n))}}" for n, of in marks[kind].items()]
         print("  ".join([*row, f"{truth:>6}", question]))
 # %% [markdown] lang="zh"
 # 再看总分。题这么少，分数里有很多运气，所以画上**95% 区间（interval）**：答成这样，真正的水平大约就在这一段里（怎么算，见[第 52

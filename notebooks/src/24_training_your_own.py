@@ -24,7 +24,7 @@
 # 上一章：[23 · 完整的解码器](23_the_whole_decoder.ipynb)。下一章：[31 · 从 PDF 到向量](31_from_pdf_to_vector.ipynb)。
 #
 # **预备知识**：第 21 到 23 章（第 13 章讲过一次训练，这里不重复，只讲新的）。
-# **用时**：读一遍约 50 分钟；两个 CPU 核上全部运行约两分钟，大半花在第 4、5、8 节的现场训练上；不联网，不下载任何东西。
+# **用时**：读一遍约 50 分钟；两个 CPU 核上全部运行约一分钟，大半花在第 4、5、8 节的现场训练上；不联网，不下载任何东西。
 #
 # 字母沿用前几章：`T` 词元数，`D` 模型宽度，`H` 头数，`Dh` 头宽，`V` 词表大小，`L` 层数。
 # %% [markdown] lang="en"
@@ -54,7 +54,7 @@
 #
 # **You need**: chapters 21 to 23 (chapter 13 was about training too; what it explained is not
 # repeated).
-# **Time**: about 50 minutes to read; the whole chapter runs in about two minutes on two CPU cores, most of it the training of sections
+# **Time**: about 50 minutes to read; the whole chapter runs in about a minute on two CPU cores, most of it the training of sections
 # 4, 5 and 8; no network, no downloads.
 #
 # The letters are those of the last chapters: `T` tokens, `D` model width, `H` heads, `Dh` head width, `V`
@@ -1004,13 +1004,12 @@ for name, optimizer in (("AdamW", "adamw"), ("Muon", "muon")):
 print("letters right after 300 steps:", {name: f"{share:.0%}" for name, share in ends.items()})
 assert ends["Muon"] > 3 * ends["AdamW"]
 # %% [markdown] lang="zh"
-# 三百步里，一个还停在平台上，一个已经走了出来：跳跃不必等那么久，也不一定要有人写进零件。Muon 每步多几次矩阵乘法（tiny-qwen2 上不到一成）。`tiny-qwen2` 的
-# 配方两样都用：零件写进去，矩阵交给 Muon；`nano` 为了短，仍用 AdamW。学习率照样要试：在这份配方里把矩阵的学习率再加到三倍，损失一百步之内又升了回去。
+# 三百步里，一个还停在平台上，一个已经走了出来：跳跃不必等那么久，也不一定要有人写进零件。代价是每步多几次矩阵乘法。`tiny-qwen2` 的
+# 配方两样都用：零件写进去，矩阵交给 Muon；`nano` 为了短，仍用 AdamW。
 # %% [markdown] lang="en"
 # After three hundred steps one is still on the plateau, and the other has left it: the jump need not take so long, nor need the parts be
-# written by somebody. A step of Muon takes some matrix products more (less than a tenth of a step, for tiny-qwen2). The recipe of `tiny-qwen2` has
-# both, parts that are written and Muon for the matrices; `nano`, to be short, keeps AdamW. The rate has to be tried as ever: with three times
-# the rate for the matrices, the loss of that recipe went up again within a hundred steps.
+# written by somebody. The price is some matrix products more in each step. The recipe of `tiny-qwen2` has
+# both, parts that are written and Muon for the matrices; `nano`, to be short, keeps AdamW.
 # %% [markdown] lang="zh"
 # **bfloat16**　有专门电路的芯片上，16 位的矩阵乘法快得多；参数和 AdamW 的两个矩（第 13 章
 # 的 m 和 v）却必须留在 32 位。一次更新往往不到参数

@@ -31,7 +31,7 @@
 # 具、提示词、解析器都是真的，词元数是估算的；可是台词终究是台词，**前十三节没有测量任何模型**。凡是说到
 # “多大比例”，都引自论文。到第 14 节，书里自带的小模型才上场，那里的数是量出来的。
 #
-# **预备知识**：会 Python，知道语言模型是什么。**用时**：读一遍约 60 分钟；一个 CPU 核上全部运行十几秒，不联网，不下载。
+# **预备知识**：会 Python，知道语言模型是什么。**用时**：读一遍约 60 分钟；一个 CPU 核上全部运行约 25 秒，不联网，不下载。
 #
 # 上一章：[33 · 有据可查](33_grounded_answers.ipynb)。下一章：[42 · 工具、模式与三种方言](42_tools_and_dialects.ipynb)。
 # %% [markdown] lang="en"
@@ -74,7 +74,7 @@
 # enters, and what is said of it is measured.
 #
 # **You need**: Python, and an idea of what a language model is. **Time**: about 60 minutes to read; the whole chapter runs in
-# some fifteen seconds on one CPU core; no network, no downloads.
+# about 25 seconds on one CPU core; no network, no downloads.
 #
 # Previous: [33 · Grounded answers](33_grounded_answers.ipynb). Next:
 # [42 · Tools, schemas and three dialects](42_tools_and_dialects.ipynb).
