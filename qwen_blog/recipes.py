@@ -49,6 +49,8 @@ class Stage:
     """(rng, progress in [0, 1] of the stage) -> a text or conversation."""
     cites: bool = False
     """Whether heads that know the number of their passage are written before it begins."""
+    new_texts: bool = True
+    """Whether the tokenizer learns from its texts, too."""
 
     def sample_maker(self, tokenizer: Tokenizer) -> SampleMaker:
         """What `train` asks for samples."""
@@ -95,9 +97,10 @@ class Recipe:
             write_passage_heads(model, numbers, torch.Generator().manual_seed(self.seed))
 
     def _texts(self) -> Iterator[str]:
+        stages = [stage for stage in self.stages if stage.new_texts]
         for number in range(self.tokenizer_texts):
             rng = random.Random(f"tokenizer/{self.seed}/{number}")
-            stage = self.stages[number % len(self.stages)]
+            stage = stages[number % len(stages)]
             made = stage.make(rng, rng.random())
             yield from [made] if isinstance(made, str) else [each["content"] for each in made]
 
@@ -128,15 +131,31 @@ def pretraining_text(rng: random.Random, progress: float) -> Made:
 
 _SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "locate", "rephrase")
 _SKILL_SHARES = (0.57, 0.14, 0.04, 0.06, 0.03, 0.02, 0.02, 0.05, 0.07)
+_PRACTICE_SHARES = (0.52, 0.25, 0.04, 0.03, 0.03, 0.01, 0.01, 0.03, 0.08)
+PRACTICE_ENGLISH, PRACTICE_ABSENT = 0.62, 0.28
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
     """A conversation of any skill; passages grow in number and length."""
-    grammar, language = Grammar.load(), _language(rng)
-    skill = rng.choices(_SKILLS, _SKILL_SHARES)[0]
+    language, skill = _language(rng), rng.choices(_SKILLS, _SKILL_SHARES)[0]
+    return _conversation(rng, progress, language, skill, Shape.absent)
+
+
+def practice(rng: random.Random, progress: float) -> Made:
+    """The same, with more of what was weak after it: English, tools, what is not there."""
+    language: Language = "en" if rng.random() < PRACTICE_ENGLISH else "zh"
+    skill = rng.choices(_SKILLS, _PRACTICE_SHARES)[0]
+    return _conversation(rng, progress, language, skill, PRACTICE_ABSENT)
+
+
+def _conversation(
+    rng: random.Random, progress: float, language: Language, skill: str, absent: float
+) -> Made:
+    grammar = Grammar.load()
     if skill == "read":
         draw = Draw(most=4 + int(20 * progress))
-        return Reading(rng, grammar, language, _shape(rng, progress), draw).conversation()
+        shape = replace(_shape(rng, progress), absent=absent)
+        return Reading(rng, grammar, language, shape, draw).conversation()
     makers = {
         "react": react,
         "hermes": hermes,
@@ -245,6 +264,19 @@ TINY_QWEN2 = Recipe(
                 seed=3,
             ),
             conversation,
+        ),
+        Stage(
+            "practice",
+            replace(
+                _FULL,
+                steps=4000,
+                learning_rate=2e-3,
+                min_lr_ratio=0.02,
+                validate_every=1000,
+                seed=4,
+            ),
+            practice,
+            new_texts=False,
         ),
     ),
     exam=full_exam,

@@ -11,6 +11,10 @@ from .messages import FinalAnswer, Message, ParseError, Status, Step, ToolCall, 
 from .protocols import strip_reasoning
 from .tools import shorten
 
+UNREAD_CHARS = 500
+"""Of a reply that cannot be read the model is shown so much: enough to see its form. One that
+rambles would otherwise leave a small context no room for the next."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -86,7 +90,7 @@ class Run:
         if isinstance(decision, FinalAnswer):
             self.messages.append({"role": "assistant", "content": decision.text})
         elif isinstance(decision, ParseError):
-            said = shorten(strip_reasoning(step.reply.text).strip(), 2000) or "(nothing)"
+            said = shorten(strip_reasoning(step.reply.text).strip(), UNREAD_CHARS) or "(nothing)"
             self.messages.append({"role": "assistant", "content": said})
             self.messages.append({"role": "user", "content": decision.message})
         else:

@@ -26,10 +26,13 @@ class Shape:
     filler: int
     """Sentences without a fact in each passage."""
     questions: int = 1
+    absent: float = 0.20
+    """How often the passages do not say, where the other kinds weigh 0.8 together."""
 
 
 KINDS = ("fact", "holder", "two-hop", "absent")
-KIND_SHARES = (0.58, 0.08, 0.14, 0.20)
+KIND_SHARES = (0.58, 0.08, 0.14)
+"""Of the questions that the passages answer; how many they do not, the shape says."""
 ABOUT_SHARE = 0.3
 """Of conversations that end with a question for all that is told of a thing."""
 HISTORY_SHARE = 0.05
@@ -59,7 +62,7 @@ class Reading:
 
     def ask(self, kind: str | None = None) -> Asked:
         """A question; of a kind that this world does not allow, a plain one instead."""
-        kind = kind or self.rng.choices(KINDS, KIND_SHARES)[0]
+        kind = kind or self.rng.choices(KINDS, (*KIND_SHARES, self.shape.absent))[0]
         makers = {"holder": self._holder, "two-hop": self._two_hop, "absent": self._absent}
         asked = makers[kind]() if kind in makers else None
         return asked or self._fact()

@@ -13,7 +13,7 @@ from tiny_agent.messages import (
     ToolResult,
     Usage,
 )
-from tiny_agent.run_state import Limits, Run
+from tiny_agent.run_state import UNREAD_CHARS, Limits, Run
 
 QUESTION: Message = {"role": "user", "content": "How high is it?"}
 CALL = ToolCall("search", {"query": "tower", "k": 2}, "call_0")
@@ -127,3 +127,13 @@ def test_a_reply_that_could_not_be_read_is_shown_with_what_was_wrong(text: str, 
         {"role": "assistant", "content": said},
         {"role": "user", "content": ERROR.message},
     ]
+
+
+def test_of_a_rambling_reply_the_model_is_shown_beginning_and_end() -> None:
+    """It would fill a context of 1,024 tokens, and the run would end without an answer."""
+    state = run()
+    state.record(step(ERROR, "Thought: " + "arguments" * 500 + " so it goes"))
+    said = state.messages[1]["content"]
+    assert said.startswith("Thought: arguments")
+    assert said.endswith(" so it goes")
+    assert len(said) < UNREAD_CHARS + 60

@@ -295,11 +295,18 @@ def test_kinds_come_in_their_shares() -> None:
     """Fewer of those that not every world allows, and more plain ones for them."""
     kinds = [reading.ask().kind for reading in readings("zh", 600)]
     shares = {kind: kinds.count(kind) / 600 for kind in KINDS}
-    wanted = dict(zip(KINDS, KIND_SHARES, strict=True))
+    wanted = dict(zip(KINDS, (*KIND_SHARES, Shape(1, 1, 0).absent), strict=True))
     assert abs(shares["absent"] - wanted["absent"]) < 0.05
     assert 0.03 < shares["holder"] <= wanted["holder"] + 0.02
     assert 0.03 < shares["two-hop"] <= wanted["two-hop"] + 0.02
     assert shares["fact"] > wanted["fact"]
+
+
+def test_a_shape_may_ask_more_often_for_what_is_not_there() -> None:
+    """Weight 1.2 beside 0.8: six in ten."""
+    shape = Shape(3, 4, 1, absent=1.2)
+    made = (Reading(random.Random(i), GRAMMAR, "en", shape) for i in range(600))
+    assert 0.54 < sum(reading.ask().kind == "absent" for reading in made) / 600 < 0.66
 
 
 # --- The content: the answers follow from the passages. ---
