@@ -4,8 +4,8 @@
     python -m tests.benchmarks.bench_server --size small  (39 M parameters: three minutes)
 
 One process: the server in one thread, the clients in others, over real sockets, each with one
-request after another on a connection that stays open. The model is random, prompts have 32 tokens
-and replies as many. `generate` is the library without any server, one prompt after the other.
+request after another on a connection that stays open. Weights are random, prompts have 32 tokens and
+replies as many. `generate` is the library without any server, one prompt after the other.
 
 With one thread of torch (the default) a token costs CPU time of this process, the clients' share
 included, which holds on a machine that does other things, too; with `--threads 2` it is wall time.
@@ -24,6 +24,7 @@ import torch
 
 from qwen_blog import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Tokenizer, generate
 from qwen_blog.engine import Engine
+from qwen_blog.recipes import TINY_QWEN2
 from qwen_blog.server import Server, bind
 from tests.benchmarks.timing import Stopwatch, faster, take_turns
 
@@ -31,7 +32,11 @@ CLIENTS = (1, 4, 16)
 REQUESTS = 16  # a turn, shared by the clients
 NEW_TOKENS = 32
 PROMPT = list(range(1, 33))
-SIZES = {"nano": Qwen2Config.nano, "small": Qwen2Config.small}
+SIZES = {
+    "tiny-qwen2": lambda: TINY_QWEN2.model,
+    "nano": Qwen2Config.nano,
+    "small": Qwen2Config.small,
+}
 
 
 def ask(port: int, requests: int, stream: bool) -> None:
@@ -101,7 +106,7 @@ def measure(config: Qwen2Config, rounds: int) -> dict[str, list]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=SIZES, default="nano")
+    parser.add_argument("--size", choices=SIZES, default="tiny-qwen2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
     arguments = parser.parse_args()
