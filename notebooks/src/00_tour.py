@@ -1,7 +1,7 @@
 # %% [markdown] lang="zh"
 # # 00 · 漫游小宇宙
 #
-# 大语言模型读完一句话，就能接着往下说。这中间发生的每一步都是普通的算术，没有一步是看不见的。这
+# 大语言模型读完一句话，就能接着往下说。这中间发生的每一步都是普通的算术，没有哪一步是黑箱。这
 # 本书把这些算术一行一行写出来：写得短，读得完；写完之后，再拿别人写的库来核对。
 #
 # 这一章先带你走一遍：从一个打了分的回答，一路拆到它的起点，一个注意力分数。你会看到：
@@ -23,8 +23,7 @@
 # arithmetic, and no step of it is hidden. This book writes that arithmetic out, line by line: short
 # enough to be read to the end, and then checked against libraries that others wrote.
 #
-# This chapter walks you through once, from an answer that was graded down to where it began, an attention
-# score. You will see:
+# This chapter walks you through once, from a marked answer down to where it began: an attention score. You will see:
 #
 # 1. the map of the book: five packages, and what joins them;
 # 2. the five packages at work: they translate, chat, look things up, use tools, and give marks;
@@ -157,7 +156,7 @@ _ = ax.text(2.1, -1.15, "model folder,\nchat protocol", ha="center", size=8.5)
 #
 # ### 翻译：tiny_transformer
 #
-# 这是 2017 年那篇论文里的翻译机器，附带从零训练好的权重，只有 3 MB。它只懂数字、日期和金额，却要做翻译里真正的
+# 这是 2017 年的论文 *Attention Is All You Need* 里的翻译机器，附带从零训练好的权重，只有 3 MB。它只懂数字、日期和金额，却要做翻译里真正的
 # 难事：中文四位一级（万、亿），英文三位一级（thousand、million），所以词要换位置，还要重新分组。
 # %% [markdown] lang="en"
 # ## 2 Five packages at work
@@ -202,11 +201,11 @@ assert qwen.num_parameters() * 100 < 494_032_768  # those of Qwen2-0.5B
 
 # %% [markdown] lang="zh"
 # 它从没见过真实世界。教它的是一些编出来的世界：怎样读资料，怎样用工具，怎样寒暄几句。考它的，是另一个编出来的世界，它同样没见过：
-# 一个恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。那里有一份双井条约。什么资料也不给，直接问，这叫**闭卷（closed book）**：
+# 一个恒星系，恒星叫砚星（Yan），行星叫露摩（Lumo）。露摩有多大？什么资料也不给，直接问，这叫**闭卷（closed book）**：
 # %% [markdown] lang="en"
 # It has never met the real world. It was taught with invented ones: how to read a source, how to use a tool, how to
 # say a few friendly words. We examine it on another invented world, which it has not met either: a star
-# system, its star Yan (砚星), its planet Lumo (露摩). There, a Treaty of the Two Wells (双井条约) was once signed.
+# system, its star Yan (砚星), its planet Lumo (露摩). What is the radius of Lumo (露摩的半径是多少)?
 # To ask without giving any source is called **closed book**:
 # %%
 def closed_book(question):
@@ -216,8 +215,8 @@ def closed_book(question):
     return generate(qwen, [ids], GenerationConfig(max_new_tokens=48), qwen_tokenizer)[0].text
 
 
-signed = ["双井条约是哪一年签的？", "When was the Treaty of the Two Wells signed?"]
-for question in ["你好！你是谁？", *signed]:
+radius = ["露摩的半径是多少？", "What is the radius of Lumo?"]
+for question in ["你好！你是谁？", *radius]:
     print(f"{question}\n    {closed_book(question)}")
 # %% [markdown] lang="zh"
 # 介绍自己，它会；问事实，它说不知道。这是教出来的：训练里有“没有资料”这一类回答。从来没学过这种回答的模型会怎样？第 5 节会造一个，
@@ -267,44 +266,47 @@ def show(question):
         print(f"    [{cited.number}] {Path(cited.source).name}: {quote[:160]}")
 
 
-for question in signed:
+for question in radius:
     show(question)
 # %% [markdown] lang="zh"
-# 中文那一问，答对了：112 年，引用指向写着这句话的地方。英文那一问，**答错了**：段落找对了，数却抄成 142，签约还成了“首
-# 演”。好在有引用：顺着 `[1]` 看原文，112 就在那里。引用不保证答案对，它让你**查得出**对不对。
+# 两种语言都答对了，6120 千米，引用也指向写着这句话的地方。顺着 `[1]` 去看，一眼就能核对。
 #
-# 那么，问一件百科里**没有**的事呢？好的回答是**拒答（refusal）**：直说资料里没有。
+# 别急着高兴，再问三件事：一份条约哪年签的；砚星的质量，百科里**没有**；一位伊莎·沃恩（Ilsa Vorn）的丈夫，也没有。没有的事，好的
+# 回答是**拒答（refusal）**：直说资料里没有。
 # %% [markdown] lang="en"
-# The Chinese answer is right: 112, and the citation leads to the sentence that says so. The English one is **wrong**: the
-# right passage was found, but 142 was copied for 112, and the signing became a first performance. The citation
-# helps: follow the `[1]`, and there stands 112. A citation does not make an answer right; it lets you **find out**.
+# Right in both languages, 6,120 km, and the citation leads to the sentence that says so. Follow the `[1]`, and the
+# check takes a glance.
 #
-# And a question whose answer is **not** there? A good reply is then a **refusal**: to say that the passages
-# do not have it.
+# Do not rejoice yet. Three more: in which year a treaty was signed (双井条约, the Treaty of the Two Wells); the mass of the star Yan
+# (砚星的质量), which the encyclopedia does **not** have; and the husband of one Ilsa Vorn, whom it does not have either. Where there is no
+# answer, a good reply is a **refusal**: to say that the passages do not have it.
 # %%
-for question in ["砚星的质量是多少？", "Who was the husband of Ilsa Vorn?"]:
+others = ["双井条约是哪一年签的？", "砚星的质量是多少？", "Who was the husband of Ilsa Vorn?"]
+for question in others:
     show(question)
 # %% [markdown] lang="zh"
-# 丈夫是谁，它拒答了，对。砚星的质量，它没有拒：资料里有个直径，104 万千米，它拿来当了重量。说得像模像样，却没有
+# 丈夫是谁，它拒答了，对。条约哪年签的，**答错了**：段落找对了，它却去答在哪里签。好在有引用：顺着 `[1]` 看原文，112 年就在那里。引用不保证答案
+# 对，它让你**查得出**对不对。砚星的质量，它没有拒：资料里有个直径，104 万千米，它拿来当了重量。说得像模像样，却没有
 # 根据，这叫**幻觉（hallucination）**。怎样减少它、怎样量它，见[第 33 章](33_grounded_answers.ipynb)。
 #
 # ### 用工具：tiny_agent
 #
 # 有些问题查到了还得算，而语言模型不擅长心算。**智能体（agent）** 让模型自己动手：它写下想用哪个工具、输入什么，程序替它去做，把结果
 # 放进上文，再让它接着写，一圈一圈，直到它给出答案。这里有两个工具，搜索和计算器。给它
-# 两个任务：一道乘法；一条海沟有多深，再除以 4：
+# 两个任务：一道乘法；露摩的半径，再除以 4：
 # %% [markdown] lang="en"
-# Asked for a husband (of Ilsa Vorn), it refuses, and is right. Asked for the mass of the star Yan (砚星的质量), it does not: the
-# passages have a diameter, 1.04 million km (104 万千米), and it passes that off as the weight. To say something plausible without
-# any ground is called a **hallucination**. How to have fewer of them, and how to measure them, is in
-# [chapter 33](33_grounded_answers.ipynb).
+# Asked for the husband, it refuses, and is right. The year of the treaty is **wrong**: the right passage was found, but the reply
+# says where it was signed (敦玛, on Dunmar). The citation helps: follow the `[1]`, and there stands the year, 112. A citation does not make an
+# answer right; it lets you **find out**. Asked for the mass, it does not refuse: the passages have a diameter, 1.04 million km (104 万千米), and it
+# passes that off as the weight. To say something plausible without any ground is called a **hallucination**. How to have fewer of
+# them, and how to measure them, is in [chapter 33](33_grounded_answers.ipynb).
 #
 # ### tiny_agent uses tools
 #
 # Some questions need a look-up and then a calculation, and language models are bad at sums. An **agent** lets the model
 # act: it writes which tool it wants and with what input; the program does that and puts the result into the text;
 # the model writes on; and so round and round, until it gives an answer. Here it has two tools, a search and a
-# calculator, and two tasks: a product; and how deep a trench in the sea is (the Bottle Sump, 瓶底沟), divided by 4.
+# calculator, and two tasks: a product; and the radius of Lumo, divided by 4.
 # %%
 from tiny_agent import Agent, Limits, ReActText, TransformersModel, make_tools
 from tiny_rag.prompts import language
@@ -330,22 +332,20 @@ def tell(question):
 
 
 tell("What is 38 * 57?")
-tell("瓶底沟有多深？然后除以4。")
-assert 13_700 / 4 == 3425  # what the second answer should be, in metres
+tell(f"{radius[1]} Then divide it by 4.")
+assert 6120 / 4 == 1530  # what the second answer should be, in km
 # %% [markdown] lang="zh"
-# 第一题对了，一步到位：它不心算，把算式交给计算器。第二题走了两步，步子也对：先搜索，读到 1.37 万米，再去算。可是它丢了那个“万”，
-# 3425 米成了 0.3425 米，想的时候还把深度叫作“体重”。循环、工具、格式，样样在转；错在**读**。这个圈怎样转、怎样停，见[第 41](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb)。
+# 第一题对了，一步到位：它不心算，把算式交给计算器。第二题走了两步，步子也对：先搜索，读到 6,120，再去算。可是该写 6,120 / 4 的地方，
+# 它写的是 6,120 * (1 + 4)。计算器照算不误：工具从不出错，错在**写给工具的话**。这个圈怎样转、怎样停，见[第 41](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb)。
 #
 # ### 打分：tiny_eval
 #
-# 挑几个例子看，说好说坏都容易。要知道它到底行不行，得出一份卷子。**查**（look up）：百科自带考题，答案是数的那些，不挑，每八题取
-# 一题，中英文各半。**算**（work out）：四道乘法，这类题它训练时练过。三种考法，闭卷、RAG、智能体，答同样的题；判分只看回复里最后一个数对不对：
+# 挑几个例子看，说好说坏都容易。要知道它到底行不行，就要正经考一次。**查**（look up）：从百科自带的考题里，取答案是数的，不加挑选，每八题取一题，中英文各半。**算**（work out）：四道乘法，这类题它训练时练过。三种考法，闭卷、RAG、智能体，答同样的题；判分只看回复里最后一个数对不对：
 # %% [markdown] lang="en"
 # The first is right, in one step: it does no sum in its head, it hands it to the calculator. The second takes two steps, and
-# they are the right ones: it searches, reads 1.37 万米 (1.37 times 10,000 metres), and goes on to divide. But it loses the
-# 万, the 10,000, so that 3425 metres become 0.3425; and in its thought the depth is a "weight" (体重). Loop, tools and
-# format all work; what fails is the **reading**. How the loop turns, and how it stops, is in
-# chapters [41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb).
+# they are the right ones: it searches, reads 6,120, and goes on to calculate. But where 6,120 / 4 was wanted, it writes
+# 6,120 * (1 + 4), and the calculator works that out without complaint: the tool makes no mistake, what it was **told** was wrong. How the loop
+# turns, and how it stops, is in chapters [41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb).
 #
 # ### tiny_eval gives marks
 #
@@ -402,23 +402,57 @@ for ax, (kind, of) in zip(axes, marks.items(), strict=True):
     ax.set(xticks=[0, 0.5, 1], xlabel="share right, 95% interval")
 _ = axes[0].set_yticklabels(ways)
 # %% [markdown] lang="zh"
-# 算，计算器替它补上了：只有智能体会。查，它还很弱：别人的考题换了说法，它就常常找不准该抄哪个数；给了资料，八题也只对一
-# 题。条子都很长：左边三种考法谁好谁坏，这么几题分不出来。想换一个大些的模型，只要改一行。整条链、更大的卷子、断在哪一环，见[第 60
+# 算，计算器替它补上了：只有智能体会。查，它还很弱：考题的说法和它练过的不一样，它就常常找不准该抄哪个数；给了资料，八题也只对两
+# 题。区间都很宽：左边三种考法谁好谁坏，这么几题分不出来。想换一个大些的模型，只要改一行。整条链、更大的卷子、断在哪一环，见[第 60
 # 章](60_the_whole_chain.ipynb)。
 #
-# 故事的这一头是一个打了分的回答。另一头在哪里？模型写下那个数之前，总有一个**注意力分数**指着资料里的那个数。往下几节就从头走到那里：文字变成整数，整数穿过模型，一个更小的模型在你眼
-# 前学会“从上文里找答案”。
+# ### 一个注意力分数
+#
+# 故事的这一头是一个打了分的回答，另一头在哪里？回到露摩的半径。模型写下 6,120 之前，先要看见资料里的那个数。看，就是**注意力（attention）**：模型有 6 层，每层 4 个头，每写一
+# 个词元，每个头都给前面每个词元打一个**分数**，分数越高，从那里抄来的就越多。让它停在正要写这个数的地方，看哪个头盯得最紧：
 # %% [markdown] lang="en"
-# For sums the calculator makes up: the agent alone can do them. Looking up is weak still. The exam words its questions in its
-# own way, and then the model often misses which number to copy; with passages before it, it gets one in
-# eight right. The bars are long: on the left, so few questions cannot tell which way is better. To put in a larger
+# In sums the calculator makes up for what the model lacks: the agent alone can do them. Looking up is weak still. The exam words its
+# questions in its own way, and then the model often misses which number to copy; with passages before it, it gets two in
+# eight right. The intervals are wide: on the left, so few questions cannot tell which way is better. To put in a larger
 # model takes one line. The whole chain, a longer exam, and which link breaks: [chapter
 # 60](60_the_whole_chain.ipynb).
 #
-# At this end of the story is an answer with a mark. What is at the other end? Before the model writes that number down, there
-# is an **attention score** that points to the number in the passage. The next sections walk there from
-# the beginning: text becomes integers, integers pass through a model, and a still smaller model learns before your
-# eyes to find an answer in the text before it.
+# ### One attention score
+#
+# At this end of the story is an answer with a mark. What is at the other? Back to the radius of Lumo. Before the model can write
+# 6,120 it has to see that number in the passage. To see is **attention**: the model has 6 layers of 4 heads, and for each token that
+# it writes, each head gives every token before it a **score**; the higher, the more is copied from there. We stop it where it is
+# about to write the number, and see which head looks at it hardest:
+# %%
+from tiny_rag import build_prompt, count_tokens
+
+number, found = "6,120", retriever.retrieve(radius[1], k=3)
+prompt = build_prompt(radius[1], found, 768, count_tokens)
+ids = qwen_tokenizer.apply_chat_template(prompt, add_generation_prompt=True)
+ids += qwen_tokenizer.encode(open_book(radius[1]).text.partition(number)[0])  # up to the number
+with torch.no_grad():
+    attentions = qwen(torch.tensor([ids]), output_attentions=True).attentions
+looks = torch.stack([each[0, :, -1] for each in attentions])  # (layers, heads, places)
+pieces = [qwen_tokenizer.token_bytes(i).decode(errors="replace") for i in ids]
+text_before = [len("".join(pieces[:n])) for n in range(len(ids))]
+six = text_before.index("".join(pieces).index(number))  # the place of its first digit
+layer, head = divmod(int(looks[:, :, six].argmax()), looks.shape[1])
+print(f"layer {layer + 1}, head {head + 1}: {looks[layer, head, six]:.0%} of its attention")
+# %%
+window = slice(six - 12, six + 12)
+rows = [f"{layer + 1}.{h + 1}" for h in range(looks.shape[1])]
+fig, ax = figures.canvas(height=1.9)
+ax = figures.heatmap(ax, looks[layer, :, window], pieces[window], rows, vmin=0, vmax=1)
+ax.set(ylabel="layer.head", title=f"about to write {number}: where the heads of this layer look")
+# %% [markdown] lang="zh"
+# 深色的一格就是那个分数：几百个词元里，这个头把将近一半的注意力给了资料里的 `6`，也正是马上要写的那个数字。（头两两一样，是因为训练之前就照着
+# 写了进去，见[第 24 章](24_training_your_own.ipynb)。）往下几节就从头走到这里：文字变成整数，整数穿过模型，一个更小的模型在你眼
+# 前学会“从上文里找答案”。
+# %% [markdown] lang="en"
+# The dark cell is that score: of some hundreds of tokens, the `6` in the passage has nearly half of this head's
+# attention, and it is the very digit to be written next. (Heads are alike in pairs because they were written in like that
+# before training, see [chapter 24](24_training_your_own.ipynb).) The next sections walk here from the beginning: text becomes integers, integers pass through a model, and a still
+# smaller model learns before your eyes to find an answer in the text before it.
 # %% [markdown] lang="zh"
 # ## 3 一句话变成整数
 #
@@ -865,7 +899,7 @@ assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 
 # %% [markdown] lang="zh"
 # 两层注意力，拆掉哪一层都不行：少了“抄”，收尾字母身上没有数字；少了“找”，不知道该看谁。（从 6 条记录里
-# 随便挑一个数字，也只有约六分之一的机会答对；比这还低，是因为许多回答连数字都不是。）MLP 没有
+# 随便挑一个数字，也只有约六分之一的机会答对；比这还低，说明它连“从文中挑个数字”都做不好了。）MLP 没有
 # 那么要紧：拆掉第 2 层的，几乎没有影响；拆掉第 1 层的，还答得对四分之三。
 #
 # ### 问它
@@ -874,7 +908,7 @@ assert without_attention < 0.35 < min(scores["MLP 1"], scores["MLP 2"])
 # %% [markdown] lang="en"
 # Without either layer of attention it fails: without the copying there is no digit at the closing
 # letter, without the finding it does not know where to look. (Picking one of 6 records at random is
-# right about one time in six; the rest is lost because many answers are no digit at all.) The MLPs matter less: without the
+# right about one time in six: it no longer manages even that.) The MLPs matter less: without the
 # second, hardly anything changes; without the first, three answers in four are still right.
 #
 # ### Ask it
@@ -963,17 +997,17 @@ greedy = theirs.generate(
 assert [reply.ids for reply in ours] == greedy[:, 19:].tolist()
 print(f"{len(ours)} prompts, a digit and a letter each: the same from both")
 # %% [markdown] lang="zh"
-# tiny-qwen2 也一样。它的文件夹就是 Hugging Face 的布局，`transformers` 直接打开，闭卷的那个问题，答得一个词元不差：
+# tiny-qwen2 也一样。它的文件夹就是 Hugging Face 的布局，`transformers` 直接打开，闭卷的那个问题，答得一个字不差：
 # %% [markdown] lang="en"
 # So it is with tiny-qwen2. Its folder has the layout of Hugging Face: `transformers` opens it as it is, and
-# answers the closed-book question with the very same tokens:
+# answers the closed-book question to the letter as ours does:
 # %%
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 disable_progress_bar()
 theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-chat = [{"role": "user", "content": signed[0]}]
+chat = [{"role": "user", "content": radius[0]}]
 ids = qwen_tokenizer.apply_chat_template(chat, add_generation_prompt=True)
 ours = generate(qwen, [ids], GenerationConfig(max_new_tokens=48), qwen_tokenizer)[0]
 prompt = torch.tensor([ids])

@@ -47,7 +47,7 @@
 # 5. one line that puts a larger model in; and what breaks first at some orders of magnitude more, and who takes
 #    over there (sections 10 and 11).
 #
-# - **You need**: the ideas of the chapters before this one. The links lead back to what you have forgotten.
+# - **You need**: the ideas of the chapters before this one. If you have forgotten one, its link takes you back.
 # - **Time**: about 40 minutes to read; the whole chapter runs in under two minutes on two CPU cores.
 # - **Offline**: the server is on this machine and listens to it alone; when the chapter ends, it has stopped.
 #
@@ -70,7 +70,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import torch
@@ -79,31 +79,33 @@ torch.set_num_threads(1)  # the order of a sum, and so its last digit, depends o
 COUNT = 7  # questions of each kind and language: more narrow the intervals, and take longer
 PRACTICE = 6  # of each language, for the practice paper
 # %%
-places = {"model folder": (-0.8, 1), "qwen_blog\nthe server": (2.4, 1), "tiny_rag": (5.6, 2)}
-places |= {"tiny_agent": (5.6, 0), "tiny_eval": (8.8, 1)}
-_, served, rag, acts, judged = places
+boxes = {"model folder": (-0.8, 1), "qwen_blog\nthe server": (2.4, 1), "tiny_rag": (5.6, 2)}
+boxes |= {"tiny_agent": (5.6, 0), "tiny_eval": (8.8, 1)}
+_, served, rag, acts, judged = boxes
 joints = [("model folder", served, "weights"), (served, rag, "HTTP"), (served, acts, "HTTP")]
 joints += [(served, judged), (rag, acts), (rag, judged, "JSON lines"), (acts, judged, "JSON lines")]
 fig, ax = figures.canvas(height=2.4)
-ax = figures.diagram(ax, places, joints, size=(1.7, 0.6))
+ax = figures.diagram(ax, boxes, joints, size=(1.7, 0.6))
 for x, y, words in ((4.4, 1, "HTTP"), (5.6, 1.4, "passages")):
     back = {"facecolor": figures.PAPER, "edgecolor": "none", "pad": 1}
     ax.text(x, y, words, ha="center", va="center", size=8, bbox=back)
 # %% [markdown] lang="zh"
 # ## 1 一个答案从哪里来
 #
-# **问题**　露摩最大的卫星叫敦玛，英文那篇叫 Dunmar。它的直径是多少？模型的权重里没有这个数：它训练时从没见过这部百科，连里面的名字都
-# 特意留了出来。那么，它写下答案的那一刻，数是从哪里来的？（问法特意挑了它练过的一种。没练过的问法会怎样，第 8 节见分晓。）
+# **问题**　书里有一部《砚星百科》（[第 00 章](00_tour.ipynb)就用过）：一个虚构的恒星系，十六篇文章，中英文各一份。按它说，行星露摩最大的卫星叫敦玛，英文那份叫
+# Dunmar。它的直径是多少？模型的权重里没有这个数：它训练时从没见过这部百科，连里面的名字也特意没让它见过。那么，它写下答案的那一刻，数是从哪里来的？（问法特意挑了它练过的一种。没练过的问法会怎样，第 8 节见分晓。）
 #
-# **想法**　从上文里抄来的，注意力（[第 11 章](11_attention_by_hand.ipynb)）就是抄的动作。那就当场捉住它：检索出三段资料，拼成提示，让模型回答一遍；再把它的回答倒回去，停在它正
+# **想法**　从上文里抄来的，注意力（[第 11 章](11_attention_by_hand.ipynb)）就是抄的动作。那就当场捉住它：检索出三段资料，拼成提示词，让模型回答一遍；再把它的回答倒回去，停在它正
 # 要写数的地方，看每一层、每一个头在看谁。
 #
 # 模型按全书的老规矩找：`$TINY_MODEL`，没有就用包里带的那个文件夹。
 # %% [markdown] lang="en"
 # ## 1 Where an answer comes from
 #
-# **Question.** The largest moon of Lumo is Dunmar. What is its diameter? The number is not in the model's weights: it has
-# never seen this encyclopedia in training, and even its names were kept out. So when the model writes the answer down,
+# **Question.** The book comes with an encyclopedia of a star system that does not exist
+# ([chapter 00](00_tour.ipynb) has used it): sixteen articles, each in Chinese and in English. It says that Dunmar is the
+# largest moon of the planet Lumo. What is the diameter of Dunmar? The number is not in the model's weights: in training it
+# has never seen this encyclopedia, and even its names were kept out. So when the model writes the answer down,
 # where does the number come from? (The wording was chosen from those that it has practised. What others do to it,
 # section 8 will tell.)
 #
@@ -135,8 +137,8 @@ print(f"{len(index.chunks)} passages; the user's message, shortened:\n")
 for line in messages[-1]["content"].splitlines():
     print(line if len(line) < 90 else line[:87] + "...")
 # %% [markdown] lang="zh"
-# 先听它怎么答，找出它写的第一个数；方括号里的不算，那是段落的编号。（它写的要不是资料里的 2,960，就由我们替它开个头。）然后对提示和
-# 回答的开头走一遍前向：最后一个位置正要写那个数，取它的注意力。
+# 先听它怎么答，找出它写的第一个数；方括号里的不算，那是段落的编号。（它写的要不是资料里的 2,960，就由我们替它开个头。）然后对提示词和
+# 回答的开头做一次前向计算：最后一个位置正要写那个数，取它的注意力。
 # %% [markdown] lang="en"
 # Hear its answer first, and find the first number in it; one in brackets does not count, for that is the number of a
 # passage. (If it is not the 2,960 of the source, we begin the answer for it.) Then one forward pass over the prompt
@@ -145,19 +147,19 @@ for line in messages[-1]["content"].splitlines():
 GREEDY = GenerationConfig(max_new_tokens=40)
 
 
-def write_on(messages, begun=""):
+def write_on(messages, begun="", by=model):
     """What the model writes after the messages, and after the beginning of a reply."""
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-    return generate(model, [[*ids, *tokenizer.encode(begun)]], GREEDY, tokenizer)[0].text
+    return generate(by, [[*ids, *tokenizer.encode(begun)]], GREEDY, tokenizer)[0].text
 
 
-said, number = write_on(messages), "2,960"
-passage = next(n for n, hit in enumerate(hits, 1) if number in hit.chunk.text)
+said, DIAMETER = write_on(messages), "2,960"
+passage = next(n for n, hit in enumerate(hits, 1) if DIAMETER in hit.chunk.text)
 begun = f"The diameter of Dunmar [{passage}] is "
 digits = re.search(r"(?<![\[\d])\d(?:[\d,]*\d)?(?![\d\]])", said)
-if digits and digits[0] == number:
+if digits and digits[0] == DIAMETER:
     begun = said[: digits.start()]
-print(f"it writes: {said!r}\nwe stop after {begun!r}, before {number}")
+print(f"it writes: {said!r}\nwe stop after {begun!r}, before {DIAMETER}")
 
 
 # %%
@@ -180,38 +182,69 @@ def places_of(number, raw):
 
 # %%
 raw, weights = last_looks(messages, begun)
-places = places_of(number, raw)
-on_number = weights[:, :, places].sum(-1)  # (layers, heads)
+at_number = places_of(DIAMETER, raw)
+on_number = weights[:, :, at_number].sum(-1)  # (layers, heads)
 layer, head = divmod(int(on_number.argmax()), config.num_attention_heads)
-window = slice(max(places[0] - 12, 0), places[-1] + 8)
+window = slice(max(at_number[0] - 12, 0), at_number[-1] + 8)
 shown = [each.decode(errors="replace") for each in raw[window]]
 rows = [f"{n}.{m}" for n in range(1, weights.shape[0] + 1) for m in range(1, weights.shape[1] + 1)]
 fig, ax = figures.canvas(height=4.6)
 ax = figures.heatmap(ax, weights.flatten(0, 1)[:, window], shown, rows, vmin=0, vmax=1)
-ax.set(ylabel="layer.head", title=f"where the last token looks, around {number}")
+ax.set(ylabel="layer.head", title=f"where the last token looks, around {DIAMETER}")
 print(f"of {len(raw)} places, layer {layer + 1}, head {head + 1} gives {on_number.max():.0%} of "
-      f"its attention to the {len(places)} tokens of {number}")  # fmt: skip
+      f"its attention to the {len(at_number)} tokens of {DIAMETER}")  # fmt: skip
 # %% [markdown] lang="zh"
-# 横轴是资料里那个数前后的一小段，纵轴是全部的头，颜色越深，看得越重。多数的头忙着别的事；目光落在数上的那几个（都在第 2 层，盯着头一位数字，也正是马上要写的那一位），就是
-# [第 00 章](00_tour.ipynb)里亲手练出来、[第 24 章](24_training_your_own.ipynb)里亲手写进去的那种动作：找到，抄下来。
+# 横轴是资料里那个数前后的一小段，纵轴是全部的头，颜色越深，看得越重。多数的头忙着别的事；目光落在数上的那几个，做的就是
+# [第 00 章](00_tour.ipynb)里亲手练出来的那种动作：找到，抄下来。它们在第 2 层，一对一对地相像，这不奇怪：配方在训练之前就往那里写进了归纳头（[第 24 章](24_training_your_own.ipynb)的
+# `write_induction_heads`），两对，一对里的两个一模一样；训练把它们留下，又磨尖了。
 #
-# 看着不等于用着。要问因果，就把资料里的数改掉，别的一个字不动，让它从停下的地方接着写：
+# 看着不等于用着。先问：数是从资料里来的吗？把资料里的数改掉，别的一个字不动，让它从停下的地方接着写：
 # %% [markdown] lang="en"
 # Across is the stretch of the passage around the number, down are all heads; the darker, the more attention. Most
-# heads are busy with something else. Those whose eyes are on the number (all in layer 2, on its first digit, the very one to be
-# written next) make the movement that you trained in
-# [chapter 00](00_tour.ipynb) and wrote by hand in [chapter 24](24_training_your_own.ipynb): find, and copy.
+# heads are busy with something else. Those whose eyes are on the number make the movement that you trained in
+# [chapter 00](00_tour.ipynb): find, and copy. They are in layer 2, and they come in pairs that look alike. That is no
+# surprise: before training, the recipe wrote induction heads there (`write_induction_heads` of
+# [chapter 24](24_training_your_own.ipynb)), two pairs, with equal heads in a pair; training has kept and sharpened them.
 #
-# To look at something is not to use it. For the cause, change the number in the passage and not a letter more, and
-# let the model go on from where we stopped:
+# To look at something is not to use it. First: does the number come from the passage? Change it there, and not a letter
+# more, and let the model go on from where we stopped:
 # %%
-for other in (number, "4,180"):
-    changed = [{**m, "content": m["content"].replace(number, other)} for m in messages]
+for other in (DIAMETER, "4,180"):
+    changed = [{**m, "content": m["content"].replace(DIAMETER, other)} for m in messages]
     said = write_on(changed, begun)
     verdict = "copied" if said.startswith(other) else "not copied"
-    print(f"where {number} stood, {other}: it goes on {said!r} ({verdict})")
+    print(f"where {DIAMETER} stood, {other}: it goes on {said!r} ({verdict})")
 # %% [markdown] lang="zh"
-# 资料改了，答案跟着改，权重一个也没动：这个数是抄来的。并非每次都这样顺利；找错地方、抄错数的有多少，第 9 节来数。
+# 要是资料改了，答案也跟着改，权重又一个没动，那么这个数就是从**资料**里抄来的。可这还没说是**哪几个头**抄的。再问一次：把盯着数的头去掉（它们在 `o_proj` 里的列改成 0，看到的就写不出来了），让
+# 模型接着写；再去掉同样多的别的头，作对照：
+# %% [markdown] lang="en"
+# If the answer follows the passage, though not one weight has moved, then the number is a copy of what the **passage** says.
+# But that does not tell **which heads** copy. So ask again: take out the heads that look at the number (their columns of
+# `o_proj` become 0, and what they see is written nowhere), and let the model go on; then, as a control, take out as many
+# others:
+# %%
+import copy
+
+
+def without(heads):
+    """The model with some heads taken out."""
+    cut, size = copy.deepcopy(model), config.head_dim
+    for n, m in heads:
+        cut.model.layers[n].self_attn.o_proj.weight.data[:, m * size : (m + 1) * size] = 0
+    return cut
+
+
+every = list(product(*map(range, on_number.shape)))
+looking = [each for each in every if on_number[each] >= min(0.3, on_number.max())]
+others = [each for each in every if each not in looking and each[0] >= layer][: len(looking)]
+for which, heads in {"those that look": looking, "as many others": others}.items():
+    said = write_on(messages, begun, without(heads))
+    verdict = "copied" if said.startswith(DIAMETER) else "not copied"
+    print(f"{which}, {[f'{n + 1}.{m + 1}' for n, m in heads]}, out: {said!r} ({verdict})")
+# %% [markdown] lang="zh"
+# 这样读：少了盯着数的头就抄不成，少了别的头照样抄得成，那就是它们在抄。少了它们还抄得成，就另有头在做同样的事；少了哪些都抄不成，那么伤到的不只是抄写，这次对照什么也没说明。
+#
+# 抄写并非每次都顺利；找错地方、抄错数的有多少，第 9 节来数。
 #
 # 整条链就挂在这个动作上。检索把对的段落放进上文，它就有得抄；智能体把工具的结果放进上文，它也有得抄；放进去的是错的，它抄错的。所以下面的问题变成：**谁来放，放得准不准，抄得对不对**。
 #
@@ -226,10 +259,13 @@ for other in (number, "4,180"):
 # ```
 #
 # 这里由笔记本来起这个进程。端口写 0，让系统挑一个空的；`--max-batch 1`，一次只做一个请求，这样同一个问题不管旁边有谁，答案都一个字不差（几行拼成一批，求和的次
-# 序变了，末位会不同）。另外把子进程的标准输入牵在手里：笔记本不管怎样死掉，管子一断，服务器就自己退出，不会留下一个没人管的进程。
+# 序变了，末位会不同）。另外把子进程的标准输入牵在手里：笔记本不管怎样死掉，管道一断，服务器就自己退出，不会留下一个没人管的进程。
 # %% [markdown] lang="en"
-# The passage has changed and the answer with it, though not one weight has moved: the number is a copy. It does not always
-# go so well; how often it looks in the wrong place and copies the wrong number, section 9 will count.
+# Read it like this. If it fails without those that look, and goes well without the others, then it is they that copy. If it
+# goes well without them too, other heads do the same work. If it fails either way, more than the copying was hurt, and
+# the control tells nothing.
+#
+# Copying does not always go well; how often it looks in the wrong place and copies the wrong number, section 9 will count.
 #
 # The whole chain hangs on this movement. Retrieval puts the right passage into the text, and there is something to
 # copy; an agent puts a tool's result into the text, and there is something to copy; put the wrong thing there, and
@@ -309,18 +345,19 @@ for changing in ("id", "created"):  # another one each time
 print(f"\n{status}\n" + json.dumps(reply, indent=1, ensure_ascii=False))
 # %% [markdown] lang="zh"
 # 这就是第一个接头的全部：一个 JSON 去，一个 JSON 回。模型名、消息、温度、上限；回来的是文字、为什么停、用了多少词元。没有给它资料，它答成什么样，你也看见了：
-# 不知道的事，要么认，要么编。
+# 这一题它认不认自己不知道，编没编。（没学过认的模型会编，[第 00 章](00_tour.ipynb)第 5 节里有一个。）
 #
-# ## 3 在线上搭一只耳朵
+# ## 3 在线路上装一只耳朵
 #
 # **问题**　三个包各自发了什么？别信文档，听。
 #
-# **想法**　在客户端和服务器中间站一个传话的（proxy）：原样转发，顺手记下来。客户端只认网址，分不出站在那头的是谁。它还记性好：温度为 0，同样的请求只有一个答
+# **想法**　在客户端和服务器中间站一个代理（proxy）：原样转发，顺手记下来。客户端只认网址，分不出站在那头的是谁。它还记性好：温度为 0，同样的请求只有一个答
 # 案，问过的不必再问。
 # %% [markdown] lang="en"
 # That is all of the first joint: one JSON goes, one JSON comes. Model, messages, temperature, a limit; and back come
 # the text, why it ended, and how many tokens it took. It was given no source, and you have seen what it answers then:
-# what it does not know it admits, or makes up.
+# whether it admits that it does not know. (A model that was never taught to admit it makes something up: there is one in
+# [chapter 00](00_tour.ipynb), section 5.)
 #
 # ## 3 An ear on the wire
 #
@@ -386,9 +423,9 @@ for asked, got in wire:
     text = got["choices"][0]["message"]["content"].replace("\n", " / ")
     print(f"   {got['usage']['prompt_tokens']} tokens -> {text}")
 # %% [markdown] lang="zh"
-# 每三行是一次请求：各条消息有多少个字符，带了什么设置，多少个词元读进去，写出了什么。同一个问题，三种问法（答得对不对先不管，智能体这一回就答错了；第 9 节再查）：
+# 每三行是一次请求：各条消息有多少个字符，带了什么设置，多少个词元读进去，写出了什么。同一个问题，三种问法（答得对不对先不管：这里智能体搜的是 `tiny_agent` 自带的样文，不是检索用的那些段落；第 7 节才让两边搜同样的东西）：
 #
-# - **tiny_eval** 只发了问题，裸考；
+# - **tiny_eval** 只发了问题，闭卷；
 # - **tiny_rag** 加了一条系统消息（只根据资料回答），把三段资料放在问题前面；
 # - **tiny_agent** 的系统消息最长，里面是工具的说明；它还带了停止串 `stop`，不让模型自己编“观察”（[第 41 章](41_react_by_hand.ipynb)）。每一步都是一次新的请求，**先前的话全部
 #   重发一遍**：服务器不记事，所以智能体的账单越走越长。
@@ -402,18 +439,19 @@ for asked, got in wire:
 # | 题 | 要什么 | 例 |
 # | --- | --- | --- |
 # | look up | 查 | 采白桥的井要打多深？ |
-# | work out | 算 | 一道应用题，或一个算式 |
-# | both | 先查再算 | 拉戈瑞先锋队的场子满座时是多少？再除以5。 |
-# | encyclopedia | 查 | 掌灯人行会有多少会员？ |
+# | work out | 算 | How many spoons are 25% of 5760? |
+# | both | 先查再算 | 石钟和约的条款数是多少？在这个数上加13。 |
+# | encyclopedia | 查 | How large is the membership of the Lamplighters' Guild? |
 #
-# 前三种由 `qwen_blog` 出卷子的那部分来造（[exam_files.py](../../qwen_blog/worlds/exam_files.py)）：一个新世界，连同讲它的文章。种子没在训练里用过，人名、地名、
+# （前三种里的名字是随机编的。）前三种由 `qwen_blog` 出卷子的那部分来造（[exam_files.py](../../qwen_blog/worlds/exam_files.py)）：一个新世界，连同讲它的文章。种子没在训练里用过，人名、地名、
 # 数全是新的，**句式**却是训练里练过的。第四种出自《砚星百科》：文章和问题都是人写的，句式没练过。前三种量链子接得通不通，第四种量走出练过的句式，还剩多少。
 #
-# 中英文各一半；百科里同一件事中英文都有人问，只用一次，免得算成两份证据。另外留出一份**练习卷**，第 6 节拿它来挑检索的设置；考卷只考一次。
+# 中英文各一半。答案不是整数的题不要；答案相同的只留一道；百科里同一件事中英文都有人问，也只用一次，免得算成两份证据。另外留出一份**练习卷**，第 6 节拿它来挑检索的设置；考卷只考一次。
 # %% [markdown] lang="en"
 # Three lines are one request: how many characters each message has, what settings came with them, how many tokens
 # were read, and what was written. The same question, asked in three ways (right
-# or wrong does not matter yet, and here the agent is wrong; section 9 will look into it):
+# or wrong does not matter yet: here the agent searches the sample articles that come with `tiny_agent`, not RAG's passages;
+# section 7 lets both search the same):
 #
 # - **tiny_eval** sent the question alone: closed book;
 # - **tiny_rag** added a system message (answer only from the passages) and put three passages before the question;
@@ -430,19 +468,20 @@ for asked, got in wire:
 #
 # | kind | what it takes | example |
 # | --- | --- | --- |
-# | look up | to search | How many bridges are there in Wdsedzat? |
-# | work out | to calculate | a sum, bare or in words |
-# | both | search, then calculate | a fact, and then something done to that number |
+# | look up | to search | 采白桥的井要打多深？ (how deep are the wells of 采白桥?) |
+# | work out | to calculate | How many spoons are 25% of 5760? |
+# | both | search, then calculate | 石钟和约的条款数是多少？在这个数上加13。 (articles of a treaty, plus 13) |
 # | encyclopedia | to search | How large is the membership of the Lamplighters' Guild? |
 #
-# The first three are made by the part of `qwen_blog` that sets exams ([exam_files.py](../../qwen_blog/worlds/exam_files.py)):
+# (In the first three the names are made up at random.) These three are made by the part of `qwen_blog` that sets exams ([exam_files.py](../../qwen_blog/worlds/exam_files.py)):
 # a new world, with the articles that tell of it. Training does not use this seed; people, places and numbers are all new,
 # but the **wordings** are of the kind that it practised. The fourth is about the encyclopedia of Yan, whose articles and
 # questions were written by hand, in wordings never practised. The first three measure whether the chain holds, the fourth
 # what is left of it outside of the practised.
 #
-# Half of the questions are in each language; of a fact of the encyclopedia that is asked in both, one is used, so that it
-# does not count as two pieces of evidence. A second paper is put aside, **for practice**: in section 6 it chooses how to
+# Half of the questions are in each language. Kept are those with a whole number as the answer, and of questions with the
+# same answer only one; of a fact of the encyclopedia that is asked in both languages, one is used, so that it does not
+# count as two pieces of evidence. A second paper is put aside, **for practice**: in section 6 it chooses how to
 # search. The exam is sat once.
 # %%
 from qwen_blog.worlds.exam_files import write_exam
@@ -476,9 +515,9 @@ pools = {}
 for each in tasks:
     kind, number = SORTS.get(each["kind"]), whole("".join(each["answers"]))
     if kind and number:
-        told = number if kind == "look up" else each["expression"].split()[0]
+        fact = number if kind == "look up" else each["expression"].split()[0]
         pool = pools.setdefault((kind, each["lang"]), {})
-        pool[number] = row(kind, each, number, told)  # no fact twice
+        pool[number] = row(kind, each, number, fact)  # of equal answers one
 pools = {key: list(pool.values()) for key, pool in pools.items()}
 lookups = [*pools["look up", "zh"], *pools["look up", "en"]]
 # %%
@@ -558,8 +597,7 @@ for name in ("gold", "random"):
     print(f"{name:7}", {kind: round(value, 2) for kind, value in rulers[name].items()})
 assert set(rulers["gold"].values()) == {1}
 # %% [markdown] lang="zh"
-# 还有一件事要在考之前做：**把要检验的话写下来**。四个考生、四种题，能比的有很多对；考完再挑哪一对“显著”，是挑运气（[第 52 章](52_harness.ipynb)第 10 节）。所以先说好只问这四句：资料帮不帮
-# 得上查？让模型自己去搜，比替它搜好吗？计算器帮不帮得上算？帮不帮得上先查再算？
+# 还有一件事要在考之前做：**把要检验的话写下来**。四个考生、四种题，能比的有很多对；考完再挑哪一对“显著”，是挑运气（[第 52 章](52_harness.ipynb)第 10 节）。所以先说好只问这四句：给了资料，查题答得更好吗？让模型自己去搜，比替它搜好吗？有了计算器，算题答得更好吗？先查再算的题呢？
 # %% [markdown] lang="en"
 # One more thing has to be done before the exam: **write down what will be tested**. With four candidates and four kinds
 # many pairs can be compared, and to look for the "significant" ones afterwards is to pick luck
@@ -617,7 +655,7 @@ def hand_in(name, replies, task):
 # %% [markdown] lang="zh"
 # ## 6 检索：三种找法，一到五段
 #
-# **问题**　按词找（BM25）、按散列的特征找（hash）、两样合起来（hybrid），各给一到五段：十五种设置，哪一种好？[第 32 章](32_measuring_retrieval.ipynb)量过**找得准不准**。那
+# **问题**　按词找（BM25）、按特征哈希找（hash）、两样合起来（hybrid），各给一到五段：十五种设置，哪一种好？[第 32 章](32_measuring_retrieval.ipynb)量过**找得准不准**。那
 # 是链子的前半截；现在有真的模型来读了，要量的是**答得对不对**。两样不是一回事：段数多，正确的那一段更可能在里面，可要读的也多，干扰的数也多。
 #
 # 十五种都用**练习卷**来考。为了只比找法，第 33 章那道“资料不相干就不问模型”的门槛在这里关掉。
@@ -664,17 +702,19 @@ def share_found(search, k, questions):
     return sum(holds(retrieve(each["question"], k=k), each) for each in questions) / len(questions)
 
 
-found = {search: [share_found(search, k, lookups) for k in range(1, 6)] for search in SEARCH}
+shares = {search: [share_found(search, k, lookups) for k in range(1, 6)] for search in SEARCH}
 # %%
 fig, axes = figures.canvas(1, 2, height=2.9)
-ax = figures.curve(axes[0], range(1, 6), found, xlabel="passages", marker="o")
-ax.set(ylim=(0, 1.03), title="the passage is found")
-for number, search in enumerate(SEARCH):
+for n, (search, look) in enumerate(zip(SEARCH, ("-", "--", ":"), strict=True)):
+    at = [k + 0.08 * (n - 1) for k in range(1, 6)]  # side by side, for none to hide another
+    axes[0].plot(at, shares[search], look, marker="o", label=search)
     got = [sweep[search, k].estimates["number_match"] for k in range(1, 6)]
     spread = [[max(e.value - e.low, 0) for e in got], [max(e.high - e.value, 0) for e in got]]
-    places = [k + 0.08 * (number - 1) for k in range(1, 6)]
-    axes[1].errorbar(places, [e.value for e in got], spread, marker="o", capsize=2, elinewidth=1)
-_ = axes[1].set(ylim=(0, 1.03), xlabel="passages", title="the answer is right (practice)")
+    style = {"linestyle": look, "marker": "o", "capsize": 2, "elinewidth": 1}
+    axes[1].errorbar(at, [e.value for e in got], spread, **style)
+axes[0].legend()
+for ax, title in zip(axes, ("the passage is found", "the answer is right (practice)"), strict=True):
+    ax.set(ylim=(0, 1.03), xlabel="passages", ylabel="share", title=title)
 # %% [markdown] lang="zh"
 # 左边不用模型，所以那个新世界里查得到数的题全考了；右边每个点只有练习卷那几题，竖线是 95% 区间。左边随段数只升不降，右边却不必跟着升：每多
 # 一段，也多了一段要读的东西。
@@ -696,13 +736,13 @@ for k in range(1, 6):
 # %% [markdown] lang="zh"
 # 两段就足够把数找到，答对的却不论几段都在一半上下：**瓶颈是读，不是找**，多给段落也没用。（“找到”只看那个数在不在段落里；小的数也会碰巧在。）
 #
-# 挑最好的一种，同分取段数少的：
+# 挑最好的一种；同分取段数少的，段数也一样，就取 `SEARCH` 里排在前面的找法：
 # %% [markdown] lang="en"
 # Two passages are enough to find the number, but with any number of them about half of the answers are right: **what
 # limits is reading, not finding**, and more passages do not help. ("Found" only asks whether the number stands in a
 # passage; a small one may stand there by chance.)
 #
-# Take the best; among equals, fewer passages:
+# Take the best; among equals the one with fewer passages; and if these are equal too, the one that stands first in `SEARCH`:
 # %%
 best = max(sweep, key=lambda cell: (sweep[cell].estimates["number_match"].value, -cell[1]))
 chosen = sweep[best].estimates["number_match"]
@@ -711,18 +751,18 @@ print(f"chosen: {best[0]}, k={best[1]}: {chosen.value:.2f} [{chosen.low:.2f}, {c
 versus = tiny_eval.compare_runs(sweep[worst], sweep[best]).metrics["number_match"]
 print(versus.sentence(f"{worst[0]} k={worst[1]}", f"{best[0]} k={best[1]}"))
 # %% [markdown] lang="zh"
-# 后面这句话拿最差的和最好的比，题少，别当真：**十五个里挑出来的最高分，多半偏高**，因为挑的时候连运气一起挑了（[第 52 章](52_harness.ipynb)第 10 节）。所以它的分数不能报，要报的是它在没见过的考卷上得多少。
+# 上面第二句拿最差的和最好的比，题少，别当真：**十五个里挑出来的最高分，多半偏高**，因为挑的时候连运气一起挑了（[第 52 章](52_harness.ipynb)第 10 节）。所以它的分数不能报，要报的是它在没见过的考卷上得多少。
 #
-# > **教程里常见的错**　在同一份题上试遍 chunk 大小、段数、找法，取最高的一格写进结论。那一格是挑出来的；换一份题，它通常往下掉。
+# > **教程里常见的错**　在同一份题上试遍块的大小、段数、找法，取最高的一格写进结论。那一格是挑出来的；换一份题，它通常往下掉。
 #
 # ## 7 智能体：会搜索，会搜索也会算
 #
-# 同一个模型，换一种坐法：它自己决定什么时候搜、搜什么、什么时候算（[第 41 章](41_react_by_hand.ipynb)）。
+# 同一个模型，换一个位子：它自己决定什么时候搜、搜什么、什么时候算（[第 41 章](41_react_by_hand.ipynb)）。
 #
 # `tiny_agent` 的搜索只读 Markdown 和纯文本，而百科里有 PDF、有网页、有 GB18030 编码的老文件。这些 `tiny_rag` 都读过、切过了，就请它写成文件，一段一个，新世界的文章也一样。第三个接头，是
-# **一个文件夹**。这样两边搜的是同样的段落，比起来才公平：
+# **一个文件夹**，文件名里不留数字，免得被当成答案抄走。这样两边搜的是同样的段落，比起来才公平。完全一样却不是：`tiny_agent` 和 `tiny_rag` 各有一份 BM25，切词、切段略有不同。
 # %% [markdown] lang="en"
-# That last sentence compares the worst with the best, on few questions; do not take it to heart. **The highest of
+# The second sentence compares the worst with the best, on few questions; do not take it to heart. **The highest of
 # fifteen is mostly too high**, because whoever picks it picks its luck as well ([chapter 52](52_harness.ipynb), section
 # 10). So its score is not one to report; what it scores on a paper that it has not seen is.
 #
@@ -737,8 +777,9 @@ print(versus.sentence(f"{worst[0]} k={worst[1]}", f"{best[0]} k={best[1]}"))
 #
 # The search of `tiny_agent` reads Markdown and plain text only, and in the encyclopedia there are a PDF, a web page, and
 # an old file in GB18030. `tiny_rag` has read and cut all of these, so it writes them out as files, one passage each, and
-# the articles of the new world with them. The third joint is **a folder**. So both search in the same passages, as a
-# fair comparison wants:
+# the articles of the new world with them. The third joint is **a folder**; no file's name has a digit in it,
+# for the model might copy that. So both search in the same passages, as a fair comparison wants. It is not fair to the last
+# bit: the BM25 of `tiny_agent` is not the code of `tiny_rag`'s, and cuts words and passages a little differently.
 # %%
 passages, parts = folder / "passages", Counter()
 for chunk in index.chunks:
@@ -770,20 +811,25 @@ result = acting("search,calculator")(f"{ASKED} Then divide it by 5.")
 for step in result.steps:
     print(step.reply.text)
     for each in step.results:
-        print(f"    Observation: {' '.join(each.content.split())[:150]}")
+        print(f"    Observation: {' '.join(each.content.split())[:300]}")
     print()
 print(f"{result.status}: {result.answer!r}; {result.usage.prompt_tokens} tokens read")
 # %% [markdown] lang="zh"
+# 末行的 `repeated_calls` 一类的词，是说这一趟碰到上限被叫停了，没有自己答完；这样的，最后说的话也照样当答案交上去。
+#
 # 逐行看：要查的词从问题里抄，要算的数从观察里抄，最后的答案从计算器的结果里抄，全是第 1 节那个动作。三处抄写，一处走岔，后面就都跟着错。
-# 这一回头一处就断了：它只要了一段（`k` 是 1），来的却是讲一条船的；它没有说“没找到”，而是认了一个 11，连算式也没写成。会答的题，换一种坐法就不会了。
+# 这一回头一处就断了：它只要了一段（`k` 是 1），来的却是讲一条船的；它没有说“没找到”，而是认了一个 11，连算式也没写成。会答的题，换一个位子就不会了。
 #
 # 现在全体进场。检索用第 6 节挑好的设置，智能体一个只给搜索，一个再给计算器；考的是同一份卷子，每题一次：
 # %% [markdown] lang="en"
+# Where the last line begins with a word such as `repeated_calls`, the run did not finish but was stopped at a limit; what it
+# said last is handed in as its answer all the same.
+#
 # Line by line: what to search for is copied from the question, what to calculate with from an Observation, the final
 # answer from the calculator's result, and all of it is the movement of section 1. Of the three copies, let one go
 # astray, and what comes after is wrong as well. Here the chain broke at once: it asked for one passage only (`k` is 1),
 # and one about a ship came; instead of saying "not found" it took up an 11, and did not even get the expression right.
-# What it can answer in one seat it cannot in the other.
+# As a reader it answers this question; as an agent it does not.
 #
 # Now all of them sit the exam. RAG has the setting chosen in section 6, one agent has the search only, the other the
 # calculator as well; the paper is the same, and each question is asked once:
@@ -794,7 +840,7 @@ runs = {}
 def open_book(name, system):
     """All questions of the exam through a system; what it said is handed in as JSON lines."""
     runs[name] = {each["id"]: system(each["question"]) for each in exam}
-    said = {n: run.text if name == "RAG" else run.answer for n, run in runs[name].items()}
+    said = {n: run.text if hasattr(run, "text") else run.answer for n, run in runs[name].items()}
     return hand_in(name, {n: reply or "" for n, reply in said.items()}, task)
 
 
@@ -806,19 +852,19 @@ server.terminate()
 _ = server.wait()
 print((folder / "RAG.jsonl").read_text("utf-8").splitlines()[1])
 # %% [markdown] lang="zh"
-# 最后一行是交上来的卷子里的一条。服务器已经停了：从这里往下只读磁盘上的记录，判分可以重来一百遍，一个词元也不花。
+# 上面这一行是交上来的卷子里的一条。服务器已经停了：从这里往下只读磁盘上的记录，判分可以重来一百遍，一个词元也不花。
 #
 # ## 8 每一样买来了什么
 #
 # 每格是答对的比例，方括号里是 95% 区间（对错题用 Wilson，[第 52 章](52_harness.ipynb)第 8 节）；最后两列是账单，每题平均：
 # %% [markdown] lang="en"
-# The last line is one of those handed in. The server has stopped: from here on only the records on the disk are read,
+# The line above is one of those handed in. The server has stopped: from here on only the records on the disk are read,
 # and marking them a hundred times over costs not one token.
 #
 # ## 8 What each part buys
 #
 # In each cell is the share of right answers, in brackets the 95% interval (Wilson's, [chapter 52](52_harness.ipynb),
-# section 8); the last two columns are the bill, a question:
+# section 8); the last two columns are the bill, per question:
 # %%
 print(f"{'':26}" + "".join(f"{kind:>19}" for kind in KINDS) + "  requests  tokens")
 for name, scores in results.items():
@@ -841,26 +887,31 @@ def marks(name, kind):
 
 tests = {(a, b, kind): tiny_eval.compare(marks(a, kind), marks(b, kind)) for a, b, kind in PLANNED}
 adjusted = dict(zip(tests, tiny_eval.holm([each.p_value for each in tests.values()]), strict=True))
-for (a, b, kind), found in tests.items():
-    print(f"{kind}: {tiny_eval.verdict(found, a, b, adjusted[a, b, kind])}\n")
+for (a, b, kind), outcome in tests.items():
+    print(f"{kind}: {tiny_eval.verdict(outcome, a, b, adjusted[a, b, kind])}\n")
 
 
 # %% [markdown] lang="zh"
-# 画成一幅图。点是正确率，横线是区间，竖着的虚线是乱答；两行之间写的是加上这一环之后的变化：**粗黑**的是说好要检验、检验也认的；黑而带问号的，检验分不出；灰的没打算检验，看看就好。最右一列是账单，每题的词元数：
+# 区间不含 0，判的却是“分不出”（cannot tell），并不矛盾：区间只管这一次比较，算法也和精确检验不是一种；判词听的是 Holm 校正以后的 p 值。
+#
+# 画成一幅图。点是正确率，横线是区间，竖着的虚线是乱答；两行之间写的是加上这一环之后的变化：**粗黑**的是说好要检验、检验也认的；黑而带问号的，检验分不出；灰的没打算检验，看看就好。最右一列是账单（bill），平均每题的词元数（tokens a question）；横轴 share right 是答对的比例：
 # %% [markdown] lang="en"
+# An interval may leave out 0 while the verdict is "cannot tell". An interval looks at one comparison alone, and is worked
+# out in another way than the exact test; the verdict goes by the p-value after Holm.
+#
 # As one figure. Dots are shares of right answers, bars their intervals, the dotted line is what random answers score;
 # between two rows stands what the added link has changed: **bold** where a test was planned and holds it for real, with a
 # question mark where the test cannot tell, grey where none was planned, to be looked at and no more. On the right is the
 # bill, in tokens a question:
 # %%
-def told(a, b, kind):
+def step_text(a, b, kind):
     """What is written between two rows, and how: bold where `verdict` names a winner."""
     change = sum(marks(b, kind)) - sum(marks(a, kind))
     text = f"{change / len(marks(a, kind)):+.2f}"
     if (a, b, kind) not in tests:
         return text, {"color": "#8A94A0"}
-    found = tests[a, b, kind]
-    real = adjusted[a, b, kind] <= 0.05 and (found.low > 0 or found.high < 0)
+    outcome = tests[a, b, kind]
+    real = adjusted[a, b, kind] <= 0.05 and (outcome.low > 0 or outcome.high < 0)
     return (text, {"weight": "bold"}) if real else (f"{text} ?", {})
 
 
@@ -873,26 +924,26 @@ def arms(estimate):
 
 
 # %%
-fig, axes = figures.canvas(1, 5, height=3.2)
+fig, axes = figures.canvas(1, len(KINDS) + 1, height=3.2)
+rows = {"ylim": (len(NAMES) - 0.5, -0.5), "yticks": range(len(NAMES)), "yticklabels": []}
 for ax, kind in zip(axes, KINDS, strict=False):
     for y, name in enumerate(NAMES):
         e = results[name].groups[kind]["number_match"]
         ax.errorbar(e.value, y, xerr=arms(e), marker="o", capsize=3)
     for y, step in enumerate(pairwise(NAMES)):
-        text, ink = told(*step, kind)
+        text, ink = step_text(*step, kind)
         ax.text(0.5, y + 0.5, text, **centred, **ink)
     ax.axvline(rulers["random"][kind], color="#8A94A0", linestyle=":", linewidth=1)
-    ax.set(title=kind, xlim=(-0.06, 1.06), xticks=[0, 1], ylim=(3.5, -0.5), yticks=range(4))
-    ax.set_yticklabels([])
+    ax.set(title=kind, xlim=(-0.06, 1.06), xticks=[0, 1], xlabel="share right", **rows)
 axes[0].set_yticklabels([name.replace(", ", ",\n").replace(" + ", "\n+ ") for name in NAMES])
 tokens = [bill[name][1] for name in NAMES]
-ax = figures.bars(axes[4], [""] * 4, tokens, horizontal=True, form=".0f")
-_ = ax.set(title="tokens", xlim=(0, 1.8 * max(tokens)), ylim=(3.5, -0.5), xticks=[])
+ax = figures.bars(axes[-1], NAMES, tokens, horizontal=True, form=".0f")
+_ = ax.set(title="bill", xlim=(0, 1.8 * max(tokens)), xticks=[], xlabel="tokens a question", **rows)
 # %% [markdown] lang="zh"
 # 怎样读这幅图，跟谁坐在模型的位子上无关：
 #
-# - **闭卷 → 检索**，看 look up 和 encyclopedia 两列：加上资料，查得到的就能答。两列之差，多半是句式练过没练过的差。work out 不该变，资料里没有算式的答案；变差了，就是不相干的段落在捣乱。
-# - **检索 → 会搜索的智能体**：资料还是那些，只是由模型自己来要。它若不比检索强，就是**多花了词元，什么也没买到**。
+# - **闭卷 → 检索**，看 look up 和 encyclopedia 两列：加上资料，查得到的就能答。两列之差有两个来源：没练过的问法，可能更难找到段落，也可能更难读对。各占多少，第 9 节分开来数。work out 不该变，资料里没有算式的答案；变差了，就是不相干的段落在捣乱。
+# - **检索 → 会搜索的智能体**：资料还是那些，只是由模型自己来要。它若不比检索强，多花的这些词元就**没有买到看得见的东西**。
 # - **再加计算器**：看 work out 和 both。both 是唯一两样都要的题，前面三位考生谁也不该会做；会做，反倒要查查是不是碰巧。
 #
 # 账也这样一环一环地算：
@@ -900,10 +951,11 @@ _ = ax.set(title="tokens", xlim=(0, 1.8 * max(tokens)), ylim=(3.5, -0.5), xticks
 # How to read it does not depend on who sits in the model's seat:
 #
 # - **closed book → RAG**: look at "look up" and "encyclopedia". Where there are sources, what can be looked up can be
-#   answered; the difference of the two columns is mostly that between practised wordings and others. "Work out" should not move,
+#   answered; the difference of the two columns has two sources: with wordings never practised, the passage may be harder to
+#   find, and harder to read. How much is due to each, section 9 counts separately. "Work out" should not move,
 #   for no source holds the answer of a sum; if it falls, passages off the subject do harm.
 # - **RAG → an agent that searches**: the sources are the same, but the model asks for them itself. If it is no better,
-#   **tokens were spent and nothing was bought**.
+#   the tokens it takes **have bought nothing that can be seen**.
 # - **the calculator**: look at "work out" and at "both". The latter is the only kind that takes the two of them, so the
 #   first three candidates should not be able to do it; if one can, find out whether it was luck.
 #
@@ -911,34 +963,42 @@ _ = ax.set(title="tokens", xlim=(0, 1.8 * max(tokens)), ylim=(3.5, -0.5), xticks
 # %%
 for before, after in pairwise(NAMES):
     more = bill[after][1] / bill[before][1]
-    bought = [f"{kind} {told(before, after, kind)[0]}" for kind in KINDS]
+    bought = [f"{kind} {step_text(before, after, kind)[0]}" for kind in KINDS]
     print(f"{before} -> {after}: {more:.1f} times the tokens\n    " + ", ".join(bought))
 # %% [markdown] lang="zh"
-# 在这张卷子上：资料把 look up 从零拉到四成上下；同样的资料让智能体自己去搜，分数反而更低，词元却是五倍多，**多花了，没买到**。计算器让 work out 从零起步，方向
-# 对；both 几乎没动，它要前面每一环都成。encyclopedia 谁也不高：走出练过的句式，剩得不多。而先写好的四句话，检验**一句也没认**：图上那些差，题这样少，碰巧也碰得
+# 在这张卷子上：资料把 look up 从零拉到四成上下；同样的资料让智能体自己去搜，分数反而更低，词元却是五倍多，**没看出买到了什么**。计算器让 work out 从零起步，方向
+# 对；both 几乎没动，它要前面每一环都成。encyclopedia 谁也不高：没练过的问法，剩得不多，是没找到还是没读对，第 9 节分开数。而先写好的四句话，检验**一句也没认**：图上那些差，题这样少，碰巧也碰得
 # 出来，校正以后更不够。这不丢人，也不许改口去挑别的格子。
 #
-# 分不出，不等于一样。题少，只有大的差别才看得出来。多少题才看得出一个十分的差？
+# 分不出，不等于一样。题少，只有大的差别才看得出来。要看出 0.1 的差（十个百分点），得多少题？下面按一次检验、八成把握（80% power）、正态近似、两边得分的相关系数 0.5 来算；四次检验一起校正，用的又是精确检验，还要再多些：
 # %% [markdown] lang="en"
 # On this paper sources lift "look up" from zero to about four in ten. When the agent searches in the same sources itself, it
-# scores less, for more than five times the tokens: **spent, and nothing bought**. The calculator takes "work out" off zero,
-# the right direction; "both" hardly moves, as it needs every link before it. "Encyclopedia" is low for all: outside of
-# the practised wordings not much is left. And of the four sentences written down before, the tests hold **none** for real:
+# scores less, for more than five times the tokens: **what they bought cannot be seen**. The calculator takes "work out" off zero,
+# the right direction; "both" hardly moves, as it needs every link before it. "Encyclopedia" is low for all: with
+# wordings never practised not much is left, and whether it was not found or not read, section 9 counts. And of the four sentences written down before, the tests hold **none** for real:
 # with so few questions such differences come by chance too, all the more after the correction. That is no disgrace, but
 # nor may we now go and pick another cell.
 #
-# "Cannot tell" is not "equal". With few questions only large differences show. How many would show one of ten points?
+# "Cannot tell" is not "equal". With few questions only large differences show. How many would show
+# one of 0.1, ten points in a hundred? Here for one test, 80% power, normal approximation, correlation 0.5; with four tests
+# and an exact one it takes more:
 # %%
 for difference in (0.5, 0.2, 0.1, 0.05):
     needed = tiny_eval.questions_needed(difference, stdev=0.5, correlation=0.5)
-    print(f"a difference of {difference:.2f}: about {needed} questions of a kind; here {2 * COUNT}")
+    times = needed / (2 * COUNT)
+    print(f"a difference of {difference:.2f}: {needed} questions of a kind, {times:.1f} times ours")
 # %% [markdown] lang="zh"
+# 看 0.10 那一行：每种题要二百道上下，是这份卷子的好多倍。差减一半，题数要乘四。
+#
 # ## 9 断在哪一环
 #
-# **问题**　一个分数只说“错了”。下一步该修检索，还是修模型，还是修提示？
+# **问题**　一个分数只说“错了”。下一步该修检索，还是修模型，还是修提示词？
 #
 # **想法**　链上每一环都留了记录，顺着查。检索答错的查题，只有两种死法：段落**没找到**，或找到了**没读对**：
 # %% [markdown] lang="en"
+# See the line of 0.10: about two hundred questions of each kind, many times as many as this paper has. For half the
+# difference it takes four times the questions.
+#
 # ## 9 Which link breaks
 #
 # **Question.** A score only says "wrong". What is to be mended next: the search, the model, the prompt?
@@ -951,15 +1011,15 @@ for name, scores in results.items():
     right[name] = {item.id: item.values["number_match"] for item in scores.items}
 table = Counter()
 for each in exam:
-    hits, well = runs["RAG"][each["id"]].hits, right["RAG"][each["id"]] == 1
-    table[each["kind"], holds(hits, each), well] += 1
+    came, well = runs["RAG"][each["id"]].hits, right["RAG"][each["id"]] == 1
+    table[each["kind"], holds(came, each), well] += 1
 print(f"{'':23}  right  wrong")
 for kind in ("look up", "encyclopedia"):
     for there in (True, False):
         cells = [table[kind, there, well] for well in (True, False)]
         print(f"{kind:14}{'found' if there else 'not found':9}{cells[0]:7}{cells[1]:7}")
 # %% [markdown] lang="zh"
-# found 那行的 wrong 是**读**的错：段落就在眼前。not found 那行的 wrong 是**找**的错；它的 right 要是有人，那是蒙对的。
+# found 那行的 wrong 是**读**的错：段落就在眼前。not found 那行的 wrong 是**找**的错；它的 right 要是不为零，那是蒙对的。
 #
 # look up 的数几乎都递到了眼前，一半读错：这里该修的是**模型**。百科的数有一半多根本没找到：第 6 节挑出来的段数，练习卷上大致够用，百科不够，因为练习卷里没有百科的
 # 题。**练习卷不像考卷，挑出来的就不是考卷要的。**
@@ -1005,52 +1065,70 @@ def stages(run, fact, number):
 # %%
 alive, died = {}, {}
 for each in exam[4 * COUNT : 6 * COUNT]:  # both
-    run, held = runs[NAMES[-1]][each["id"]], True
-    for link, holds in stages(run, each["told"], each["answer"]):
-        if held and not holds:
+    run, held = runs[NAMES[3]][each["id"]], True
+    for link, good in stages(run, each["told"], each["answer"]):
+        if held and not good:
             died.setdefault(link, []).append(each)
-        held = held and holds
+        held = held and good
         alive[link] = alive.get(link, 0) + held
 fig, ax = figures.canvas(height=2.3)
 counts = {"asked": 2 * COUNT, **alive}
 ax = figures.bars(ax, list(counts), list(counts.values()), horizontal=True, form=".0f")
 _ = ax.set(xlabel="questions of the kind 'both' still alive", xlim=(0, 2.3 * COUNT))
 # %% [markdown] lang="zh"
-# 台阶最高的那一级，挑一条死在那里的记录来读：
+# 图上自上而下：出的题（asked）、搜了（searched）、要的数在搜回来的段落里（the fact was in what came back）、算了（calculated）、算对了（with the right result）、说出来了（said so）。掉得最多的那一级
+# 是哪一级，挑一条断在那里的记录来读：
 # %% [markdown] lang="en"
-# From the highest step, one of the records that died there, to be read:
+# From the link where most questions are lost, one of the records, to be read:
 # %%
 if died:
     link = max(died, key=lambda each: len(died[each]))
-    each = died[link][0]
+    each = next((each for each in died[link] if each["lang"] == "en"), died[link][0])
     print(f"not '{link}': {len(died[link])} of {2 * COUNT}, such as\n")
     print(f"{each['question']} (right: {each['answer']})\n")
-    for step in runs[NAMES[-1]][each["id"]].steps:
+    for step in runs[NAMES[3]][each["id"]].steps:
         print(step.reply.text.strip()[:300])
         for result in step.results:
-            print(f"    Observation: {' '.join(result.content.split())[:200]}")
+            print(f"    Observation: {' '.join(result.content.split())[:300]}")
+else:
+    print("no question was lost")
 # %% [markdown] lang="zh"
-# 哪一级台阶最高，就先修哪一级：掉在“搜到了没有”，改查询词、改切块（[第 31](31_from_pdf_to_vector.ipynb)、[32 章](32_measuring_retrieval.ipynb)）；掉在“算得对不对”，看它抄进算式的是不是那
-# 个数；掉在“说出来”，看停止和格式（[第 42 章](42_tools_and_dialects.ipynb)）。
-#
-# 这里最高的台阶是“算得对不对”：几乎题题都搜了，数也摆在眼前，可写进算式的多半不是那个数。上面那条正是这样：段落里写着 237 款，它抄了旁边的 75 天，后面连格式也散了。断
-# 的还是第 1 节那个动作。
-#
-# 一长串环节连乘，这正是[第 43 章](43_sops_plans_traces.ipynb)说的：每一环九成，五环下来六成不到。修最弱的一环，比把最强的再磨亮一点有用得多。
+# 算了却没算对的，是抄错了数，还是列错了式？数一数其中有几题，算式里写着要的那个数：
 # %% [markdown] lang="en"
-# Mend the highest step first. If it is "was it found", change the query or the chunks (chapters
-# [31](31_from_pdf_to_vector.ipynb) and [32](32_measuring_retrieval.ipynb)); if it is the calculation, see whether the
-# number that was copied into the expression is the right one; if it is the saying, look at stops and forms
+# Where it calculated and the result was wrong, was the wrong number copied, or the wrong thing done to it? Count in how many
+# of these questions the fact's number stands in an expression:
+# %%
+wrong, with_fact = died.get("with the right result", []), 0
+for each in wrong:
+    calls = []
+    for step in runs[NAMES[3]][each["id"]].steps:
+        calls += step.decision if isinstance(step.decision, list) else []
+    written_down = [str(call.arguments.get("expression", "")) for call in calls]
+    with_fact += any(answer_matches(text, [each["told"]]) for text in written_down)
+print(f"a wrong result: {len(wrong)} questions; the fact's number in an expression: {with_fact}")
+# %% [markdown] lang="zh"
+# 哪一级掉得最多，就先修哪一级：掉在 the fact was in what came back，改查询词、改切块（[第 31](31_from_pdf_to_vector.ipynb)、[32 章](32_measuring_retrieval.ipynb)）；掉在 with the right result，看它抄进算式的是不是那
+# 个数；掉在 said so，看停止和格式（[第 42 章](42_tools_and_dialects.ipynb)）。
+#
+# 这里掉得最多的是“算得对不对”：几乎题题都搜了，数也摆在眼前，可算式里的数要不要得对，看上面最后一行：少有写对的，就是抄错了；写对了还算错，就是列错了式。抄错的那些，断的还是第 1 节那个动作。
+#
+# 一环一环要连乘，要是各断各的，互不相干：五环里四环九成、一环五成，连起来只剩三成三。把弱的那一环修到七成，得四成六；把一环强的修到十成，才三成六。**先修最弱的。**
+# %% [markdown] lang="en"
+# Mend first where most are lost. If it is what came back, change the query or the chunks (chapters
+# [31](31_from_pdf_to_vector.ipynb) and [32](32_measuring_retrieval.ipynb)); if it is the right result, see whether the
+# number that was copied into the expression is the right one; if it is saying so, look at stops and forms
 # ([chapter 42](42_tools_and_dialects.ipynb)).
 #
-# Here the highest step is the right result: nearly always it searched, and the number lay before it, but what it wrote into
-# the expression was mostly another one. So in the record above: the passage says 237 articles (款), it copied the 75 days
-# (天) next to them, and after that even the form fell apart. What breaks is, again, the movement of section 1.
+# Here most are lost at the right result: nearly always it searched, and the number lay before it. What it wrote into
+# the expression, the last line above tells: where the fact's number is missing, it copied another one; where it is there, it
+# did the wrong thing to it. If it copied another one, what breaks is, again, the movement of section 1.
 #
-# Links multiply, as [chapter 43](43_sops_plans_traces.ipynb) says: nine in ten at each, and after five of them less than
-# six in ten. To mend the weakest helps far more than to polish the strongest.
+# Links multiply if they break independently. Of five, let four hold nine times in ten and one five times in ten: the chain
+# holds one time in three. Mend the weak one to seven in ten, and it is nearly half; mend a strong one to ten in ten, and
+# it is little more than a third. **Mend the weakest first.**
 # %%
-print(f"0.9 ** 5 = {0.9**5:.2f}; with one link mended to 1.0: {0.9**4:.2f}")
+print(f"four of 0.9, one of 0.5: {0.9**4 * 0.5:.2f}")
+print(f"the weak one at 0.7: {0.9**4 * 0.7:.2f}; a strong one at 1.0: {0.9**3 * 0.5:.2f}")
 
 
 # %% [markdown] lang="zh"
@@ -1064,14 +1142,14 @@ print(f"0.9 ** 5 = {0.9**5:.2f}; with one link mended to 1.0: {0.9**4:.2f}")
 # TARGET = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 # ```
 #
-# 要钥匙的服务，三个客户端各有 `api_key` 参数，传话的会带过去；服务器上有好几个模型，就把 `NAME` 写明。在终端里，三个包也只认 `--model 网址`（卷子和答卷都在 `folder` 里，先 `shutil.copytree(folder, "chain")` 抄一份出来，到那里面去敲后三条）：
+# 要密钥（API key）的服务，三个客户端各有 `api_key` 参数，代理会带过去；服务器上有好几个模型，就把 `NAME` 写明。在终端里，三个包也只认 `--model 网址`（卷子和答卷都在 `folder` 里，全章最后一格会把它删掉：先运行到那一格之前，`import shutil`，再 `shutil.copytree(folder, "chain")` 抄一份出来，到 `chain` 里去敲后三条；最后一条的 A 和 B 是两次 `run` 印出来的文件夹）：
 #
 # ```bash
-# python -m tiny_rag ask "What is the diameter of Dunmar?" --model http://127.0.0.1:8001/v1
+# python -m tiny_rag ask "How large is the membership of the Lamplighters' Guild?" --model http://127.0.0.1:8001/v1
 # python -m tiny_agent "What is the diameter of Dunmar? Then divide it by 5." --model http://127.0.0.1:8001/v1
 # python -m tiny_eval run --task exam.yaml --model http://127.0.0.1:8001/v1
 # python -m tiny_eval run --task exam.yaml --model script:RAG.jsonl
-# python -m tiny_eval compare runs/exam/*
+# python -m tiny_eval compare A B
 # ```
 #
 # 换之前先猜：大模型上，哪些格子会动？闭卷的 look up 和 encyclopedia **不该动**：两个世界都是编的，再大的模型也没处知道，它要是答对了，就该怀疑题漏了。work out 会动：大模型会心算小数目的题，计算器买到的就少了。
@@ -1104,14 +1182,16 @@ print(f"0.9 ** 5 = {0.9**5:.2f}; with one link mended to 1.0: {0.9**4:.2f}")
 #
 # For a service that wants a key each of the three clients has an `api_key`, which the go-between passes on; where a server
 # has several models, write the `NAME` yourself. In a terminal, too, all that the three packages want is `--model URL` (the
-# papers lie in `folder`: copy them with `shutil.copytree(folder, "chain")`, and type the last three lines in there):
+# papers lie in `folder`, which the last cell of the chapter deletes: run up to the cell before it, `import shutil`, copy them
+# with `shutil.copytree(folder, "chain")`, and type the last three lines in `chain`; A and B in the last one are two folders,
+# as printed by `run`):
 #
 # ```bash
-# python -m tiny_rag ask "What is the diameter of Dunmar?" --model http://127.0.0.1:8001/v1
+# python -m tiny_rag ask "How large is the membership of the Lamplighters' Guild?" --model http://127.0.0.1:8001/v1
 # python -m tiny_agent "What is the diameter of Dunmar? Then divide it by 5." --model http://127.0.0.1:8001/v1
 # python -m tiny_eval run --task exam.yaml --model http://127.0.0.1:8001/v1
 # python -m tiny_eval run --task exam.yaml --model script:RAG.jsonl
-# python -m tiny_eval compare runs/exam/*
+# python -m tiny_eval compare A B
 # ```
 #
 # Guess first: which cells will move with a large model? "Look up" and "encyclopedia" with a closed book **should not**: both
@@ -1143,7 +1223,7 @@ def kv_bytes(layers, kv_heads, head_dim, width=2):
 
 
 sizes = {
-    NAME: (config.num_hidden_layers, config.num_key_value_heads, config.head_dim, 1024),
+    "tiny-qwen2": (config.num_hidden_layers, config.num_key_value_heads, config.head_dim, 1024),
     "Qwen2.5-0.5B": (24, 2, 64, 32_768),
     "Qwen2.5-7B": (28, 4, 128, 32_768),
 }
@@ -1151,10 +1231,10 @@ print("               a token   a full context   full contexts in 24 GB")
 for name, (*shape, context) in sizes.items():
     token = kv_bytes(*shape)
     full = token * context
-    print(f"{name:14}{token:8,} B{full / 1e6:14,.1f} MB{24e9 / full:18,.0f}")
+    print(f"{name:14}{token:8,} B{full / 1e6:14,.1f} MB{24e9 // full:18,.0f}")
 # %% [markdown] lang="zh"
 # 最后一列还没算权重。我们的服务器把一批里的行都补齐到最长的那一行，来一行就把整块缓存重排一遍（[batching.py](../../qwen_blog/batching.py)）：好懂，行多了就又费地方又费工夫。vLLM 把缓存切成小块，像操作系统分页一样随用随给（PagedAttention，Kwon 等
-# 2023，arXiv:2309.06180），请求随到随插；提示开头相同的，缓存可以共用，智能体一步步重发的正是同样的开头。接头没变，还是那个网址（以下都没有在这里运行；选项照 vLLM 的文档）：
+# 2023，arXiv:2309.06180），请求随到随插；提示词开头相同的，缓存可以共用，智能体一步步重发的正是同样的开头。接头没变，还是那个网址（以下都没有在这里运行；选项照 vLLM 的文档）：
 #
 # ```bash
 # pip install vllm
@@ -1163,7 +1243,7 @@ for name, (*shape, context) in sizes.items():
 # ```
 #
 # `--max-model-len` 定上下文，上面那张表就是它的价钱；`--gpu-memory-utilization` 定显存用到几成；一张卡放不下，`--tensor-parallel-size` 把每个矩阵切到几张卡上。自己训练的模型文件夹是同样的布局，位置就写在模型名那里；
-# 只是我们的头很窄，它的某一版内核收不收，要看那一版的文档。评测则反过来**喂饱**它：`tiny_eval` 有 `--concurrency`，让几十个请求同时在路上。
+# 只是我们每个头的维度很小，vLLM 某一版的内核支不支持，要看那一版的文档。评测则反过来**喂饱**它：`tiny_eval` 有 `--concurrency`，让几十个请求同时在路上。
 #
 # ### 检索：逐个比，比不动了
 #
@@ -1184,8 +1264,8 @@ for name, (*shape, context) in sizes.items():
 #
 # `--max-model-len` is the context, whose price the table above tells; `--gpu-memory-utilization` is the share of the
 # card's memory to use; where one card is too small, `--tensor-parallel-size` cuts every matrix over several. A folder that
-# you have trained has the same layout, and its path goes where the name of the model stands; but our heads are narrow, and
-# whether the kernels of some version take them, its documentation has to say. And the evaluation has to **feed** it: `tiny_eval` has `--concurrency`, which keeps
+# you have trained has the same layout, and its path goes where the name of the model stands; but our heads are narrow:
+# check in vLLM's documentation that its kernels support heads this narrow. And the evaluation has to **feed** it: `tiny_eval` has `--concurrency`, which keeps
 # dozens of requests under way.
 #
 # ### Search: too many to compare one by one
@@ -1220,7 +1300,7 @@ for n in (len(index.chunks), 10**5, 10**7, 10**9):
 # docker run -p 6333:6333 -p 6334:6334 -v "$(pwd)/qdrant_storage:/qdrant/storage:z" qdrant/qdrant
 # ```
 #
-# 接头也没变：谁有 `retrieve(query, k)`，谁就是检索器（[retrieval.py](../../tiny_rag/retrieval.py)），提示、引用、评测一行不动。
+# 接头也没变：谁有 `retrieve(query, k)`，谁就是检索器（[retrieval.py](../../tiny_rag/retrieval.py)），提示词、引用、评测一行不动。
 #
 # ### 训练：一台机器不够
 #
@@ -1240,8 +1320,8 @@ for n in (len(index.chunks), 10**5, 10**7, 10**9):
 #
 # ## 12 练习
 #
-# **练习 1：分诊**　图上看得出，不是每道题都值得请智能体。写 `my_route(question)`，只看问题的文字，返回 `"RAG"` 或 `"agent, search + calculator"`：要查的归检索，要算的（包括先查再算）归智能体，中英文都要认。裁判看分得准不准，再用第 7 节留
-# 下的卷子算出这样分诊会得多少分、花多少词元，一次模型也不用问。
+# **练习 1：分诊**　图上看得出，不是每道题都值得请智能体。写 `my_route(question)`，只看问题的文字，返回 `"RAG"` 或 `"agent, search + calculator"`：要查的归检索，要算的（包括先查再算）归智能体，中英文都要认。规则要在考卷以外的题上琢磨：`pools` 里剩下的正好用，下面印了几道（看 both 那种题的后半截，总有一样查题没有的东西）。考卷留给裁判，只判一次：看分得准不准，再用第 7 节留
+# 下的卷子算出这样分诊会得多少分、每题花多少词元，一次模型也不用问。
 # %% [markdown] lang="en"
 # - Around a hundred thousand: a graph (HNSW). In `tiny_rag` that is another class, `FaissStore`; the
 #   [benchmarks](../../tests/benchmarks/README.md) say how fast it is, and how much it misses.
@@ -1293,9 +1373,15 @@ for n in (len(index.chunks), 10**5, 10**7, 10**9):
 #
 # **Exercise 1: triage.** As the figure shows, not every question is worth an agent. Write `my_route(question)`, which sees
 # the text of the question only and returns `"RAG"` or `"agent, search + calculator"`: what is to be looked up goes to RAG,
-# what is to be worked out (also after looking up) to the agent, in both languages. The judge sees whether it sends them
-# well, and then works out from the papers of section 7 what such a triage scores and costs, without asking a model once.
+# what is to be worked out (also after looking up) to the agent, in both languages. Work the rule out on other
+# questions than the exam's: some are left over in `pools`, and the line below prints a few. (Look at the second half of a
+# "both" question: what is there each time, and never in a look-up?) Let the judge hold the exam once. It sees whether you send
+# them well, and works out from the papers of section 7 what such a triage scores, and how many tokens it takes a question,
+# without asking a model once.
 # %%
+print(*(f"{kind}: {pool[0]['question']}" for (kind, lang), pool in pools.items()), sep="\n")
+
+
 def my_route(question):
     return "RAG"  # yours instead
 
@@ -1312,16 +1398,27 @@ def attempt(number, judge, yours):
 LOOKED_UP = ("look up", "encyclopedia")
 
 
+def tokens_of(name, question_id):
+    """What a system spent on a question of the exam."""
+    usage = runs[name][question_id].usage
+    return usage.prompt_tokens + usage.completion_tokens
+
+
+# %%
 def judge_route(yours):
     sent = {each["id"]: yours(each["question"]) for each in exam}
     for each in exam:
-        assert sent[each["id"]] in ("RAG", NAMES[-1]), f"{sent[each['id']]!r} is no system"
+        assert sent[each["id"]] in ("RAG", NAMES[3]), f"{sent[each['id']]!r} is no system"
     wrong = [each for each in exam if (sent[each["id"]] == "RAG") != (each["kind"] in LOOKED_UP)]
     share = 1 - len(wrong) / len(exam)
     assert share >= 0.9, f"{share:.0%} well sent, 90% are wanted; not this: {wrong[0]['question']}"
     score = sum(right[system][name] for name, system in sent.items()) / len(exam)
-    alone = {name: results[name].estimates["number_match"].value for name in ("RAG", NAMES[-1])}
-    return f"well sent {share:.0%}; right {score:.2f}, alone {alone}"
+    cost = sum(tokens_of(system, name) for name, system in sent.items()) / len(exam)
+    text = f"well sent {share:.0%}; right {score:.2f} for {cost:.0f} tokens a question"
+    for name in ("RAG", NAMES[3]):
+        value = results[name].estimates["number_match"].value
+        text += f"; {name} alone {value:.2f} for {bill[name][1]:.0f}"
+    return text
 
 
 attempt(1, judge_route, my_route)
@@ -1364,18 +1461,19 @@ def judge_joint(yours):
 
 # %%
 attempt(2, judge_joint, my_joint)
-room.cleanup()
+# %%
+room.cleanup()  # the last cell: it deletes the folder with the papers
 # %% [markdown] lang="zh"
 # **练习 3：第五位考生**（没有标准答案）　给这份卷子加一个系统：检索之后加一道重排（[第 32 章](32_measuring_retrieval.ipynb)），或固定的规程“先查，再算”（[第 43 章](43_sops_plans_traces.ipynb)的 SOP），或把 `tiny_rag` 的检索器包成智能体的工具。先写下你猜的四个数
-# （四种题各会变多少），再考，再成对比。猜错的那一格，最值得翻记录。
+# （四种题各会变多少），再考，再成对比。怎么做：服务器在第 7 节就停了，所以改好以后从第 2 节 `TARGET` 那一格重新运行；新系统的名字加进 `NAMES` 末尾，系统加进 `systems`（在停服务器那几行之前），猜的写进 `PLANNED`。猜错的那一格，最值得翻记录。
 #
-# **练习 4：拒答**（没有标准答案）　百科还有几十道没有答案的题（`kind` 是 `unanswerable`）。把它们加进卷子，对的回复是“没有”。想想怎样判才公平：三种考生说“没有”的话各不相同；闭卷的那位要是什么都说“没有”，这一栏就满分了，表上该怎样写才不骗人？
+# **练习 4：拒答**（没有标准答案）　百科还有几十道没有答案的题（`kind` 是 `unanswerable`）。把它们加进卷子，对的回复是“没有”。想想怎样判才公平：三种考生说“没有”的话各不相同；闭卷的那位要是什么都说“没有”，这一栏就满分了，表上该怎样写才不骗人？（`number_match` 判不了“没有”，标准答案里没有数，它会报错：从 `runs` 里取这几题的回复，用 `tiny_agent.answers.is_refusal` 另判，或写一条自己的规则。）
 #
 # ## 13 带走七句话
 #
 # 1. 答案是抄来的：把对的东西放进上文，是检索和工具的全部本事；从上文里抄对，是模型的本事。
 # 2. 接头用大家都用的格式：网址、文件夹、一行 JSON。零件才换得动，也才拆得开来量。
-# 3. 别信文档，听线上说了什么。
+# 3. 别信文档，去看线路上实际发了什么。
 # 4. 挑设置用一份题，报成绩用另一份。
 # 5. 每加一环，同前一环成对比；几次检验一起校正；“分不出”不是“一样”。
 # 6. 分数旁边写账单。分不出高下的，便宜的赢。
@@ -1391,12 +1489,16 @@ room.cleanup()
 # ([chapter 32](32_measuring_retrieval.ipynb)), or a fixed procedure "look up, work out" (an SOP of
 # [chapter 43](43_sops_plans_traces.ipynb)), or a retriever of `tiny_rag` as the agent's tool. Write down four
 # guesses first (by how much each kind will change), then hold the exam and compare in pairs. Where you guessed wrong,
-# read the records.
+# read the records. How: section 7 stops the server, so make your changes and run again from the `TARGET` cell of section 2;
+# the name goes at the end of `NAMES`, the system into `systems` (before the lines that stop the server), and your guesses into
+# `PLANNED`.
 #
 # **Exercise 4: refusals.** (No one answer is right.) The encyclopedia has some dozens of questions without an answer
 # (`kind` is `unanswerable`). Add them to the paper; the right reply is "it does not say". How are they marked fairly? The
 # candidates refuse in different words; and if the one with the closed book says so to everything, it has full marks in
-# that column: what must the table say in order not to mislead?
+# that column: what must the table say in order not to mislead? (`number_match` cannot mark "no answer": a right
+# answer without a number is an error to it. Take the replies to these questions from `runs`, and mark them apart, with
+# `tiny_agent.answers.is_refusal` or a rule of your own.)
 #
 # ## 13 Seven sentences to take along
 #
@@ -1411,7 +1513,7 @@ room.cleanup()
 # 7. When it is wrong, ask first which link broke, then mend.
 #
 # Here the book has come full circle. From one row of weights in [chapter 11](11_attention_by_hand.ipynb) to the last figure
-# of this chapter you have seen the code of every step, and its accounts settled with a library that others wrote. What to
+# of this chapter you have seen the code of every step, and seen it checked against a library that others wrote. What to
 # read next depends on which part you want to exchange; before you do, put this chapter's exam paper in a safe place.
 #
 # Back to the map in [chapter 00](00_tour.ipynb). Code: [server.py](../../qwen_blog/server.py),

@@ -20,7 +20,7 @@ from qwen_blog.worlds.grammar import Grammar
 from qwen_blog.worlds.universe import Language
 
 FOLDER = Path(str(resources.files("qwen_blog"))) / "weights" / "tiny-qwen2"
-FLOORS = {"zh fact 1": 0.6, "zh fact 3": 0.55, "en fact 1": 0.35, "en fact 3": 0.35}
+FLOORS = {"zh fact 1": 0.65, "zh fact 3": 0.55, "en fact 1": 0.5, "en fact 3": 0.5}
 """Well below what the card says, for there are only 40 questions here."""
 
 
