@@ -4,8 +4,8 @@
     python -m tests.benchmarks.bench_server --size small  (39 M parameters: three minutes)
 
 One process: the server in one thread, the clients in others, over real sockets, each with one
-request after another on a connection that stays open. Weights are random, prompts have 32 tokens and
-replies as many. `generate` is the library without any server, one prompt after the other.
+request after another on a connection that stays open. Weights are random; prompts have 32 tokens,
+replies too. `generate` is the library without any server, one prompt after the other.
 
 With one thread of torch (the default) a token costs CPU time of this process, the clients' share
 included, which holds on a machine that does other things, too; with `--threads 2` it is wall time.
