@@ -1953,18 +1953,18 @@ for lang, asked in {
 
 
 # %% [markdown] lang="zh"
-# 循环转得起来：它点名要工具，参数是一个合格的 JSON，等到观察再往下走，最后交卷。**形式学会了，内容常常不对。**　840 的 12.5%，它
-# 要算的却是别的式子：计算器老老实实地算对了一道错题。升天索那题，搜得对，搜到的正是写着 3.82 万千米的那段，它却没有把这个数放进
-# 算式；计算器报了错（第 10 步：错误也是观察），它没能改过来。
+# 循环转得起来：它点名要工具，参数是一个合格的 JSON，等到观察再往下走，最后交卷。840 的 12.5%，它算对了。升天索那题，**形式全对，内容错了**：搜到的正
+# 是写着 3.82 万千米的那段，它放进算式的却是 277。那是修剪时留下的一句话里的数：“……of 277 characters left out”，说这段观察原有多少个字符。计算器老
+# 老实实地算对了一道错题，状态还是 `answered`。
 #
 # 再考一场。包里有四十来道题（`python -m tiny_agent eval` 就是考它们），从四种里按种子各抽几道，不挑，同 `rules` 考同一份：
 # %% [markdown] lang="en"
 # The loop turns: it names a tool, its arguments are proper JSON, it waits for the observation, goes on,
-# and answers in the end. **The form is learned; what is in it is often wrong.** Asked for 12.5% of
-# 840 it had something else worked out: the calculator did a wrong sum, rightly. For the Skyhook its
-# search was right and found the very passage that has 38,200 km (3.82万 in Chinese), but that number
-# did not get into the sum; the calculator reported an error (step 10: errors are observations too),
-# and it did not recover.
+# and answers in the end. It got 12.5% of 840 right. With the Skyhook **the form is right, and what is
+# in it is wrong**: its search found the very passage that has 38,200 km (3.82万 in Chinese), but what
+# went into the sum is 277. That number stands in the note that trimming leaves behind, "... of 277
+# characters left out", and says how long the observation was. The calculator did a wrong sum,
+# rightly, and the status is `answered` all the same.
 #
 # Now an exam. The package has some forty tasks (`python -m tiny_agent eval` runs them); draw a few of
 # four kinds by seed, none picked, and let `rules` sit the same paper:
@@ -1990,18 +1990,18 @@ for name, report in reports.items():
     print(f"{'':11}{report.mean('steps'):.1f} replies a task, "
           f"{report.format_error_rate:.0%} of them unreadable")  # fmt: skip
 # %% [markdown] lang="zh"
-# 十六题对了三题，连照规则演的替身也没赢（两个区间重叠着，这么几道题分不出高下）。它会的主要是**一步算术**：算式就在问题里，照抄给计
-# 算器就行。要把观察里的数挑出来、放进下一步，它就不行了。回复里约有五分之一读不懂，是第 8 步的宽容和纠正让循环没有停下；限额
-# 让每一次运行都有个头。
+# 十六题对了五题，连照规则演的替身也没赢（两个区间重叠着，这么几道题分不出高下）。它会的主要是**一步算术**：算式就在问题里，照抄给计
+# 算器就行；还有说“没有找到”，只是找得到的它有时也这样说。要把观察里的数挑出来、放进下一步，它就不行了。回复里约有四分之一读不懂，是第 8 步的宽
+# 容和纠正让循环没有停下；限额让每一次运行都有个头。
 #
 # **哪一环断了？**　轨迹全在，顺着看就知道：写着证据的那段找到没有；该算的那个数，计算器算出来没有；都有了，答出来没有。
 # %% [markdown] lang="en"
-# Three of sixteen, and it does not beat even the stand-in that plays by rules (the intervals overlap; so
+# Five of sixteen, and it does not beat even the stand-in that plays by rules (the intervals overlap; so
 # few tasks cannot tell the two apart). What it can do is mostly **one step of arithmetic**, where the
-# sum stands in the question and is to be handed to the calculator. To pick a number out of an
-# observation and put it into the next step is too much for it. About a fifth of its replies cannot be
-# read; step 8, generous and correcting, kept the loop going all the same, and the limits ended every
-# run.
+# sum stands in the question and is to be handed to the calculator; and to say that it found nothing,
+# which it sometimes says of what is there, too. To pick a number out of an observation and put it into
+# the next step is too much for it. About a quarter of its replies cannot be read; step 8, generous and
+# correcting, kept the loop going all the same, and the limits ended every run.
 #
 # **Which link broke?** The trace has it all, so follow it: was the passage with the evidence found?
 # Did the calculator come to the number that was wanted? And if all was there, was it said?
@@ -2034,7 +2034,8 @@ for task in failed[-1:]:
     show(real[task.id])
 # %% [markdown] lang="zh"
 # 各环都断过：该算的没算成，该找的没找到，找到了没说对；问的是资料里没有的事，它就编一个（第 1 步的毛病，真模型也有）。最后那段轨迹值得
-# 细看：搜到的段落里没有市长，它便从里面挑了一个词当答案，连思考也写得有板有眼。**轨迹像样，不等于想得对**。
+# 细看：它一次也没有搜成，一个汉字只写出半个，就原地打转，直到被限额切断；循环两次告诉它格式不对，它把“Format error”也抄进了思考，第三次才交出一句格式合格的话，答案却是“How”。**格式
+# 对了，不等于答对了**。
 #
 # 三百万参数的模型就是这样。要紧的是怎么知道的：同样的循环，换上大一点的模型（第一小节那一行），再跑这三格，看断的地方往后移了没有。
 #
@@ -2061,8 +2062,10 @@ for task in failed[-1:]:
 # %% [markdown] lang="en"
 # Every link has broken: sums that were not worked out, passages that were not found, or found and not
 # told; and where the sources are silent, it made something up (the ailment of step 1; real models have
-# it too). The last trace is worth a close look: no mayor stands in the passages, so it picked some
-# word of them for an answer, with thoughts in perfect order. **A tidy trace is not a right thought.**
+# it too). The last trace is worth a close look: it never came to search. It wrote a part of a Chinese
+# character over and over, until the limit cut it off; twice the loop told it that the form was wrong,
+# and it even copied "Format error" into its thought; its third reply is in the right form, and the
+# answer is "How". **The right form is not yet a right answer.**
 #
 # That is a model of three million parameters. What matters is how we know: with the same loop and a
 # larger model (the one line of the first subsection), run these cells again, and see whether the

@@ -1700,10 +1700,10 @@ for ax, (name, of) in zip(axes, sat.items(), strict=True):
 # %% [markdown] lang="zh"
 # 猜错了一半。
 #
-# - **字母题**猜对了：对话里每题都取得出字母，得分却和乱答一样。提取率百分之百，分数在底上：第 6 节说的“取到了不等于取对了”，这回是
-#   真模型演的。用纯文本问也取得出，因为它练过这种题的样子。
+# - **字母题**猜对了：对话里几乎每题都取得出字母，得分却和乱答分不开。提取率近乎百分之百，分数在底上：第 6 节说的“取到了不等于取对了”，这回是
+#   真模型演的。用纯文本问，中文也题题取得出，因为它练过这种题的样子；英文只取得出三分之二。
 # - **阅读题**猜错了：答案就在提示里，它得的分还是零上下，同数字符的 `ngram` 分不开。它练的文章是模板造的，一句一个事实，问法也就那么
-#   些；这几篇短文是人写的，它在对话里常常只会把一个字写个不停（右边是头一题的回复）。
+#   些；这几篇短文是人写的，它在对话里常常只会把一个数字写个不停（右边是头一题的回复）。
 #
 # 练什么像什么，换个样子就不认得：第 11 节换的是模板，这里换的是文章。
 #
@@ -1711,13 +1711,14 @@ for ax, (name, of) in zip(axes, sat.items(), strict=True):
 # %% [markdown] lang="en"
 # Half of the guess was wrong.
 #
-# - **Letters**, as guessed: in a conversation a letter was found in every reply, and the score is that of
-#   random. All found, and no better than the floor: what section 6 said, that found is not found rightly,
-#   played here by a real model. As raw text letters are found, too, for it has practised questions of this look.
+# - **Letters**, as guessed: in a conversation a letter was found in nearly every reply, and the score cannot be told
+#   from random's. Nearly all found, and no better than the floor: what section 6 said, that found is not found rightly,
+#   played here by a real model. As raw text letters are all found in Chinese, too, for it has practised questions of
+#   this look; in English, in two thirds of the replies.
 # - **Reading**, not as guessed: the answer stands in the prompt, and the score is still about zero, not to be told
 #   from that of `ngram`, which counts characters. The articles of its practice are made by templates, a fact a
 #   sentence, with few ways to ask; these were written by people, and in a conversation it often repeats one
-#   character and nothing else (on the right is its reply to the first question).
+#   digit and nothing else (on the right is its reply to the first question).
 #
 # It can do what it practised, and does not know it again in other clothes: section 11 changed the template, this
 # changes the text.
@@ -1734,8 +1735,8 @@ for name, of in {"A": a[:60], "B": b[:60], "tiny-qwen2": its}.items():
 for name, of in {"A": a[:60], "B": b[:60]}.items():
     print(verdict(compare(of, its, clusters=groups[:60]), name, "tiny-qwen2"))
 # %% [markdown] lang="zh"
-# 一个真训练出来的模型，输给了两个只会数字符的替身，而且检验说不是运气：60 题就够了，因为差得远（第 9 节）。这套题奖励的是**照抄**：在提示
-# 里找到同样的几个字，接着抄下去；A 和 B 只会这一样，样样都对路。所以别问“哪个模型好”，要问“**在什么题上**”。
+# 一个真训练出来的模型，输给了只会数字符的替身 B，而且检验说不是运气：60 题就够了，因为差得远（第 9 节）。同 A 就分不出：总分低一截，区间却还跨着
+# 零，20 页太少；分开看，英文它比 A 高，中文低得多。这套题奖励的是**照抄**：在提示里找到同样的几个字，接着抄下去；A 和 B 只会这一样，正对路。所以别问“哪个模型好”，要问“**在什么题上**”。
 #
 # **对账**　这套评测台的数字同谁对
 # 过？[test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py) 让 lm-evaluation-harness 0.4.13 和我们跑同一个模型、同一批题：提示词逐字节相同，对数似然相差不到
@@ -1761,10 +1762,11 @@ for name, of in {"A": a[:60], "B": b[:60]}.items():
 #
 # 卡住了：`python -m tests.exercise --hint mcnemar`。在笔记本里，`check` 做同样的事。下面这个错在哪里？先想，再看输出：
 # %% [markdown] lang="en"
-# A model that really was trained loses to two stand-ins that only count characters, and the tests say that this
-# is not luck: 60 questions are enough, as they are so far apart (section 9). This exam rewards **copying**: find the
-# same characters in the prompt, and go on as there; A and B can do this and nothing else. So do not ask which
-# model is better, but **on which questions**.
+# A model that really was trained loses to B, a stand-in that only counts characters, and the test says that this
+# is not luck: 60 questions are enough, as they are so far apart (section 9). From A it cannot be told: its score is
+# lower, but the interval still holds zero, and 20 pages are too few; language by language, it has more than A in
+# English, and far less in Chinese. This exam rewards **copying**: find the same characters in the prompt, and go on as
+# there; A and B can do this and nothing else. So do not ask which model is better, but **on which questions**.
 #
 # **Agreement.** With whom do these numbers agree? In
 # [test_lm_eval_parity.py](../../tests/tiny_eval/test_lm_eval_parity.py), lm-evaluation-harness 0.4.13 and we put the

@@ -815,7 +815,7 @@ for step in result.steps:
     print()
 print(f"{result.status}: {result.answer!r}; {result.usage.prompt_tokens} tokens read")
 # %% [markdown] lang="zh"
-# 末行的 `repeated_calls` 一类的词，是说这一趟碰到上限被叫停了，没有自己答完；这样的，最后说的话也照样当答案交上去。
+# 末行要是以 `repeated_calls` 一类的词开头，就是这一趟碰到上限被叫停了，没有自己答完；这样的，最后说的话也照样当答案交上去。
 #
 # 逐行看：要查的词从问题里抄，要算的数从观察里抄，最后的答案从计算器的结果里抄，全是第 1 节那个动作。三处抄写，一处走岔，后面就都跟着错。
 # 这一回头一处就断了：它只要了一段（`k` 是 1），来的却是讲一条船的；它没有说“没找到”，而是认了一个 11，连算式也没写成。会答的题，换一个位子就不会了。
@@ -923,9 +923,12 @@ def arms(estimate):
     return [max(estimate.value - estimate.low, 0)], [max(estimate.high - estimate.value, 0)]
 
 
+rows = {"ylim": (len(NAMES) - 0.5, -0.5), "yticks": range(len(NAMES)), "yticklabels": []}
+tokens = [bill[name][1] for name in NAMES]
+
+
 # %%
 fig, axes = figures.canvas(1, len(KINDS) + 1, height=3.2)
-rows = {"ylim": (len(NAMES) - 0.5, -0.5), "yticks": range(len(NAMES)), "yticklabels": []}
 for ax, kind in zip(axes, KINDS, strict=False):
     for y, name in enumerate(NAMES):
         e = results[name].groups[kind]["number_match"]
@@ -936,9 +939,10 @@ for ax, kind in zip(axes, KINDS, strict=False):
     ax.axvline(rulers["random"][kind], color="#8A94A0", linestyle=":", linewidth=1)
     ax.set(title=kind, xlim=(-0.06, 1.06), xticks=[0, 1], xlabel="share right", **rows)
 axes[0].set_yticklabels([name.replace(", ", ",\n").replace(" + ", "\n+ ") for name in NAMES])
-tokens = [bill[name][1] for name in NAMES]
 ax = figures.bars(axes[-1], NAMES, tokens, horizontal=True, form=".0f")
-_ = ax.set(title="bill", xlim=(0, 1.8 * max(tokens)), xticks=[], xlabel="tokens a question", **rows)
+_ = ax.set(
+    title="bill", xlim=(0, 1.8 * max(tokens)), xticks=[], xlabel="tokens\na question", **rows
+)
 # %% [markdown] lang="zh"
 # 怎样读这幅图，跟谁坐在模型的位子上无关：
 #
