@@ -1114,7 +1114,7 @@ print(f"a wrong result: {len(wrong)} questions; the fact's number in an expressi
 # 哪一级掉得最多，就先修哪一级：掉在 the fact was in what came back，改查询词、改切块（[第 31](31_from_pdf_to_vector.ipynb)、[32 章](32_measuring_retrieval.ipynb)）；掉在 with the right result，看它抄进算式的是不是那
 # 个数；掉在 said so，看停止和格式（[第 42 章](42_tools_and_dialects.ipynb)）。
 #
-# 这里掉得最多的是“算得对不对”：题题都搜了，数也大多摆在眼前。看上面最后一行：算错的题里，一半以上算式里写着要的那个数，错的是**列式**。要 450 的 10%，它写成了 450 * (1 + 10%)；第 00 章里要它除以 4，它写的也是乘以 (1 + 4)。抄，它学会了；该对
+# 这里掉得最多的是“算得对不对”：几乎题题都搜了，数也大多摆在眼前。看上面最后一行：算错的题里，一半以上算式里写着要的那个数，错的是**列式**。要 450 的 10%，它写成了 450 * (1 + 10%)；第 00 章里要它除以 4，它写的也是乘以 (1 + 4)。抄，它学会了；该对
 # 这个数做什么，还没有。剩下的是抄错了数，断的还是第 1 节那个动作。
 #
 # 一环一环要连乘，要是各断各的，互不相干：五环里四环九成、一环五成，连起来只剩三成三。把弱的那一环修到七成，得四成六；把一环强的修到十成，才三成六。**先修最弱的。**
@@ -1124,7 +1124,7 @@ print(f"a wrong result: {len(wrong)} questions; the fact's number in an expressi
 # number that was copied into the expression is the right one; if it is saying so, look at stops and forms
 # ([chapter 42](42_tools_and_dialects.ipynb)).
 #
-# Here most are lost at the right result: it always searched, and mostly the number lay before it. The last line above says that in
+# Here most are lost at the right result: nearly always it searched, and mostly the number lay before it. The last line above says that in
 # more than half of the wrong results the fact's number does stand in the expression: what is wrong is what is **done** to it. Asked for
 # 10% of 450 it writes 450 * (1 + 10%), as in chapter 00, where it was to divide by 4 and wrote "times (1 + 4)". To copy it has learned; what to
 # do with the number, not yet. In the rest another number was copied, and what breaks is, again, the movement of section 1.

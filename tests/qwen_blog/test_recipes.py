@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,7 @@ from qwen_blog.worlds.nano_data import (
     nano_grammar,
     nano_text,
 )
+from qwen_blog.worlds.reading_words import FRAMES
 from qwen_blog.worlds.universe import is_held_out
 
 
@@ -273,6 +275,39 @@ def test_the_tokenizer_has_a_token_for_each_row_of_the_embedding() -> None:
     assert tokenizer.token_bytes(MICRO.model.vocab_size - 1)
     with pytest.raises((IndexError, KeyError, ValueError)):
         tokenizer.token_bytes(MICRO.model.vocab_size)
+
+
+def test_a_stage_without_new_texts_leaves_the_tokenizer_as_it_is() -> None:
+    """A stage that is added later must not change what the earlier ones see."""
+    again = Stage("again", training(2), recipes.practice, new_texts=False)
+    longer = replace(MICRO, stages=(*MICRO.stages, again))
+    other = replace(MICRO, stages=(*MICRO.stages, replace(again, new_texts=True)))
+    tokens, same, changed = (
+        [made.token_bytes(token) for token in range(len(made))]
+        for made in (recipe.tokenizer() for recipe in (MICRO, longer, other))
+    )
+    assert same == tokens
+    assert changed != tokens
+
+
+def test_practice_has_more_english_more_tools_and_more_that_is_not_there() -> None:
+    counts, systems = {}, {frame.system for frame in FRAMES.values()}
+    for make in (recipes.conversation, recipes.practice):
+        made = [make(random.Random(seed), 0.1) for seed in range(600)]
+        asked = [each for each in made if not isinstance(each, str)]
+        texts = ["".join(m["content"] for m in each) for each in asked]
+        read = [each for each in asked if each[0]["content"] in systems]
+        said = [m["content"] for each in read for m in each if m["role"] == "assistant"]
+        refusals = {frame.refusal for frame in FRAMES.values()}
+        counts[make] = (
+            sum(not re.search("[\u4e00-\u9fff]", text) for text in texts),
+            sum("Action Input" in text or "行动输入" in text for text in texts),
+            sum(reply in refusals for reply in said) / len(said),
+        )
+    before, after = counts[recipes.conversation], counts[recipes.practice]
+    assert before[0] + 30 < after[0] < 420
+    assert after[1] > 1.4 * before[1] > 0
+    assert after[2] > 1.15 * before[2] > 0
 
 
 def test_the_full_recipe_is_examined_on_the_whole_grammar() -> None:
