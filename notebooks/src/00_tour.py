@@ -594,13 +594,21 @@ axes = journey.within("model.layers").draw(axes)
 axes[1].margins(x=0)
 _ = axes[1].set_xlabel("operation")
 # %% [markdown] lang="zh"
-# 同样的花样重复了 4 次，一层一次。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
+# 表里的形状这样读：12 个词元，每个 128 个数。注意力并排做 4 份，叫 4 个**头**，所以有 `1x4x12x12`：每个头一张 12 乘 12 的方阵，谁看谁；键 k 和值 v 两个头合用一份，只有 64 宽（第 22 章）。`std` 是标准差，这些数一般有
+# 多大。图里掉到 12 的凹处是 RMSNorm 在算：每个词元只剩一个平均数。
+#
+# 同样的花样重复了 4 次，一层一次（代码从 0 数起，layers.0 就是第 1 层）。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
 #
 # 路上的每个操作都是几行代码。例如 **RMSNorm**，它把每个词元的那一行数调到大小适中：
 #
 # $$\mathrm{RMSNorm}(x) = \frac{x}{\sqrt{\mathrm{mean}(x^2) + \varepsilon}} \cdot w$$
 # %% [markdown] lang="en"
-# The same pattern comes 4 times, once a layer. In Qwen2-0.5B it is this pattern too, only wider, and
+# The shapes read like this: 12 tokens, 128 numbers each. Attention is done four times side by side, in 4 **heads**, hence
+# `1x4x12x12`: for each head a square of 12 by 12, who looks at whom; two heads share their keys k and values v, so
+# these are only 64 wide (chapter 22). `std` is the standard deviation: how large the numbers are. The dips to 12 in the
+# picture are RMSNorm at work: one mean for each token.
+#
+# The same pattern comes 4 times, once a layer (code counts from 0: layers.0 is the first). In Qwen2-0.5B it is this pattern too, only wider, and
 # it comes 24 times.
 #
 # Each operation on the way is a few lines of code. **RMSNorm**, for one, brings the row of numbers of
@@ -624,7 +632,7 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 # %% [markdown] lang="zh"
 # ## 5 让它活过来
 #
-# 随机的权重什么也不会。我们来训练一个，选一件小得看得透、又很要紧的事：**从上文里找答案**。
+# 随机的权重什么也不会。我们来训练一个，选一件小到能看透、又很要紧的事：**从上文里找答案**。
 #
 # 题目是这样的。露摩的卫星用字母称呼，频道是一位数字，一条记录写成“字母、数字、同一个字母”：
 #
@@ -633,7 +641,7 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 # 应当是 `2`。每一段文字里，字母和数字的搭配都重新随机抽取，所以**背是背不下来的**：上一段里 `k` 是 2，
 # 这一段里可能是 5。要答对，只能回头去看。
 #
-# 结尾那个重复的字母像一个收尾标签，也要模型来预测。它很容易猜：抄前一个的前一个就行。它为什么重要，一会儿就知道。
+# 结尾那个重复的字母像一个收尾标签，也要模型来预测。它很容易猜：照抄往前数第二个符号就行。它为什么重要，一会儿就知道。
 # %% [markdown] lang="en"
 # ## 5 Make it alive
 #
@@ -947,7 +955,7 @@ says_digit = (logits.argmax(-1) >= 26).float().mean().item()
 assert says_digit > 0.9
 print(f"answers with a digit all the same: {says_digit:.0%}")
 # %% [markdown] lang="zh"
-# 它照答不误。训练里从来没有过“名单上没有”这个答案，它就不会说“不知道”。大模型的**幻觉（hallucination）**
+# 它照答不误。训练里从来没有过“名单上没有”这个答案，它就不会说“不知道”。第 2 节说的**幻觉**，在大模型里
 # 成因更多，但这是其中一种，你刚刚亲手造了一个。
 #
 # 说清楚这是什么、不是什么。它**不是语言模型**：它不懂任何语言，只会这一道题。但“从上文里找到答案”这个能力，大模型也
