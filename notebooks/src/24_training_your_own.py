@@ -1140,7 +1140,7 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # 原来的参数一个也没动（那一行 `assert` 查过），口吻变了，字母照抄不误。合并之后又是一个普通模型，没有
 # 多出一次乘法。`lora_files.py` 按 PEFT 的格式读写适配器，两边的文件可以互换。
 #
-# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分半钟，98% 的回答换上了新口吻，资料题还答得对 66%，原先是 70%（`python -m tests.benchmarks.bench_lora`，见它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)）。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
+# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分半钟，98% 的回答换上了新口吻，资料题还答得对 66%，原先是 70%（[bench_lora.py](../../tests/benchmarks/bench_lora.py)，表在它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里）。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
 # 律不动它们。
 #
 # > **教程里常见的错**　只换了口吻，就说“微调教会了它新知识”。秩这么低的改动，改的是**怎么说**；要它
@@ -1158,7 +1158,7 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 #
 # The same can be done to tiny-qwen2, with conversations of its own: 165,888 numbers, 100 steps, two and a half minutes on two
 # cores, and 98% of the answers have the new voice; of questions about a passage 66% are still right, before it were 70%
-# (`python -m tests.benchmarks.bench_lora`; its [card](../../qwen_blog/weights/tiny-qwen2/README.md) has the table). Refusals, tool calls and the letters of
+# ([bench_lora.py](../../tests/benchmarks/bench_lora.py); its [card](../../qwen_blog/weights/tiny-qwen2/README.md) has the table). Refusals, tool calls and the letters of
 # multiple choice are read by programs, and `restyle` leaves them alone.
 #
 # > **Where the tutorials you may have read go wrong.** The voice has changed, and they say "fine-tuning has

@@ -1148,14 +1148,14 @@ print(f"the weak one at 0.7: {0.9**4 * 0.7:.2f}; a strong one at 1.0: {0.9**3 * 
 # TARGET = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 # ```
 #
-# 要密钥（API key）的服务，三个客户端各有 `api_key` 参数，代理会带过去；服务器上有好几个模型，就把 `NAME` 写明。在终端里，三个包也只认 `--model 网址`（卷子和答卷都在 `folder` 里，全章最后一格会把它删掉：先运行到那一格之前，`import shutil`，再 `shutil.copytree(folder, "chain")` 抄一份出来，到 `chain` 里去敲后三条；最后一条的 A 和 B 是两次 `run` 印出来的文件夹）：
+# 要密钥（API key）的服务，三个客户端各有 `api_key` 参数，代理会带过去；服务器上有好几个模型，就把 `NAME` 写明。在终端里，三个包也只认 `--model 网址`（卷子和答卷都在 `folder` 里，全章最后一格会把它删掉：先运行到那一格之前，`import shutil`，再 `shutil.copytree(folder, "chain")` 抄一份出来，到 `chain` 里去敲后三条；两次 `run` 都写进新的文件夹 `two`，最后一条比的就是它们）：
 #
 # ```bash
 # python -m tiny_rag ask "How large is the membership of the Lamplighters' Guild?" --model http://127.0.0.1:8001/v1
 # python -m tiny_agent "What is the diameter of Dunmar? Then divide it by 5." --model http://127.0.0.1:8001/v1
-# python -m tiny_eval run --task exam.yaml --model http://127.0.0.1:8001/v1
-# python -m tiny_eval run --task exam.yaml --model script:RAG.jsonl
-# python -m tiny_eval compare A B
+# python -m tiny_eval run --task exam.yaml --out two --model http://127.0.0.1:8001/v1
+# python -m tiny_eval run --task exam.yaml --out two --model script:RAG.jsonl
+# python -m tiny_eval compare two/exam/*
 # ```
 #
 # 换之前先猜：大模型上，哪些格子会动？闭卷的 look up 和 encyclopedia **不该动**：两个世界都是编的，再大的模型也没处知道，它要是答对了，就该怀疑题漏了。work out 会动：大模型会心算小数目的题，计算器买到的就少了。
@@ -1189,15 +1189,15 @@ print(f"the weak one at 0.7: {0.9**4 * 0.7:.2f}; a strong one at 1.0: {0.9**3 * 
 # For a service that wants a key each of the three clients has an `api_key`, which the go-between passes on; where a server
 # has several models, write the `NAME` yourself. In a terminal, too, all that the three packages want is `--model URL` (the
 # papers lie in `folder`, which the last cell of the chapter deletes: run up to the cell before it, `import shutil`, copy them
-# with `shutil.copytree(folder, "chain")`, and type the last three lines in `chain`; A and B in the last one are two folders,
-# as printed by `run`):
+# with `shutil.copytree(folder, "chain")`, and type the last three lines in `chain`; both runs go into a new folder, `two`, and
+# the last line compares them):
 #
 # ```bash
 # python -m tiny_rag ask "How large is the membership of the Lamplighters' Guild?" --model http://127.0.0.1:8001/v1
 # python -m tiny_agent "What is the diameter of Dunmar? Then divide it by 5." --model http://127.0.0.1:8001/v1
-# python -m tiny_eval run --task exam.yaml --model http://127.0.0.1:8001/v1
-# python -m tiny_eval run --task exam.yaml --model script:RAG.jsonl
-# python -m tiny_eval compare A B
+# python -m tiny_eval run --task exam.yaml --out two --model http://127.0.0.1:8001/v1
+# python -m tiny_eval run --task exam.yaml --out two --model script:RAG.jsonl
+# python -m tiny_eval compare two/exam/*
 # ```
 #
 # Guess first: which cells will move with a large model? "Look up" and "encyclopedia" with a closed book **should not**: both
