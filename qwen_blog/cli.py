@@ -57,7 +57,7 @@ def _command(subparsers: Any, run: Any, name: str, text: str, example: str) -> A
         "--model",
         metavar="FOLDER",
         help="a folder with config.json, model.safetensors and tokenizer.json, or "
-        f"'{UNTRAINED}' (random weights); without it, $TINY_MODEL",
+        f"'{UNTRAINED}' (random weights); without it $TINY_MODEL, else tiny-qwen2",
     )
     return parser
 
