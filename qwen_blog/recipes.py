@@ -199,6 +199,7 @@ def _language(rng: random.Random) -> Language:
 
 
 _FULL = TrainingConfig(rows_per_step=2, optimizer="muon", precision="bf16", compiled=True)
+_LONG = replace(_FULL, steps=4000, learning_rate=2e-3, min_lr_ratio=0.02, validate_every=1000)
 _SMALL = TrainingConfig(rows_per_step=2, row_tokens=1536, learning_rate=3e-3, warmup_steps=40)
 
 TINY_QWEN2 = Recipe(
@@ -218,24 +219,13 @@ TINY_QWEN2 = Recipe(
     stages=(
         Stage(
             "pretrain",
-            replace(
-                _FULL,
-                steps=400,
-                learning_rate=2.5e-3,
-                min_lr_ratio=0.5,
-                validate_every=400,
-            ),
+            replace(_FULL, steps=400, learning_rate=2.5e-3, min_lr_ratio=0.5, validate_every=400),
             pretraining_text,
         ),
         Stage(
             "read",
             replace(
-                _FULL,
-                steps=300,
-                learning_rate=1.5e-3,
-                min_lr_ratio=0.7,
-                validate_every=300,
-                seed=1,
+                _FULL, steps=300, learning_rate=1.5e-3, min_lr_ratio=0.7, validate_every=300, seed=1
             ),
             short_conversation,
         ),
@@ -255,26 +245,12 @@ TINY_QWEN2 = Recipe(
         ),
         Stage(
             "sft",
-            replace(
-                _FULL,
-                steps=4000,
-                learning_rate=2e-3,
-                min_lr_ratio=0.02,
-                validate_every=1000,
-                seed=3,
-            ),
+            replace(_LONG, seed=3),
             conversation,
         ),
         Stage(
             "practice",
-            replace(
-                _FULL,
-                steps=4000,
-                learning_rate=2e-3,
-                min_lr_ratio=0.02,
-                validate_every=1000,
-                seed=4,
-            ),
+            replace(_LONG, seed=4),
             practice,
             new_texts=False,
         ),
@@ -299,23 +275,12 @@ NANO = Recipe(
     stages=(
         Stage(
             "pretrain",
-            replace(
-                _SMALL,
-                steps=80,
-                min_lr_ratio=0.7,
-                validate_every=80,
-            ),
+            replace(_SMALL, steps=80, min_lr_ratio=0.7, validate_every=80),
             nano_text,
         ),
         Stage(
             "sft",
-            replace(
-                _SMALL,
-                steps=760,
-                min_lr_ratio=0.05,
-                validate_every=100,
-                seed=1,
-            ),
+            replace(_SMALL, steps=760, min_lr_ratio=0.05, validate_every=100, seed=1),
             nano_conversation,
         ),
     ),
