@@ -38,7 +38,7 @@ class Answer:
     usage: Usage
     """Tokens of the model; none if no model was asked."""
     refused: bool
-    """The text only says that the sources do not hold the answer."""
+    """The text says that the sources do not hold the answer; perhaps, before it, where it looked."""
     relevance: float | None = None
     """How much the hits have to do with the question; None if it was not measured."""
     uncited: list[str] = field(default_factory=list)
@@ -196,7 +196,7 @@ class _Task:
         text = strip_unknown(completion.text, self.prompt.shown).strip()
         refused = not text or is_refusal(text)
         text = text or refusal(self.question)
-        cited = [] if refused else cite(text, self.query, self.hits)
+        cited = cite(text, self.query, self.hits)
         bare = [] if refused else uncited(text, len(self.hits))
         return Answer(text, cited, self.hits, completion.usage, refused, self.relevance, bare)
 

@@ -69,6 +69,7 @@ _CONTROL = re.compile(
     r"<(?:[|｜][\w▁-]{1,40}[|｜]|/?(?:s|bos|eos|start_of_turn|end_of_turn))>"
     r"|<</?SYS>>|\[/?INST\]"
 )
+_COLON = re.compile("[:：]")
 _TO_ROUND = str.maketrans("<>[]", "()()")
 # Between two parts of a number: a cut there would not shorten it but change it.
 _NUMERAL = "[零〇一二三四五六七八九十百千万萬亿億两兩]"
@@ -99,11 +100,14 @@ def refusal(question: str) -> str:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a text is one of the refusal sentences, or starts with one and cites nothing."""
-    said = _letters(text)
-    if not any(said.startswith(_letters(wording.refusal)) for wording in WORDINGS.values()):
-        return False
-    return not CITATION.search(text)
+    """Whether a text is one of the refusal sentences, or starts with one and cites nothing.
+
+    Or it says what it looked for, and where: "The captain of Kalon [2]: The passages do not say."
+    """
+    refusals = [_letters(wording.refusal) for wording in WORDINGS.values()]
+    if _letters(_COLON.split(text)[-1]) in refusals:
+        return True
+    return any(map(_letters(text).startswith, refusals)) and not CITATION.search(text)
 
 
 def disarm(text: str, numbers: bool = True) -> str:

@@ -101,6 +101,13 @@ def test_a_model_that_says_the_sentence_has_refused(said):
     assert "9" not in found.text
 
 
+def test_a_refusal_may_say_where_it_looked():
+    llm = ScriptedLLM(["The age of Yan [1]: The passages do not say."])
+    found = answer(QUESTION, Shelf(hits()), llm)
+    assert (found.refused, found.uncited) == (True, [])
+    assert [citation.number for citation in found.citations] == [1]
+
+
 @pytest.mark.parametrize("said", ["", " \n", "[9]"])
 def test_a_model_that_says_nothing_has_refused(said):
     shown, found = streamed(QUESTION, Shelf(hits()), ScriptedLLM([said]))

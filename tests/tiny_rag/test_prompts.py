@@ -119,7 +119,11 @@ def test_an_empty_question_is_refused(question):
         ("The passages do not say who built it.", True),
         ("The passages do not say when, but it was old [1].", False),
         ("Yan is old.", False),
-        ("He says: the passages do not say.", False),
+        ("The captain of Kalon [2]: The passages do not say.", True),
+        ("卡洛恩的船长[2]：资料中没有答案。", True),
+        ("The captain is Bosun [1]. Her age [2]: the passages do not say.", True),
+        ("The motto [1]: the passages do not say much.", False),
+        ("The captain is Bosun [1]. The passages do not say.", False),
         ("", False),
     ],
 )
