@@ -35,11 +35,18 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # nothing left to flush into
             return 0
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_said(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 1
+
+
+def _said(error: Exception) -> str:
+    """The error without Python's "[Errno 2]"."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def build_parser() -> argparse.ArgumentParser:

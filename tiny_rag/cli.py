@@ -209,6 +209,8 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         parser.error("--model '' names no model; leave it out for the default, or say extractive")
     if given.get("model_name") and not _is_url(args.model or os.environ.get("TINY_MODEL")):
         parser.error(f"--model-name {args.model_name} needs --model URL: the server that has it")
+    if args.command == "ask" and not args.question.strip():
+        parser.error(f"question={args.question!r} is empty; ask something")
     if args.command == "eval" and args.index is not None and not args.questions:
         parser.error(
             f"eval --index {args.index} needs QUESTIONS.jsonl, questions about these files; "

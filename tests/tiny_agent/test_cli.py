@@ -542,7 +542,8 @@ def test_a_file_that_is_no_trace_is_told(run: Run) -> None:
         code, out, err = run(command, "x.jsonl")
         assert (code, out) == (1, "")
         assert err == "error: x.jsonl line 1: this is no trace of a run; --trace FILE makes one\n"
-        assert run(command, "nowhere.jsonl")[0] == 1
+        missing = "error: nowhere.jsonl: No such file or directory\n"
+        assert run(command, "nowhere.jsonl") == (1, "", missing)
     assert os.listdir() == ["x.jsonl"]
 
 

@@ -491,14 +491,6 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(run, model):
         assert "\ufffd" in out
 
 
-@pytest.mark.parametrize("question", ["", "  ", "\n"])
-def test_an_empty_question_is_an_error(run, question):
-    run("index", "docs")
-    code, out, err = run("ask", question)
-    assert (code, out) == (1, "")
-    assert "empty" in err
-
-
 @pytest.mark.parametrize("question", ["？", "吗", "什么", "who", "what?", "..."])
 def test_a_question_that_asks_nothing_is_refused(run, question):
     run("index", "docs")
@@ -716,6 +708,8 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(run):
         ["eval", "--index", "mine"],
         ["ask", "x", "--min-relevance", "nan"],
         ["ask", "x", "--min-relevance", "-3"],
+        ["ask", ""],
+        ["ask", " \n"],
         ["ask", "x", "--model", ""],
         ["ask", "x", "--model-name", "small"],
         ["ask", "x", "--model-name", "small", "--model", "some/folder"],
