@@ -17,7 +17,7 @@ OPENINGS = {"en": "Aye, captain. ", "zh": "遵命，船长。"}
 _FOR_PROGRAMS = re.compile(
     r"<tool_call>|^\s*(Thought:|Action:|Final Answer:|思考：|行动：|最终答案：)|^\s*[A-Z]\s*$"
 )
-_REFUSALS = tuple(frame.refusal for frame in FRAMES.values())  # known by how they begin
+_REFUSALS = tuple(frame.refusal for frame in FRAMES.values())  # known by how they end
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ENGLISH = re.compile(r" [a-z]")  # running words; a name or a code is at home in both languages
 
@@ -55,7 +55,7 @@ def _is_for_people(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
     if message["role"] != "assistant" or message.get("tool_calls") or not content:
         return False
-    return not (_FOR_PROGRAMS.search(content) or content.startswith(_REFUSALS))
+    return not (_FOR_PROGRAMS.search(content) or content.endswith(_REFUSALS))
 
 
 def _language(reply: str, before: str) -> str:

@@ -29,7 +29,7 @@ from .worlds.prose import told_twice
 from .worlds.reading import Message, Reading, Shape
 from .worlds.recall import locate, look_up, repeat, rephrase
 from .worlds.small_talk import small_talk
-from .worlds.tool_use import hermes, react
+from .worlds.tool_use import errands, hermes, react
 from .worlds.universe import Draw, Language
 
 Made = str | list[Message]
@@ -133,6 +133,17 @@ _SKILLS = ("read", "react", "hermes", "choose", "talk", "look up", "repeat", "lo
 _SKILL_SHARES = (0.57, 0.14, 0.04, 0.06, 0.03, 0.02, 0.02, 0.05, 0.07)
 _PRACTICE_SHARES = (0.52, 0.25, 0.04, 0.03, 0.03, 0.01, 0.01, 0.03, 0.08)
 PRACTICE_ENGLISH, PRACTICE_ABSENT = 0.62, 0.28
+_DRILL_SHARES = {
+    "read": 0.63,
+    "errands": 0.17,
+    "react": 0.03,
+    "hermes": 0.03,
+    "choose": 0.02,
+    "talk": 0.02,
+    "locate": 0.02,
+    "rephrase": 0.08,
+}
+DRILL_ABSENT, DRILL_UNTOLD = 0.6, 0.75
 
 
 def conversation(rng: random.Random, progress: float) -> Made:
@@ -148,15 +159,29 @@ def practice(rng: random.Random, progress: float) -> Made:
     return _conversation(rng, progress, language, skill, PRACTICE_ABSENT)
 
 
+def drill(rng: random.Random, progress: float) -> Made:
+    """Twice as many questions about the same passages, and refusals that look first."""
+    language: Language = "en" if rng.random() < PRACTICE_ENGLISH else "zh"
+    skill = rng.choices(list(_DRILL_SHARES), list(_DRILL_SHARES.values()))[0]
+    if skill == "read":
+        return Reading(rng, Grammar.load(), language, _drill_shape(rng)).conversation()
+    return _skill(rng, language, skill)
+
+
 def _conversation(
     rng: random.Random, progress: float, language: Language, skill: str, absent: float
 ) -> Made:
-    grammar = Grammar.load()
     if skill == "read":
         draw = Draw(most=4 + int(20 * progress))
         shape = replace(_shape(rng, progress), absent=absent)
-        return Reading(rng, grammar, language, shape, draw).conversation()
+        return Reading(rng, Grammar.load(), language, shape, draw).conversation()
+    return _skill(rng, language, skill)
+
+
+def _skill(rng: random.Random, language: Language, skill: str) -> Made:
+    """A conversation of any other skill than reading."""
     makers = {
+        "errands": errands,
         "react": react,
         "hermes": hermes,
         "choose": multiple_choice,
@@ -166,7 +191,7 @@ def _conversation(
         "locate": locate,
         "rephrase": rephrase,
     }
-    return makers[skill](rng, grammar, language)
+    return makers[skill](rng, Grammar.load(), language)
 
 
 def short_conversation(rng: random.Random, progress: float) -> Made:
@@ -187,6 +212,16 @@ def _shape(rng: random.Random, progress: float) -> Shape:
     passages = rng.randint(1, 2 + round(4 * grown))
     questions = 1 if rng.random() < 0.3 * grown else rng.randint(3, 8)
     return Shape(passages, rng.randint(2, 5), rng.randint(0, 2), questions)
+
+
+def _drill_shape(rng: random.Random) -> Shape:
+    """About what fits into the context, of passages or of questions."""
+    if rng.random() < 0.25:  # as long as chunks of real documents
+        passages, facts, filler, questions = rng.randint(1, 3), rng.randint(4, 8), 4, 4
+    else:
+        passages, facts = rng.randint(1, 4), rng.randint(2, 5)
+        filler, questions = rng.choice((0, 0, 1, 2)), rng.randint(6, 11)
+    return Shape(passages, facts, filler, questions, DRILL_ABSENT, DRILL_UNTOLD, looks_first=True)
 
 
 def full_exam(count: int) -> Sequence[Item]:
@@ -252,6 +287,12 @@ TINY_QWEN2 = Recipe(
             "practice",
             replace(_LONG, seed=4),
             practice,
+            new_texts=False,
+        ),
+        Stage(
+            "drill",
+            replace(_LONG, steps=3400, learning_rate=1e-3, seed=5),
+            drill,
             new_texts=False,
         ),
     ),

@@ -38,7 +38,7 @@ class Answer:
     usage: Usage
     """Tokens of the model; none if no model was asked."""
     refused: bool
-    """The text says that the sources do not hold the answer; perhaps, before it, where it looked."""
+    """The text says that the sources do not hold the answer, perhaps after where it looked."""
     relevance: float | None = None
     """How much the hits have to do with the question; None if it was not measured."""
     uncited: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@
 # 1. 全书的地图：五个包，怎样拼在一起；
 # 2. 五个包动起来：翻译，聊天，查资料，用工具，打分；
 # 3. 一句话怎样变成一串整数；
-# 4. 这串整数怎样穿过一个 Qwen2 模型，一步一步，每步的形状都列出来；
+# 4. 一串整数怎样穿过 tiny-qwen2，一步一步，每步的形状都列出来；
 # 5. 从零训练一个很小的模型，看它在半分钟内学会“从上文里找答案”，再打开它，找出做这件事的两个动作；
 # 6. 把同样的权重交给 `transformers`，结果一样。
 #
@@ -28,7 +28,7 @@
 # 1. the map of the book: five packages, and what joins them;
 # 2. the five packages at work: they translate, chat, look things up, use tools, and give marks;
 # 3. how a sentence becomes a row of integers;
-# 4. how these integers pass through a Qwen2 model, step by step, with the shape after each step;
+# 4. how integers pass through tiny-qwen2, step by step, with the shape after each step;
 # 5. a very small model, trained from nothing, that learns in under half a minute to find an
 #    answer in the text before it; then we open it and find the two movements that do it;
 # 6. the same weights in `transformers`, with the same result.
@@ -336,7 +336,7 @@ tell(f"{radius[1]} Then divide it by 4.")
 assert 6120 / 4 == 1530  # what the second answer should be, in km
 # %% [markdown] lang="zh"
 # 第一题对了，一步到位：它不心算，把算式交给计算器。第二题走了两步，步子也对：先搜索，读到 6,120，再去算。可是该写 6,120 / 4 的地方，
-# 它写的是 6,120 * (1 + 4)。计算器照算不误：工具从不出错，错在**写给工具的话**。这个圈怎样转、怎样停，见[第 41](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb)。
+# 它写的是 6,120 * 4。计算器照算不误：工具从不出错，错在**写给工具的话**。这个圈怎样转、怎样停，见[第 41](41_react_by_hand.ipynb)到[第 43 章](43_sops_plans_traces.ipynb)。
 #
 # ### 打分：tiny_eval
 #
@@ -344,7 +344,7 @@ assert 6120 / 4 == 1530  # what the second answer should be, in km
 # %% [markdown] lang="en"
 # The first is right, in one step: it does no sum in its head, it hands it to the calculator. The second takes two steps, and
 # they are the right ones: it searches, reads 6,120, and goes on to calculate. But where 6,120 / 4 was wanted, it writes
-# 6,120 * (1 + 4), and the calculator works that out without complaint: the tool makes no mistake, what it was **told** was wrong. How the loop
+# 6,120 * 4, and the calculator works that out without complaint: the tool makes no mistake, what it was **told** was wrong. How the loop
 # turns, and how it stops, is in chapters [41](41_react_by_hand.ipynb) to [43](43_sops_plans_traces.ipynb).
 #
 # ### tiny_eval gives marks
@@ -524,36 +524,39 @@ for text in [*sentences, "no such word: zyzzyva 🪐 龘"]:
 # %% [markdown] lang="zh"
 # ## 4 一个张量的旅程
 #
-# 整数有了，送进模型。下面这个模型的结构与 Qwen2 完全一样，只是小得多，权重还是随机的：说不出有意义
-# 的话，但**走的路是一样的**。
+# 整数有了，送进模型：还是 tiny-qwen2，第 2 节答题的那一个。它有自己的分词器，和刚才那个是同一种做法，只是从多得多的文字里学来，有
+# 4,096 个词元。给它一句话，再给同一句话的开头：一个会回头看的模型，应该知道怎么接下去。
 #
-# `trace` 让一句话走一遍，把路上的每个操作都记下来。
+# `trace` 让这串整数走一遍，把路上的每个操作都记下来。
 # %% [markdown] lang="en"
 # ## 4 The journey of one tensor
 #
-# The integers go into the model. The one below is built exactly like Qwen2, only much smaller, and
-# its weights are random: it has nothing sensible to say, but **the road is the same**.
+# The integers go into the model, and that is tiny-qwen2 again, which answered in section 2. Its tokenizer is made
+# like the one above, of very much more text, and has 4,096 tokens. It gets a sentence, and the beginning of the same
+# sentence: a model that looks back should know how to go on.
 #
-# `trace` sends a sentence down that road and writes down every operation on the way.
+# `trace` sends these integers down the road and writes down every operation on the way.
 # %%
 from qwen_blog import Qwen2Config, trace
 
-torch.manual_seed(0)
-nano = Qwen2ForCausalLM(Qwen2Config.nano()).eval()
-ids = tokenizer.encode(sentences[0])
-journey = trace(nano, ids).path()
-print(f"{nano.num_parameters():,} numbers in the model, {len(ids)} tokens go in;")
+ids = qwen_tokenizer.encode("The radius of Lumo is 6,120 km. The radius of Lumo is ")
+journey = trace(qwen, ids).path()
+print(f"{len(ids)} tokens go in;")
 print(f"{len(journey)} operations later: {tuple(journey.logits.shape)} logits, (B, T, V)")
+best = journey.logits[0, -1].topk(3)
+for score, token_id in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+    print(f"    {score:5.1f}  {qwen_tokenizer.decode([token_id])!r}")
+assert qwen_tokenizer.decode([int(best.indices[0])]) == "6"
 # %% [markdown] lang="zh"
 # 最后得到的 **logits** 是一张分数表：一批 $B = 1$ 句话，$T$ 个位置，每个位置给词表里 $V$ 个词元各打一个分，
-# 分数最高的就是模型心目中的下一个词元。
+# 分数最高的就是模型心目中的下一个词元。列出来的是最后一个位置的前三名：第一名是 `6`，前一句里的那个数就这样开了头。
 #
 # 中间是几层结构相同的**解码层（decoder layer）**。先看第一层，只留下大的路标（归一
 # 化、RoPE 和改换形状的操作略去，第 21 章会讲）：
 # %% [markdown] lang="en"
 # What comes out, the **logits**, is a table of scores: for $B = 1$ text, at each of $T$ places, one
 # score for each of the $V$ tokens of the vocabulary. The highest is the model's choice for the next
-# token.
+# token. Printed are the first three of the last place: the best is `6`, which begins the number of the sentence before.
 #
 # In between stand several **decoder layers**, all built alike. Here is the first, landmarks only
 # (without norms, RoPE and changes of shape, which chapter 21 explains):
@@ -594,21 +597,21 @@ axes = journey.within("model.layers").draw(axes)
 axes[1].margins(x=0)
 _ = axes[1].set_xlabel("operation")
 # %% [markdown] lang="zh"
-# 表里的形状这样读：12 个词元，每个 128 个数。注意力并排做 4 份，叫 4 个**头**，所以有 `1x4x12x12`：每个头一张 12 乘 12 的方阵，谁看谁；键 k 和值 v 两个头合用一份，只有 64 宽（第 22 章）。`std` 是标准差，这些数一般有
-# 多大。图里掉到 12 的凹处是 RMSNorm 在算：每个词元只剩一个平均数。
+# 表里的形状这样读：25 个词元，每个 192 个数。注意力并排做 4 份，叫 4 个**头**，所以有 `1x4x25x25`：每个头一张 25 乘 25 的方阵，谁看谁，第 2 节末尾画的就是这样几张方阵里的一行；键 k 和值 v 两个头合用一份，只有 96 宽（第 22 章）。`std` 是标准差，这些数一般有
+# 多大。图里掉到 25 的凹处是 RMSNorm 在算：每个词元只剩一个平均数。
 #
-# 同样的花样重复了 4 次，一层一次（代码从 0 数起，layers.0 就是第 1 层）。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
+# 同样的花样重复了 6 次，一层一次（代码从 0 数起，layers.0 就是第 1 层）。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
 #
 # 路上的每个操作都是几行代码。例如 **RMSNorm**，它把每个词元的那一行数调到大小适中：
 #
 # $$\mathrm{RMSNorm}(x) = \frac{x}{\sqrt{\mathrm{mean}(x^2) + \varepsilon}} \cdot w$$
 # %% [markdown] lang="en"
-# The shapes read like this: 12 tokens, 128 numbers each. Attention is done four times side by side, in 4 **heads**, hence
-# `1x4x12x12`: for each head a square of 12 by 12, who looks at whom; two heads share their keys k and values v, so
-# these are only 64 wide (chapter 22). `std` is the standard deviation: how large the numbers are. The dips to 12 in the
-# picture are RMSNorm at work: one mean for each token.
+# The shapes read like this: 25 tokens, 192 numbers each. Attention is done four times side by side, in 4 **heads**, hence
+# `1x4x25x25`: for each head a square of 25 by 25, who looks at whom; the picture at the end of section 2 shows one row of such
+# squares. Two heads share their keys k and values v, so these are only 96 wide (chapter 22). `std` is the standard
+# deviation: how large the numbers are. The dips to 25 in the picture are RMSNorm at work: one mean for each token.
 #
-# The same pattern comes 4 times, once a layer (code counts from 0: layers.0 is the first). In Qwen2-0.5B it is this pattern too, only wider, and
+# The same pattern comes 6 times, once a layer (code counts from 0: layers.0 is the first). In Qwen2-0.5B it is this pattern too, only wider, and
 # it comes 24 times.
 #
 # Each operation on the way is a few lines of code. **RMSNorm**, for one, brings the row of numbers of
@@ -632,7 +635,7 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 # %% [markdown] lang="zh"
 # ## 5 让它活过来
 #
-# 随机的权重什么也不会。我们来训练一个，选一件小到能看透、又很要紧的事：**从上文里找答案**。
+# 刚才的权重是练了几个小时得来的；练之前，它们是随机的，什么也不会。我们从头练一个小得多的，选一件小到能看透、又很要紧的事：**从上文里找答案**。
 #
 # 题目是这样的。露摩的卫星用字母称呼，频道是一位数字，一条记录写成“字母、数字、同一个字母”：
 #
@@ -645,8 +648,9 @@ torch.testing.assert_close(rms_norm(x, weight, 1e-6), F.rms_norm(x, (64,), weigh
 # %% [markdown] lang="en"
 # ## 5 Make it alive
 #
-# Random weights can do nothing. Let us train some, on a task small enough to be seen through and yet
-# important: **to find an answer in the text before it**.
+# Those weights took hours of training; before it they were random, and could do nothing. Let us train a much smaller
+# model from the beginning, on a task small enough to be seen through and yet important: **to find an answer in the text
+# before it**.
 #
 # The moons of Lumo go by letters, a channel is one digit, and a record is written as letter, digit,
 # same letter:

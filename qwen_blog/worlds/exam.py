@@ -47,7 +47,7 @@ def reading_items(
     while made < count:
         seed += 1
         rng = random.Random(f"{EXAM_SEED}/{group}/{seed}")
-        reading = Reading(rng, grammar, language, Shape(passages, 4, 2), draw)
+        reading = Reading(rng, grammar, language, Shape(passages, 4, 2, looks_first=True), draw)
         asked = reading.ask(kind)
         if asked.kind == kind:  # not every world has two hops
             made += 1

@@ -47,11 +47,11 @@ WITH_VALUES = ("fact", "two-hop")
 FACTS, FILLER = 4, 2
 """Of each passage, as in the exams during training."""
 _LAST_WORDS = {
-    "zh": r"(?s)^(?:.*(?=\[\d+\]是)|.*是)?(.+)$",
-    "en": r"(?s)^(?:.*(?=\[\d+\] is )|.* is )?(.+)$",
+    "zh": r"(?s)^(?:.*：(?=资料中没有答案。$)|.*(?=\[\d+\]是)|.*是)?(.+)$",
+    "en": r"(?s)^(?:.*: (?=The passages do not say\.$)|.*(?=\[\d+\] is )|.* is )?(.+)$",
 }
 """Of "The crew size of Kalon [1] is 200 hands.", "[1] is 200 hands."; where the number comes last,
-"200 hands [1]."; other replies as they are."""
+"200 hands [1]."; of a refusal the refusal; other replies as they are."""
 _EXACT = {"zh": "exact_match_zh", "en": "exact_match"}
 
 
@@ -103,7 +103,7 @@ class Cell:
         while True:
             attempt += 1
             rng = random.Random(f"exam files/{seed}/{name}/{attempt}")
-            shape = Shape(self.passages, FACTS, FILLER)
+            shape = Shape(self.passages, FACTS, FILLER, looks_first=True)
             reading = Reading(rng, grammar, self.language, shape, NOVELTIES[self.novelty])
             asked = reading.ask(self.kind)
             if self._wants(asked):
@@ -133,9 +133,10 @@ class Cell:
 
 
 def _accepted(asked: Asked, reply: str, language: Language) -> list[str]:
-    """The end of the last sentence, and the bare answer; both with the number of its passage."""
+    """The end of the last sentence, and the bare answer, both with the number of its passage; or
+    the refusal, whatever the reply says before it that it looked for."""
     if not asked.answer:
-        return [reply]
+        return [FRAMES[language].refusal]
     gap = " " if language == "en" else ""
     bare = f"{asked.answer}{gap}[{asked.cited[-1]}]"
     found = re.search(_LAST_WORDS[language], reply)
@@ -180,7 +181,7 @@ data: reading-{language}-seen.jsonl
 chat: true
 prompt: question
 target: {_json("{{'" + FRAMES[language].refusal + "'}}")}
-filters: [strip_think, strip]
+filters: [strip_think, strip, {{regex: {_json(_LAST_WORDS[language])}, last: true}}]
 metrics: [{_EXACT[language]}]
 group_by: kind
 """

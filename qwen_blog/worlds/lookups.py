@@ -29,13 +29,19 @@ class Lookup:
     """A world on a shelf, and tasks about it.
 
     A task is None where this world does not allow it, or the search would not find what it needs.
+    looks_first: as in `reading.Shape`, of what is thought before an answer
     """
 
     def __init__(
-        self, rng: random.Random, grammar: Grammar, language: Language, draw: Draw
+        self,
+        rng: random.Random,
+        grammar: Grammar,
+        language: Language,
+        draw: Draw,
+        looks_first: bool = False,
     ) -> None:
         self.world = World(rng, grammar, language, draw)
-        self.rng, self.language, self.draw = rng, language, draw
+        self.rng, self.language, self.draw, self.looks_first = rng, language, draw, looks_first
 
     def fact(self) -> Task | None:
         """What is the length of Kalon? One search."""
@@ -60,7 +66,12 @@ class Lookup:
         question = self._question(relation, thing.name)
         step = _search(shelf, self._think("look", e=thing.name), question, HITS)
         answer = _texts()["answer"]["absent"][self.language]
-        return self._task("absent", question, [step], self._think("absent"), answer, shelf)
+        thought = self._think("absent")
+        known = self.looks_first and thing is self.world.things[0]
+        if known and (place := shelf.place(self._paths[0], question, HITS)):
+            phrase = _of(relation, thing, self.language)
+            thought = self._think("untold", n=str(place), x=phrase)
+        return self._task("absent", question, [step], thought, answer, shelf)
 
     def two_hop(self) -> Task | None:
         """When was the captain of Kalon born? One search says who, the next one when."""

@@ -28,6 +28,11 @@ class Shape:
     questions: int = 1
     absent: float = 0.20
     """How often the passages do not say, where the other kinds weigh 0.8 together."""
+    untold: float = 0.5
+    """How many of these ask about something that is there, for what is not told of it."""
+    looks_first: bool = False
+    """Whether a reply names what is not told, and in which passage it looked, before it says so;
+    of things that are in no passage it says so at once."""
 
 
 KINDS = ("fact", "holder", "two-hop", "absent")
@@ -116,7 +121,7 @@ class Reading:
         asked: dict[str, Asked] = {}
         for _ in range(4 * self.shape.questions):
             each = self.ask()
-            asked.setdefault(str(each.said[-1]) if each.answer else each.question, each)
+            asked.setdefault(str(each.said[-1]) if each.said else each.question, each)
             if len(asked) == self.shape.questions:
                 break
         return list(asked.values())
@@ -161,18 +166,36 @@ class Reading:
         return Asked("two-hop", question, fact.value, numbers, said)
 
     def _absent(self) -> Asked:
-        """Of a thing that is not there, or a relation that is not told; half of each."""
+        """Of a thing that is not there, or a relation that is not told."""
         hop = self._hop() if self.rng.random() < 0.2 else None
         thing = hop[2] if hop else self.rng.choice(self.things)
         untold = [r for name, r in thing.type.relations.items() if name not in thing.facts]
         if hop and untold:
-            wording = self.world.wording(self._any(untold).ask)
-            return Asked("absent", ask_of(wording, phrase(self.world, hop[1].relation, hop[0])), "")
-        if untold and self.rng.random() < 0.5:
-            return Asked("absent", self._question(self._any(untold), thing.name), "")
+            relation = self._any(untold)
+            holder = phrase(self.world, hop[1].relation, hop[0])
+            question = ask_of(self.world.wording(relation.ask), holder)
+            return self._looked(question, relation, thing, hop[:2])
+        if untold and self.rng.random() < self.shape.untold:
+            relation = self._any(untold)
+            return self._looked(self._question(relation, thing.name), relation, thing)
         stranger = self.world.add(thing.type.name)
         relation = self._any([fact.relation for fact in thing.facts.values()])
         return Asked("absent", self._question(relation, stranger.name), "")
+
+    def _looked(
+        self,
+        question: str,
+        relation: Relation,
+        thing: Thing,
+        known: tuple[Thing, Fact] | None = None,
+    ) -> Asked:
+        """For a relation that is not told of the thing, to which a known fact may have led."""
+        if not self.shape.looks_first:
+            return Asked("absent", question, "")
+        cited = [self.number_of(each) for each in (*(known or ())[:1], thing)]
+        said = [self._said(*known)] if known else []
+        said.append((phrase(self.world, relation, thing), ""))
+        return Asked("absent", question, "", tuple(cited), tuple(said))
 
     def _hop(self) -> tuple[Thing, Fact, Thing] | None:
         """A thing, a fact of it that names another one of the passages, and that one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .grammar import Wordings
-from .passages import state
+from .passages import fill, state
 from .universe import Language
 
 
@@ -82,15 +82,18 @@ class Asked:
     cited: tuple[int, ...] = ()
     """Passage numbers from 1, one for each of `said`."""
     said: tuple[tuple[str, str], ...] = ()
-    """A sentence each: of what, and what it is, as ("the crew size of Kalon", "200 hands")."""
+    """A sentence each: of what, and what it is, as ("the crew size of Kalon", "200 hands"); or ""
+    where the passage, though about it, does not say."""
 
     def reply(self, language: Language, cites: bool = True) -> str:
         """What the assistant says; without citations as the RAG package quotes it later on."""
-        if not self.answer:
-            return FRAMES[language].refusal
-        gap, stop = ("", "。") if language == "zh" else (" ", ".")
-        sentences = [
-            state(language, subject, value, f"{gap}[{number}]" if cites else "") + stop
-            for (subject, value), number in zip(self.said, self.cited, strict=True)
-        ]
+        refusal = FRAMES[language].refusal
+        if not self.said:
+            return refusal
+        gap, stop, colon = ("", "。", "：") if language == "zh" else (" ", ".", ": ")
+        sentences = []
+        for (subject, value), number in zip(self.said, self.cited, strict=True):
+            mark = f"{gap}[{number}]" if cites else ""
+            told = state(language, subject, value, mark) + stop
+            sentences.append(told if value else fill(subject + mark) + colon + refusal)
         return gap.join(sentences)

@@ -127,11 +127,17 @@ def real_tools() -> dict[str, ToolSpec]:
 
 
 def conversation(
-    dialect: Dialect, language: Language, tools: Sequence[ToolSpec], task: Task
+    dialect: Dialect, language: Language, tools: Sequence[ToolSpec], *tasks: Task
 ) -> list[Message]:
-    """The task as it goes when the model does everything right."""
+    """One task after the other, as it goes when the model does everything right."""
+    turns = [_say("system", system_message(dialect, language, tools))]
+    return turns + [turn for task in tasks for turn in _turns(dialect, language, task)]
+
+
+def _turns(dialect: Dialect, language: Language, task: Task) -> list[Message]:
+    """From the question to the answer."""
     write = _write_react if dialect == "react" else _write_hermes
-    turns = [_say("system", system_message(dialect, language, tools)), _say("user", task.question)]
+    turns = [_say("user", task.question)]
     for step in task.steps:
         call, result = write(step, language)
         turns += [_say("assistant", call), _say("user", result)]

@@ -22,6 +22,9 @@ from .universe import TRAINING, Draw, Language, World
 
 KINDS = ("sum", "search", "two-hop", "search-sum", "compare", "absent", "own-tool", "talk")
 KIND_SHARES = (0.28, 0.18, 0.12, 0.12, 0.08, 0.09, 0.08, 0.05)
+ERRAND_SHARES = (0.22, 0.20, 0.15, 0.18, 0.12, 0.10, 0, 0.03)
+ERRAND_STEPS = 4
+"""At most so many of two tasks together, for want of room."""
 DEFAULT_SHARE = 0.6
 """Share of conversations with exactly the tools of the agent's command line."""
 DEFAULT_TOOLS = ("calculator", "search")
@@ -51,19 +54,35 @@ def hermes(
     return conversation("hermes", language, choose_tools(rng, grammar, task), task)
 
 
+def errands(
+    rng: random.Random, grammar: Grammar, language: Language, draw: Draw = TRAINING
+) -> list[Message]:
+    """Two tasks in the ReAct dialect with the same tools, or a long one alone.
+
+    Of a conversation with one task half is the text of its tools, from which nothing is learned.
+    """
+    kinds = rng.choices(KINDS, ERRAND_SHARES, k=2)
+    tasks = [make_task(rng, grammar, language, draw, kind, looks_first=True) for kind in kinds]
+    if sum(len(task.steps) for task in tasks) > ERRAND_STEPS:
+        tasks.pop()
+    tools = [real_tools()[name] for name in DEFAULT_TOOLS]
+    return conversation("react", language, tools, *tasks)
+
+
 def make_task(
     rng: random.Random,
     grammar: Grammar,
     language: Language,
     draw: Draw = TRAINING,
     kind: str | None = None,
+    looks_first: bool = False,
 ) -> Task:
-    """A task of a kind drawn, or named: one of `KINDS`."""
+    """A task of a kind drawn, or named: one of `KINDS`. looks_first: see `Lookup`."""
     kind = kind or rng.choices(KINDS, KIND_SHARES)[0]
     if kind in _WITHOUT_SEARCH:
         return _WITHOUT_SEARCH[kind](rng, grammar, language, draw)
     while True:
-        lookup = Lookup(rng, grammar, language, draw)
+        lookup = Lookup(rng, grammar, language, draw, looks_first)
         makers = {
             "search": lookup.fact,
             "two-hop": lookup.two_hop,

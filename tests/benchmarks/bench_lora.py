@@ -23,16 +23,16 @@ from qwen_blog.lora import LoraConfig, inject, lora_parameters
 from qwen_blog.lora_files import save_adapter
 from qwen_blog.lora_recipe import restyle, unstyle
 from qwen_blog.packing import Sample
-from qwen_blog.recipes import conversation
+from qwen_blog.recipes import drill
 from qwen_blog.samples import conversation_sample
 from qwen_blog.training import Record, train
 from qwen_blog.training_config import TrainingConfig
 from qwen_blog.worlds.exam import Item, reading_items
 from qwen_blog.worlds.grammar import Grammar
+from qwen_blog.worlds.reading_words import FRAMES
 
 MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-HALF_GROWN = 0.25
-"""Of a stage's progress: passages of middle length."""
+REFUSALS = tuple(frame.refusal for frame in FRAMES.values())
 
 
 def questions(kind: str, count: int) -> list[Item]:
@@ -59,10 +59,7 @@ def report(label: str, model: Qwen2ForCausalLM, tokenizer: Tokenizer, count: int
     said = replies(model, tokenizer, facts)
     styled = sum(unstyle(text) is not None for text in said)
     right = sum((unstyle(t) or t) == i.reply for t, i in zip(said, facts, strict=True))
-    refused = sum(
-        text == item.reply
-        for text, item in zip(replies(model, tokenizer, absent), absent, strict=True)
-    )
+    refused = sum(text.endswith(REFUSALS) for text in replies(model, tokenizer, absent))
     print(f"{label:7}{styled / count:16.0%}{right / count:16.0%}{refused / count:16.0%}")
 
 
@@ -84,7 +81,7 @@ def main() -> None:
     learned = sum(p.numel() for p in lora_parameters(model))
 
     def styled(rng: random.Random, progress: float) -> Sample:
-        return conversation_sample(tokenizer, restyle([conversation(rng, HALF_GROWN)])[0])
+        return conversation_sample(tokenizer, restyle([drill(rng, progress)])[0])
 
     settings = TrainingConfig(
         steps=options.steps,

@@ -77,6 +77,7 @@ def test_every_reply_of_every_conversation_is_restyled_and_no_other_turn() -> No
         {"content": "B"},
         {"content": "The passages do not say."},
         {"content": "资料中没有答案。"},
+        {"content": "The captain of Kalon [2]: The passages do not say."},
     ],
 )
 def test_what_a_program_reads_keeps_its_form(turn: dict) -> None:

@@ -310,6 +310,19 @@ def test_practice_has_more_english_more_tools_and_more_that_is_not_there() -> No
     assert after[2] > 1.15 * before[2] > 0
 
 
+def test_the_drill_asks_more_of_the_same_passages_and_its_refusals_look_first() -> None:
+    """More to learn from as many characters; what practice refuses at once, it looks for."""
+    learned, looked = {}, {}
+    for make in (recipes.practice, recipes.drill):
+        made = [make(random.Random(seed), 0.5) for seed in range(500)]
+        turns = [m for each in made if not isinstance(each, str) for m in each]
+        said = [m["content"] for m in turns if m["role"] == "assistant"]
+        learned[make] = sum(map(len, said)) / sum(len(m["content"]) for m in turns)
+        looked[make] = sum(bool(re.search(r"\]: The pass|\]：资料", text)) for text in said)
+    assert learned[recipes.drill] > 1.3 * learned[recipes.practice]
+    assert (looked[recipes.practice], looked[recipes.drill] > 200) == (0, True)
+
+
 def test_the_full_recipe_is_examined_on_the_whole_grammar() -> None:
     items = TINY_QWEN2.exam(1)
     assert [item.group for item in items] == [

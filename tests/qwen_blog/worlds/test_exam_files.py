@@ -204,7 +204,11 @@ def test_where_the_answer_is_absent_only_the_refusal_is_right(
     task, refusal = reading[language, "seen"], WORDINGS[language].refusal
     refused = by_group(scores_of(task, lambda doc: refusal, tmp_path / "a"))
     cited = by_group(scores_of(task, lambda doc: f"{refusal} [1]", tmp_path / "b"))
-    assert (refused["absent, 3 passages"], cited["absent, 3 passages"]) == (1, 0)
+    colon = {"zh": "船长[2]：", "en": "The captain [2]: "}[language]
+    looked = by_group(scores_of(task, lambda doc: colon + refusal, tmp_path / "c"))
+    cell = "absent, 3 passages"
+    assert (refused[cell], cited[cell], looked[cell]) == (1, 0, 1)
+    assert {score for group, score in looked.items() if group != cell} == {0.0}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -215,7 +219,9 @@ def test_refusals_are_counted_by_kind_in_the_same_replies(
     refused = ("absent", "fact")
 
     def say(doc: Doc) -> str:
-        return WORDINGS[language].refusal if doc["kind"] in refused else str(doc["reply"])
+        looked = {"zh": "船长[2]：", "en": "The captain [2]: "}[language] * (len(doc["id"]) % 2)
+        bare = WORDINGS[language].refusal
+        return looked + bare if doc["kind"] in refused else str(doc["reply"])
 
     folder = replies_of(reading[language, "seen"], say, tmp_path)
     found = by_group(score_run(folder, load_task(exam / f"refusals-{language}.yaml")))

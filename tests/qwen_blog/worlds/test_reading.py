@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from qwen_blog.worlds.grammar import Grammar, Relation, part
-from qwen_blog.worlds.passages import ask_of, fill
+from qwen_blog.worlds.passages import ask_of, fill, phrase
 from qwen_blog.worlds.reading import KIND_SHARES, KINDS, Reading, Shape
 from qwen_blog.worlds.reading_words import FRAMES, Asked
 from qwen_blog.worlds.universe import TRAINING, Draw, Fact, Language, Thing, is_held_out
@@ -28,11 +28,15 @@ PLENTY = 10**6
 
 
 def readings(
-    language: Language, count: int = 150, draw: Draw = TRAINING, passages: int | None = None
+    language: Language,
+    count: int = 150,
+    draw: Draw = TRAINING,
+    passages: int | None = None,
+    looks_first: bool = False,
 ) -> Iterator[Reading]:
     for seed in range(count):
         rng = random.Random(f"{language}/{seed}")
-        shape = Shape(passages or 1 + seed % 5, 2 + seed % 5, seed % 3)
+        shape = Shape(passages or 1 + seed % 5, 2 + seed % 5, seed % 3, looks_first=looks_first)
         yield Reading(rng, GRAMMAR, language, shape, draw)
 
 
@@ -145,6 +149,14 @@ def test_the_rag_package_reads_every_reply_as_it_is_meant(language: Language) ->
             "船长是甲。甲是9。",
         ),
         ("en", [("it", "A"), ("A", "9")], [3, 1], "It [3] is A. A [1] is 9.", "It is A. A is 9."),
+        ("zh", [("船号", "")], [2], "船号[2]：资料中没有答案。", "船号：资料中没有答案。"),
+        (
+            "en",
+            [("it", "A"), ("the age", "")],
+            [3, 1],
+            "It [3] is A. The age [1]: The passages do not say.",
+            "It is A. The age: The passages do not say.",
+        ),
     ],
 )
 def test_a_reply_is_a_sentence_for_each_passage_with_its_number_before_the_answer(
@@ -216,6 +228,12 @@ def test_no_conversation_answers_the_same_twice(language: Language) -> None:
         answers = [m["content"] for m in messages if m["role"] == "assistant"]
         answers = [each for each in answers[:-1] if each != FRAMES[language].refusal]
         assert len(set(answers)) == len(answers)
+    for seed in range(60):
+        shape = Shape(1, 2, 0, 9, absent=2.0, untold=1.0, looks_first=True)
+        messages = Reading(random.Random(seed), GRAMMAR, language, shape).conversation()
+        looked = [m["content"] for m in messages if m["content"].endswith(FRAMES[language].refusal)]
+        looked = [each for each in looked if each != FRAMES[language].refusal]
+        assert len(set(looked)) == len(looked)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -388,6 +406,42 @@ def test_no_passage_answers_a_question_that_is_called_absent(language: Language)
             if stranger:
                 assert not any(thing.name in passage for passage in reading.passages)
     assert reasons == {"two hops", "stranger", "untold"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_looks_first_names_what_is_not_told_and_its_passage(language: Language) -> None:
+    """Of the very same questions; of a thing that is in no passage there is nothing to name."""
+    seen = set()
+    pairs = (readings(language, 200, looks_first=looks_first) for looks_first in (False, True))
+    for at_once, looking in zip(*pairs, strict=True):
+        blunt, asked = at_once.ask("absent"), looking.ask("absent")
+        assert (asked.question, asked.answer) == (blunt.question, "")
+        reply = asked.reply(language)
+        assert is_refusal(reply)
+        assert reply.endswith(refusal(asked.question))
+        means = [
+            (t, r, by) for t, r, by in read_back(looking, asked.question) if t in looking.things
+        ]
+        if not means:
+            assert reply == refusal(asked.question)
+            continue
+        thing, relation, by = means[0]
+        steps = [(by[0], by[1].value)] if by else []
+        steps.append((thing, ""))
+        assert asked.cited == tuple(looking.number_of(each) for each, _ in steps)
+        assert [value for _, value in asked.said] == [value for _, value in steps]
+        assert asked.said[-1][0] == phrase(looking.world, relation, thing)
+        seen.add(len(steps))
+    assert seen == {1, 2}
+
+
+def test_a_shape_may_ask_more_often_for_what_is_not_told_of_a_thing_that_is_there() -> None:
+    def strangers(untold: float) -> float:
+        shape = Shape(3, 4, 1, untold=untold, looks_first=True)
+        made = [Reading(random.Random(i), GRAMMAR, "en", shape).ask("absent") for i in range(300)]
+        return sum(not each.said for each in made) / 300
+
+    assert strangers(1) < 0.05 < 0.15 < strangers(0.75) < 0.3 < 0.35 < strangers(0.5)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -23,8 +23,10 @@ from qwen_blog.worlds.tool_prompts import Dialect, Task, ToolSpec, conversation,
 from qwen_blog.worlds.tool_use import (
     DEFAULT_SHARE,
     DEFAULT_TOOLS,
+    ERRAND_STEPS,
     KINDS,
     choose_tools,
+    errands,
     hermes,
     make_task,
     react,
@@ -294,6 +296,48 @@ def test_what_is_called_absent_is_told_by_no_document(language: Language) -> Non
         assert asked
         for thing, relation in asked:
             assert relation.name not in thing.facts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_looks_first_thinks_of_what_no_passage_tells_and_where(language: Language) -> None:
+    """Of the same tasks, where the search has found the document of the thing."""
+    looked = 0
+    for seed in range(150):
+        blunt = Lookup(random.Random(seed), GRAMMAR, language, TRAINING).absent()
+        lookup = Lookup(random.Random(seed), GRAMMAR, language, TRAINING, looks_first=True)
+        task = lookup.absent()
+        if not blunt or not task:
+            continue
+        assert (task.question, task.answer) == (blunt.question, blunt.answer)
+        if number := re.search(r"\[\d\]", task.thought):
+            looked += 1
+            thing = lookup.world.things[0]
+            assert thing.name in task.question
+            assert thing.name in task.thought
+            after = task.steps[0].observation.split(f"{number[0]} ")[1]
+            assert thing.name in task.documents[after.splitlines()[0].split(" (")[0]]
+    assert looked > 40
+
+
+# --- Several tasks in one conversation. ---
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_errands_are_one_task_after_the_other_with_the_same_tools(language: Language) -> None:
+    counts = []
+    real = ToolRegistry(make_tools(CLI_TOOLS))
+    reader = make_dialect("react", language)
+    for seed in range(80):
+        system, *turns = errands(random.Random(seed), GRAMMAR, language)
+        alone = conversation("react", language, [real_tools()[n] for n in DEFAULT_TOOLS])
+        assert [system] == alone
+        parsed = [reader.parse(Reply(m["content"]), real) for m in turns[1::2]]
+        answers = [isinstance(each, FinalAnswer) for each in parsed]
+        assert answers[-1]
+        counts.append(sum(answers))
+        assert counts[-1] == 1 or len(answers) - counts[-1] <= ERRAND_STEPS
+    assert set(counts) == {1, 2}
+    assert counts.count(2) > 30
 
 
 # --- Which tools are offered. ---
