@@ -598,7 +598,7 @@ axes[1].margins(x=0)
 _ = axes[1].set_xlabel("operation")
 # %% [markdown] lang="zh"
 # 表里的形状这样读：25 个词元，每个 192 个数。注意力并排做 4 份，叫 4 个**头**，所以有 `1x4x25x25`：每个头一张 25 乘 25 的方阵，谁看谁，第 2 节末尾画的就是这样几张方阵里的一行；键 k 和值 v 两个头合用一份，只有 96 宽（第 22 章）。`std` 是标准差，这些数一般有
-# 多大。图里掉到 25 的凹处是 RMSNorm 在算：每个词元只剩一个平均数。
+# 多大；打分的 `matmul` 特别大，因为这一层的头是照着写进去的（第 24 章），每个只认准一处。图里掉到 25 的凹处是 RMSNorm 在算：每个词元只剩一个平均数。
 #
 # 同样的花样重复了 6 次，一层一次（代码从 0 数起，layers.0 就是第 1 层）。Qwen2-0.5B 的花样也是这个，只是每层更宽，重复 24 次。
 #
@@ -609,7 +609,8 @@ _ = axes[1].set_xlabel("operation")
 # The shapes read like this: 25 tokens, 192 numbers each. Attention is done four times side by side, in 4 **heads**, hence
 # `1x4x25x25`: for each head a square of 25 by 25, who looks at whom; the picture at the end of section 2 shows one row of such
 # squares. Two heads share their keys k and values v, so these are only 96 wide (chapter 22). `std` is the standard
-# deviation: how large the numbers are. The dips to 25 in the picture are RMSNorm at work: one mean for each token.
+# deviation: how large the numbers are; those of the scores, the first `matmul`, are huge, as the heads of this layer were written in
+# by hand (chapter 24), to look at one place each. The dips to 25 in the picture are RMSNorm at work: one mean for each token.
 #
 # The same pattern comes 6 times, once a layer (code counts from 0: layers.0 is the first). In Qwen2-0.5B it is this pattern too, only wider, and
 # it comes 24 times.

@@ -1140,7 +1140,7 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # 原来的参数一个也没动（那一行 `assert` 查过），口吻变了，字母照抄不误。合并之后又是一个普通模型，没有
 # 多出一次乘法。`lora_files.py` 按 PEFT 的格式读写适配器，两边的文件可以互换。
 #
-# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分半钟，98% 的回答换上了新口吻，资料题还答得对 66%，原先是 70%（[bench_lora.py](../../tests/benchmarks/bench_lora.py)，表在它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里）。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
+# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分半钟，LORA_ZH（[bench_lora.py](../../tests/benchmarks/bench_lora.py)，表在它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里）。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
 # 律不动它们。
 #
 # > **教程里常见的错**　只换了口吻，就说“微调教会了它新知识”。秩这么低的改动，改的是**怎么说**；要它
@@ -1265,7 +1265,7 @@ _ = axes[1].set(title="right to the letter, of 25 questions", ylim=(0, 1.03))
 _ = axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
 # %% [markdown] lang="zh"
 # 左图里，第三、第四阶段换了新花样，损失两次从高处重来；第四阶段起先又在平台上停着（0.6 左右），然后一路降到 0.15。第五阶段一开头，学习率重新
-# 升高，损失也跟着**升**回 0.27，等学习率落下来，才降到 0.10；第六阶段只升到一半的学习率，又多了新写法，损失从 0.2 起步，最后是 0.07。右图是后三个阶段，每点只有 25 题，一字不差才算对，上下跳一两成不足为奇。中文先升到将近九成；学
+# 升高，损失也跟着**升**回 0.27，等学习率落下来，才降到 0.10；第六阶段只升到一半的学习率，又多了新写法，损失跳起来，很快回到 0.13，最后是 0.07。右图是后三个阶段，每点只有 25 题，一字不差才算对，上下跳一两成不足为奇。中文先升到将近九成；学
 # 习率一升，跌回一半，再慢慢回来，第六阶段再来一遍；中文的两跳题最后也到了将近九成。英文起步早些，后来却慢得多；没见过的说法几乎没有动。每个阶段值不值，25 题看不出来，看
 # [说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里各阶段之后的大考：补课让智能体的一步题从 35% 到 67%，英文的事实题从 43% 到 63%；强化让中文的拒答从 51% 到 95%，两跳题从 62% 到 75%，
 # 英文的事实题却退回 54%，两跳题从 33% 退到 22%。
@@ -1274,7 +1274,7 @@ _ = axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
 # %% [markdown] lang="en"
 # On the left, the third and the fourth stage bring something new, and the loss begins high again; in the fourth it first stands on a plateau once more (about 0.6), then falls
 # to 0.15. At the start of the fifth the learning rate goes up again, and the loss **rises** with it, to 0.27; as the rate comes down, it falls to 0.10. The sixth goes up to half that
-# rate only and brings a new form: its loss begins at 0.2 and ends at 0.07. On the right are the last
+# rate only and brings a new form: the loss jumps, is soon back at 0.13, and ends at 0.07. On the right are the last
 # three stages; each point is 25 questions, right to the letter, so jumps of ten or twenty points mean little. Chinese rises to nearly nine in ten, drops to a half as the rate goes
 # up, slowly comes back, and does so once more in the sixth stage; its two-hop questions end at nearly nine in ten, too. English, though it starts sooner, is far slower from there;
 # wordings never seen hardly move. Was each stage worth it? 25 questions cannot tell, but

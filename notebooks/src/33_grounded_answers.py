@@ -1128,7 +1128,7 @@ print("gone:", complaint(OpenAILLM(busy.base_url, "any-name", retries=0)))  # th
 # **问题**　到现在为止，念的都是剧本。请一个真的来，它答成什么样？
 #
 # **想法**　随书就有一个：tiny-qwen2，三百来万参数，从零训练（[第 24 章](24_training_your_own.ipynb)）。它学的正是第 2 节的
-# 提示词：读几段资料，先写编号，再写要找的那几个字；没有，就说没有。练习用的世界是随机编的，这部百科它一页也没见过，连里面的名字都特意
+# 提示词：读几段资料，先写要找的是什么、在第几段，再写答案；没有，就说没有。练习用的世界是随机编的，这部百科它一页也没见过，连里面的名字都特意
 # 避开了。`make_llm(None)` 先看 `$TINY_MODEL`，没设，就是它。它的上下文只有 1024 个词元，所以只取三段，预算由它自己的分词
 # 器来数。三个问题，中英文各问一遍：开头的那个，第 3 节难倒摘句器的那个，还有一个资料里没有答案：
 # %% [markdown] lang="en"
@@ -1151,7 +1151,7 @@ print("gone:", complaint(OpenAILLM(busy.base_url, "any-name", retries=0)))  # th
 #
 # **Idea.** There is one at hand: tiny-qwen2, of some three million parameters, trained from scratch
 # ([chapter 24](24_training_your_own.ipynb)) on prompts like that of section 2: read some passages,
-# write the number first and then the few words that were asked for; if they are not there, say so.
+# write what is asked for and the number of its passage, and then the answer; if it is not there, say so.
 # The worlds that it practised on were invented at random; of this encyclopedia it has not seen a
 # page, and even the names were kept out. `make_llm(None)` looks at `$TINY_MODEL`, and if that is not
 # set, takes this one. Its context is 1024 tokens, so it gets three passages, and its own tokenizer
@@ -1176,21 +1176,24 @@ for question in (*thread.values(), *strike, *cost):
 
 
 # %% [markdown] lang="zh"
-# 样子全对：先说问的是什么，再写编号，再写一个值；找对了文章的不少。可是**内容不对**：它引的是写升天索的那篇，纳杜·凯什就在那篇里，它却从“没
-# 有断过”里抄了一个“断”字；英文问静默罢工，3,070 这个数倒抄对了，却成了“歌手”的人数，单位也只剩半截；该认输的，中文那回它拿一架梯子的“5级”来当价钱。另有两问，它说
-# 没有答案，其实答案就在三段里。（最后一行读了 0 个词元：第 5 节的门槛先拒了，没有劳动模型。）编号看着可信，话是胡话：第 7 节的画廊里，这叫“wrong, well cited”。
+# 样子全对：先说问的是什么，再写编号，再写一个值；文章也都找对了，英文的第一问还答对了。可是**内容常常不对**：同一问换成中文，它引的就是写着纳杜·凯什的那一
+# 段，却说没有答案；罢工的人数，3,070，两种语言的资料里都有，它中文答“12分钟”，英文说没有。该认输的两问，它认了输。（最后一行读了 0 个词元：第 5 节的门槛先拒了，没有劳动模型。）
+#
+# 注意它怎样说“没有”：先写下要找的是什么、在哪一段，所以拒答也带着出处，可以去核对。一核对就知道，前面那两回是它看漏了。（资料里连名字都没有的，它开口就拒。第 24 章讲这种写法是怎么来的。）编号看着可信，话不可信：第 7 节的画廊里，“12分钟”那样的叫“wrong, well cited”。
 #
 # 几道题说明不了什么，那就考一考。从随书的题里每种语言抽 14 道有答案的、8 道没答案的（种子定好，不挑），再请摘句
 # 器用同样的三段资料答同一份卷子。引用要引的段落都有证据才算对；区间用 Wilson 的（[第 52 章](52_harness.ipynb)），题少也不出格：
 # %% [markdown] lang="en"
-# The form is there: what was asked for, a number, a value; and often the right article is found. But
-# **what it says is wrong**: in Chinese it cites the article on the Skyhook, in which Nadu Kesh
-# stands, and copied the one word "break"; in English it copied the right number of the Quiet Strike,
-# 3,070, but calls them singers, and cuts "workers" short; and where it should have given up, in
-# Chinese, it took the 5 rungs of a ladder for a price. Twice it says that there is no answer, and it
-# stood in its passages. (The last line read 0 tokens: the threshold of section 5 refused before the
-# model was asked.) The citations look trustworthy and the sentences are nonsense: in the gallery of
-# section 7 this is "wrong, well cited".
+# The form is there: what was asked for, a number, a value; the right articles are found, and in English the
+# first question is answered. But **what it says is often wrong**: the same question in Chinese, and it cites the very passage in
+# which Nadu Kesh stands, and says that there is no answer; the workers of the Quiet Strike, 3,070 in both
+# languages, are "12 minutes" in Chinese, and not there in English. Where it should give up it does.
+# (The last line read 0 tokens: the threshold of section 5 refused before the model was asked.)
+#
+# See how it says no: it writes what it looks for and in which passage first, so that a refusal has its
+# source, too, and can be checked. Check, and you find that twice it has overlooked what was there. (Of names that are in no
+# passage it says no at once; chapter 24 tells how it came to this form.) The citations look trustworthy, the sentences are not: in the gallery of
+# section 7, the 12 minutes are "wrong, well cited".
 #
 # A few questions say little, so hold an exam. In each language, draw 14 of the book's questions with
 # an answer and 8 without (by seed, none picked), and let the extractor sit the same paper with the
@@ -1241,18 +1244,15 @@ low, high = found.interval
 print(f"right, tiny-qwen2 minus extractor: {found.difference:+.2f} [{low:+.2f}, {high:+.2f}], "
       f"p = {found.p_value:.2f}")  # fmt: skip
 # %% [markdown] lang="zh"
-# 老实说：**它输给了底线**。答对的比摘句器少，差别的整个区间都在零以下：44 道题里虽然只有 28 道有答案，已经够下结论了。引用要分开看：中文
-# 引对的和摘句器相差不多，英文少一些，因为英文里它多半说“没有”：没答案的拒得比摘句器多，**有答案的也拒掉一大半**；中文也拒掉近三成，没答
-# 案的却几乎都硬答了。拒得多不等于会拒。第 6 节说过，赢不了底线的模型不必请；请它来，是为了看看一个真模型怎样出错。
+# 老实说：**它输给了底线**。答对的比摘句器少，差别的整个区间都在零以下：44 道题里虽然只有 28 道有答案，已经够下结论了。引用引对的也少几道，两种语言都是。没答案的，它拒得比摘句器多得多；可是**有答案的，中文也拒掉一半，英文三成**。拒得多不等于会拒。第 6 节说过，赢不了底线的模型不必请；请它来，是为了看看一个真模型怎样出错。
 #
 # 它错在哪里？先看证据在不在那三段里，再看几个例子：
 # %% [markdown] lang="en"
 # To be honest: **it loses to the floor**. It is right less often than the extractor, and the whole
 # interval of the difference lies below zero: few as they are, 28 questions with an answer are enough
-# to tell. Look at citations apart: in Chinese nearly as many are right as with the extractor, in
-# English fewer, because there it mostly says no: of the questions without an answer it refuses more,
-# and **of those with one more than half, too**. In Chinese it refuses nearly three in ten of those, and
-# answers nearly all that have no answer. To refuse much is not to know when to. Section 6 said that a
+# to tell. Its citations, too, are right a little less often, in both languages. Of the questions without
+# an answer it refuses far more than the extractor; but **of those with one it refuses half in Chinese, and
+# three in ten in English**. To refuse much is not to know when to. Section 6 said that a
 # model which does not beat the floor need not be asked; it is here to show how a real one fails.
 #
 # Where does it fail? First, is the evidence among the three passages? Then some examples:
@@ -1273,8 +1273,8 @@ for there in (True, False):
 for (_, kind), (q, reply) in list(wrong.items())[:6]:
     print(f"{kind}: {q.question}\n  {reply.text}   (right: {q.answers[0]})")
 # %% [markdown] lang="zh"
-# 证据在面前的时候，它也只答对六分之一：**断的不是检索，是读**。看它的错法：问年份，答半个不成字的字，一直写到头；问船名，答几个不成词的字；问次数，答
-# 千米。它学会了“这一问该去哪一段找”，没有学会“该抄那一段里的哪几个字”。练习用的世界，句子是模板造的，一句一个事实；这部百科是人写的文章，一句几
+# 证据在面前的时候，它也只答对五分之一：**断的不是检索，是读**。看它的错法：问哪一年，它答在哪里；问冰有多厚，它答多重，数也抄错；问能受多高的热，它答船的标
+# 志。它学会了“这一问该去哪一段找”，没有学会“这里问的是哪件事”：这些问法它没练过，就套上一个练过的。练习用的世界，句子是模板造的，一句一个事实；这部百科是人写的文章，一句几
 # 个事实，说法它没见过。三百万参数，在模板上读得怎样，第 24 章有数；到了文章里，大半就读不懂了。
 #
 # 要紧的是：这些毛病**量得出来**。编号、引句、有没有出处，一样也救不了一个抄错的值；`holds` 和引用两把尺并排放着，才看得见。换上
@@ -1286,10 +1286,10 @@ for (_, kind), (q, reply) in list(wrong.items())[:6]:
 #
 # **问题**　读者接着问：“**她**以前在哪里工作过？”检索器眼里只有这几个字。找得到吗？
 # %% [markdown] lang="en"
-# With the evidence before its eyes it still gets only one in six right: **what breaks is not the
-# search but the reading**. Look at its errors: asked for a year it writes a part of a character, over
-# and over (each � is one); asked for a ship, characters that make no word; asked how often, a number
-# of kilometres. It has learned in which passage to look, and not which words of it to copy. The
+# With the evidence before its eyes it still gets only one in five right: **what breaks is not the
+# search but the reading**. Look at its errors: asked for a year it says where; asked how thick some ice
+# is, how heavy, with a wrong number; asked what heat an animal can bear, the emblem of a ship. It has learned in
+# which passage to look, and not what is being asked: these wordings it has not practised, so it takes one that it has. The
 # worlds of its practice are written by templates, a fact a sentence; this encyclopedia is prose, with
 # several facts in a sentence, worded as it has never seen. How well three million parameters read templates,
 # chapter 24 tells; of prose they mostly make nothing.

@@ -1990,17 +1990,17 @@ for name, report in reports.items():
     print(f"{'':11}{report.mean('steps'):.1f} replies a task, "
           f"{report.format_error_rate:.0%} of them unreadable")  # fmt: skip
 # %% [markdown] lang="zh"
-# 十六题对了五题，连照规则演的替身也没赢（两个区间重叠着，这么几道题分不出高下）。它会的主要是**一步算术**：算式就在问题里，照抄给计
-# 算器就行；还有说“没有找到”，只是找得到的它有时也这样说。要把观察里的数挑出来、放进下一步，它就不行了。回复里约有四分之一读不懂，是第 8 步的宽
+# 十六题对了六题，和照规则演的替身一样多（两个区间重叠着，这么几道题分不出高下）。它会的主要是**一步算术**：算式就在问题里，照抄给计
+# 算器就行；还有说“没有找到”，只是找得到的它有时也这样说。要把观察里的数挑出来、放进下一步，它就不行了。回复里约有六分之一读不懂，是第 8 步的宽
 # 容和纠正让循环没有停下；限额让每一次运行都有个头。
 #
 # **哪一环断了？**　轨迹全在，顺着看就知道：写着证据的那段找到没有；该算的那个数，计算器算出来没有；都有了，答出来没有。
 # %% [markdown] lang="en"
-# Five of sixteen, and it does not beat even the stand-in that plays by rules (the intervals overlap; so
+# Six of sixteen, as many as the stand-in that plays by rules (the intervals overlap; so
 # few tasks cannot tell the two apart). What it can do is mostly **one step of arithmetic**, where the
 # sum stands in the question and is to be handed to the calculator; and to say that it found nothing,
 # which it sometimes says of what is there, too. To pick a number out of an observation and put it into
-# the next step is too much for it. About a quarter of its replies cannot be read; step 8, generous and
+# the next step is too much for it. About one in six of its replies cannot be read; step 8, generous and
 # correcting, kept the loop going all the same, and the limits ended every run.
 #
 # **Which link broke?** The trace has it all, so follow it: was the passage with the evidence found?
@@ -2034,7 +2034,7 @@ for task in failed[-1:]:
     show(real[task.id])
 # %% [markdown] lang="zh"
 # 各环都断过：该算的没算成，该找的没找到，找到了没说对；问的是资料里没有的事，它就编一个（第 1 步的毛病，真模型也有）。最后那段轨迹值得
-# 细看：它一次也没有搜成，一个汉字只写出半个，就原地打转，直到被限额切断；循环两次告诉它格式不对，它把“Format error”也抄进了思考，第三次才交出一句格式合格的话，答案却是“How”。**格式
+# 细看：它先搜了一次，资料里没有老板娘；再搜，参数里把“摸一遍”（头一次搜到的段落里的话）写了又写，直到被限额切断，成不了 JSON；循环一再告诉它格式不对，它把“Format error”也抄进了思考，还只抄对半截；最后那次回复，格式算是读得懂了，答案却是“Thought”。**格式
 # 对了，不等于答对了**。
 #
 # 三百万参数的模型就是这样。要紧的是怎么知道的：同样的循环，换上大一点的模型（第一小节那一行），再跑这三格，看断的地方往后移了没有。
@@ -2062,10 +2062,10 @@ for task in failed[-1:]:
 # %% [markdown] lang="en"
 # Every link has broken: sums that were not worked out, passages that were not found, or found and not
 # told; and where the sources are silent, it made something up (the ailment of step 1; real models have
-# it too). The last trace is worth a close look: it never came to search. It wrote a part of a Chinese
-# character over and over, until the limit cut it off; twice the loop told it that the form was wrong,
-# and it even copied "Format error" into its thought; its third reply is in the right form, and the
-# answer is "How". **The right form is not yet a right answer.**
+# it too). The last trace is worth a close look: it searched once, and the passages have no such landlady. It searched
+# again, and wrote three characters of the first passage (摸一遍) over and over into the arguments, until the limit cut it off in
+# the middle of the JSON; the loop told it that the form was wrong, and it even copied half of "Format error" into its thought;
+# its last reply could be read, and the answer is "Thought". **The right form is not yet a right answer.**
 #
 # That is a model of three million parameters. What matters is how we know: with the same loop and a
 # larger model (the one line of the first subsection), run these cells again, and see whether the

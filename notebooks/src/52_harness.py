@@ -1701,7 +1701,7 @@ for ax, (name, of) in zip(axes, sat.items(), strict=True):
 # 猜错了一半。
 #
 # - **字母题**猜对了：对话里几乎每题都取得出字母，得分却和乱答分不开。提取率近乎百分之百，分数在底上：第 6 节说的“取到了不等于取对了”，这回是
-#   真模型演的。用纯文本问，中文也题题取得出，因为它练过这种题的样子；英文只取得出三分之二。
+#   真模型演的。用纯文本问，中文也题题取得出，因为它练过这种题的样子；英文只取得出三分之一。
 # - **阅读题**猜错了：答案就在提示里，它得的分还是零上下，同数字符的 `ngram` 分不开。它练的文章是模板造的，一句一个事实，问法也就那么
 #   些；这几篇短文是人写的，它在对话里常常只会把一个数字写个不停（右边是头一题的回复）。
 #
@@ -1714,7 +1714,7 @@ for ax, (name, of) in zip(axes, sat.items(), strict=True):
 # - **Letters**, as guessed: in a conversation a letter was found in nearly every reply, and the score cannot be told
 #   from random's. Nearly all found, and no better than the floor: what section 6 said, that found is not found rightly,
 #   played here by a real model. As raw text letters are all found in Chinese, too, for it has practised questions of
-#   this look; in English, in two thirds of the replies.
+#   this look; in English, in a third of the replies.
 # - **Reading**, not as guessed: the answer stands in the prompt, and the score is still about zero, not to be told
 #   from that of `ngram`, which counts characters. The articles of its practice are made by templates, a fact a
 #   sentence, with few ways to ask; these were written by people, and in a conversation it often repeats one
