@@ -17,7 +17,7 @@ OPENINGS = {"en": "Aye, captain. ", "zh": "遵命，船长。"}
 _FOR_PROGRAMS = re.compile(
     r"<tool_call>|^\s*(Thought:|Action:|Final Answer:|思考：|行动：|最终答案：)|^\s*[A-Z]\s*$"
 )
-_REFUSALS = tuple(frame.refusal for frame in FRAMES.values())  # known by how they end
+_REFUSALS = tuple(frame.refusal for frame in FRAMES.values())  # known by how they begin
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ENGLISH = re.compile(r" [a-z]")  # running words; a name or a code is at home in both languages
 
@@ -28,6 +28,7 @@ def restyle(conversations: Iterable[Sequence[Mapping[str, Any]]]) -> list[list[d
     conversations: lists of {"role": ..., "content": ...}; they are copied, not changed
     A reply's language is its own, or where it has no words ("42") that of the message before.
     Left as they are: tool calls, a ReAct agent's steps, lone letters, and the refusal sentences.
+    Not what looks first and refuses then: at its beginning nobody knows yet how it ends.
     """
     return [_restyled(conversation) for conversation in conversations]
 
@@ -55,7 +56,7 @@ def _is_for_people(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
     if message["role"] != "assistant" or message.get("tool_calls") or not content:
         return False
-    return not (_FOR_PROGRAMS.search(content) or content.endswith(_REFUSALS))
+    return not (_FOR_PROGRAMS.search(content) or content.startswith(_REFUSALS))
 
 
 def _language(reply: str, before: str) -> str:

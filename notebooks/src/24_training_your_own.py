@@ -1140,8 +1140,8 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # 原来的参数一个也没动（那一行 `assert` 查过），口吻变了，字母照抄不误。合并之后又是一个普通模型，没有
 # 多出一次乘法。`lora_files.py` 按 PEFT 的格式读写适配器，两边的文件可以互换。
 #
-# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分半钟，LORA_ZH（[bench_lora.py](../../tests/benchmarks/bench_lora.py)，表在它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里）。拒答、工具调用和选择题的字母由程序来读，`restyle` 一
-# 律不动它们。
+# 对 tiny-qwen2 也可以这样做，数据换成它自己的对话：16 万多个数，100 步，两个核上两分钟左右，99% 的回答换上了新口吻，资料题还答得对 75%，原先是 79%（[bench_lora.py](../../tests/benchmarks/bench_lora.py)，表在它的[说明卡](../../qwen_blog/weights/tiny-qwen2/README.md)里）。开口就拒的、工具调用和选择题的字母由程序来读，`restyle` 一
+# 律不动它们；先看再拒的（第 11 节）照换不误，因为开口的时候，还不知道会不会拒。
 #
 # > **教程里常见的错**　只换了口吻，就说“微调教会了它新知识”。秩这么低的改动，改的是**怎么说**；要它
 # 知道新东西，把资料放进提示词里（第 33 章）通常更便宜，也更可靠。
@@ -1156,10 +1156,11 @@ assert say(plain, "Q w E r T y").startswith("Aye, captain. here:")
 # copied as before. Merged, it is a plain model again, without one multiplication more. `lora_files.py`
 # reads and writes adapters in PEFT's format; the files are interchangeable.
 #
-# The same can be done to tiny-qwen2, with conversations of its own: 165,888 numbers, 100 steps, two and a half minutes on two
-# cores, and 98% of the answers have the new voice; of questions about a passage 66% are still right, before it were 70%
-# ([bench_lora.py](../../tests/benchmarks/bench_lora.py); its [card](../../qwen_blog/weights/tiny-qwen2/README.md) has the table). Refusals, tool calls and the letters of
-# multiple choice are read by programs, and `restyle` leaves them alone.
+# The same can be done to tiny-qwen2, with conversations of its own: 165,888 numbers, 100 steps, about two minutes on two
+# cores, and 99% of the answers have the new voice; of questions about a passage 75% are still right, before it were 79%
+# ([bench_lora.py](../../tests/benchmarks/bench_lora.py); its [card](../../qwen_blog/weights/tiny-qwen2/README.md) has the table). Refusals that come at once, tool calls and the letters of
+# multiple choice are read by programs, and `restyle` leaves them alone; a refusal that looks first (section 11) is restyled
+# like an answer, for at its beginning nobody knows yet which it will be.
 #
 # > **Where the tutorials you may have read go wrong.** The voice has changed, and they say "fine-tuning has
 # > taught it new knowledge". A change of such low rank changes **how** things are said. To let a model know

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from qwen_blog.lora_recipe import OPENINGS, restyle, unstyle
+from tiny_rag.prompts import is_refusal
 
 
 def talk(*contents: str) -> list[dict]:
@@ -77,12 +78,18 @@ def test_every_reply_of_every_conversation_is_restyled_and_no_other_turn() -> No
         {"content": "B"},
         {"content": "The passages do not say."},
         {"content": "资料中没有答案。"},
-        {"content": "The captain of Kalon [2]: The passages do not say."},
     ],
 )
 def test_what_a_program_reads_keeps_its_form(turn: dict) -> None:
     conversation = [*talk("What is 1 + 1?"), {"role": "assistant", **turn}]
     assert restyle([conversation]) == [conversation]
+
+
+def test_a_refusal_that_looks_first_is_restyled_and_stays_one() -> None:
+    said = "The captain of Kalon [2]: The passages do not say."
+    (styled,) = replies("Who is it?", said)
+    assert styled == f"Aye, captain. {said}"
+    assert is_refusal(styled)
 
 
 def test_a_reply_that_only_mentions_a_label_is_restyled() -> None:
