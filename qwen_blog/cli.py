@@ -80,7 +80,7 @@ def _train_parser(subparsers: Any) -> None:
         "train ...",
     )
     parser.set_defaults(run=commands.run_train)
-    text = "nano: 3 minutes on two cores; tiny-qwen2: the shipped model, an hour and a half"
+    text = "nano: 3 minutes on two cores; tiny-qwen2: the shipped model, four hours"
     parser.add_argument("--recipe", required=True, metavar="NAME", help=text)
     text = "where the run is kept: tokenizer, checkpoints, logs, and in the end the model"
     parser.add_argument("--out", required=True, metavar="FOLDER", help=text)
